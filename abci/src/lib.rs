@@ -1,0 +1,1 @@
+//! The ABCI 2.0 contract between an engine and an application.

@@ -1,0 +1,1 @@
+//! The proof-checked client library and the guts command.

@@ -1,0 +1,1 @@
+//! Git processes: bare repositories, quarantine, pack exchange, smart HTTP.

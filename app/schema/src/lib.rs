@@ -1,0 +1,1 @@
+//! What a Guts client links: actions, transactions, state keys, certificates.

@@ -1,0 +1,1 @@
+//! The Guts application: core wired to disk, socket, git and gateway.

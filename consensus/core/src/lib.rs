@@ -1,0 +1,1 @@
+//! The consensus engine as a pure state machine.

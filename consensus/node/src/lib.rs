@@ -1,0 +1,1 @@
+//! The consensus engine as a process: network, disk, ABCI client, RPC.

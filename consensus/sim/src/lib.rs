@@ -1,0 +1,1 @@
+//! A one-thread world with faults for the consensus engine.

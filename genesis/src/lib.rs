@@ -1,0 +1,1 @@
+//! Genesis documents, keys and network manifests.

@@ -1,0 +1,1 @@
+//! Builds and runs a network of pairs on one machine.

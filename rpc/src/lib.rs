@@ -1,0 +1,1 @@
+//! CometBFT-shaped JSON-RPC: server, client, backend trait.

@@ -1,0 +1,1 @@
+//! The authenticated store: Jellyfish Merkle tree, overlays, proofs.

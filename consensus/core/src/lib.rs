@@ -1,1 +1,2 @@
 //! The consensus engine as a pure state machine.
+pub mod types;

@@ -1,0 +1,1 @@
+//! CometBFT v0.38 data structures: blocks, votes, validator sets, evidence, state.

@@ -1,1 +1,26 @@
 //! The ABCI 2.0 contract between an engine and an application.
+//!
+//! An engine orders transactions, an application executes them, and this crate is everything the
+//! two have in common: CometBFT v0.38's messages, the traits an application implements, the bytes
+//! a validator signs for a vote extension, and the socket protocol that joins the two processes.
+//!
+//! - [`proto`]: the protobuf messages, re-exported so that every crate uses the same types.
+//! - [`Application`], [`Reader`], [`Served`]: what an application is.
+//! - [`extension_sign_bytes`]: what a vote extension's signature covers.
+//! - [`Address`]: where an application listens.
+
+pub mod address;
+mod application;
+mod extension;
+
+pub use address::{Address, AddressError};
+pub use application::{Answer, Application, Exception, Reader, Served};
+pub use extension::extension_sign_bytes;
+
+/// CometBFT v0.38's protobuf messages (`abci`, `types`, `crypto`, `version`, ...), and the
+/// well-known types they use (`google::protobuf::Timestamp`, `Duration`).
+pub mod proto {
+    pub use prost::Message;
+    pub use tendermint_proto::google;
+    pub use tendermint_proto::v0_38::*;
+}

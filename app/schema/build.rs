@@ -1,0 +1,13 @@
+//! Compiles the .proto files with protox, so that no protoc is needed on the machine.
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = Path::new("proto");
+    let files = ["tx", "state", "attest", "query"].map(|f| format!("guts/v1/{f}.proto"));
+    println!("cargo::rerun-if-changed=proto");
+    let set = protox::compile(files, [root])?;
+    let mut config = prost_build::Config::new();
+    config.btree_map(["."]);
+    config.compile_fds(set)?;
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Stable codes of refusals, and their sentences: the rule, the actor, the way out.
+//!
+//! A number never changes its meaning and is never used again. 0 is success.
+
+/// Codespace of ABCI answers.
+pub const CODESPACE: &str = "guts";
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal, $sentence:literal;)*) => {
+        /// Why something was refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u32)]
+        pub enum Code {
+            $($(#[$doc])* #[doc = $sentence] $name = $number,)*
+        }
+
+        impl Code {
+            /// Every code, by rising number.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Its name, as JSON output has it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// Its sentence, with `{}` for each particular.
+            pub const fn template(self) -> &'static str {
+                match self { $(Self::$name => $sentence,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // 1..: transactions, without state.
+    TxOversize = 1, "tx_oversize", "{}";
+    TxUndecodable = 2, "tx_undecodable", "{}";
+    TxWrongChain = 3, "tx_wrong_chain", "{}";
+    TxSignature = 4, "tx_signature", "{}";
+    TxMalformed = 5, "tx_malformed", "{}";
+    TxName = 6, "tx_name", "{}";
+    TxCertificate = 7, "tx_certificate", "{}";
+    TxPseudo = 8, "tx_pseudo", "{}";
+
+    // 100..: paying and ordering.
+    NonceLow = 100, "nonce_low",
+        "nonce {} of account {} is spent; its next is {}: sign again with that";
+    NonceHigh = 101, "nonce_high",
+        "nonce {} of account {} is too far ahead; its next is {}: send the ones between first";
+    Expired = 102, "expired",
+        "the transaction was valid until {}, header time is {}: sign again";
+    PaymentMissing = 103, "payment_missing",
+        "{} must be paid by proof of work or a fee: add one";
+    WorkRefused = 104, "work_refused",
+        "this network takes no proof of work: pay a fee";
+    FeeRefused = 105, "fee_refused",
+        "this network takes no fees: do proof of work";
+    WorkLow = 106, "work_low",
+        "{} bits of work were done, {} are needed: search on";
+    WorkAnchor = 107, "work_anchor",
+        "the work names an anchor that is not among the last recorded: do it again";
+    FeeLow = 108, "fee_low",
+        "the fee is {}, {} is needed: raise it";
+    StakeMissing = 109, "stake_missing",
+        "account {} is no bonded validator's, or not all of this is free to one: pay by work";
+    BalanceLow = 110, "balance_low",
+        "account {} has {}, {} is needed: get more first";
+
+    // 200..: accounts and handles.
+    AccountUnknown = 200, "account_unknown",
+        "account {} does not exist: make it with 'guts init'";
+    AccountExists = 201, "account_exists",
+        "account {} exists already";
+    KeyUsed = 202, "key_used",
+        "key {} belongs or belonged to an account: use another";
+    KeyInvalid = 203, "key_invalid",
+        "key {} is not valid for account {}: sign with one that is";
+    CommitExists = 204, "commit_exists",
+        "this commitment was made already: choose another salt";
+    CommitUnknown = 205, "commit_unknown",
+        "account {} committed to no such handle, or too long ago: commit again, then claim";
+    CommitFresh = 206, "commit_fresh",
+        "the commitment counts from the next block on: claim again then";
+    HandleTaken = 207, "handle_taken",
+        "the handle {} is taken: choose another";
+    HandleHeld = 208, "handle_held",
+        "account {} has the handle {} already";
+    SupplyOverflow = 209, "supply_overflow",
+        "account {} cannot hold that much";
+
+    // 300..: validators.
+    ValidatorUnknown = 300, "validator_unknown",
+        "{} is no validator";
+
+    // 400..: repositories.
+    RepoUnknown = 400, "repo_unknown",
+        "repository {} does not exist: make it with 'guts repo create'";
+    RepoExists = 401, "repo_exists",
+        "repository {} exists already: choose another name";
+    RepoNotYours = 402, "repo_not_yours",
+        "only the owner of {} may do that; {} is not";
+    RepoArchived = 403, "repo_archived",
+        "repository {} is archived: its owner can take it out with 'guts repo edit'";
+    HandleMissing = 404, "handle_missing",
+        "account {} has no handle to name a repository by: claim one with 'guts init --handle'";
+    ReposMany = 405, "repos_many",
+        "account {} has {} repositories, which is the most an account may have";
+
+    // 500..: pushes.
+    PushReplayed = 500, "push_replayed",
+        "this push was made already: run 'git push' again";
+    PushStale = 501, "push_stale",
+        "the push was signed for {}, header time is {}: run 'git push' again";
+    PushKeyUnknown = 502, "push_key_unknown",
+        "key {} belongs to no account: push with the key that 'guts whoami' shows";
+    PushNotAllowed = 503, "push_not_allowed",
+        "{} may not push to {}: ask its owner";
+    PushFormat = 504, "push_format",
+        "repository {} has {} object ids: push objects of that format";
+    PushesMany = 505, "pushes_many",
+        "{} pushes of {} are in flight, which is the most: wait for them";
+    PushBytesMany = 506, "push_bytes_many",
+        "{} bytes are in flight, which with this push is too much: wait or push less";
+    PackOversize = 507, "pack_oversize",
+        "the pack has {} bytes, the most is {}: push in parts";
+    RefMoved = 508, "ref_moved",
+        "{} is now {}, not {}: fetch, then push again";
+    RefInTheWay = 509, "ref_in_the_way",
+        "{} cannot be made while {} exists: delete that first";
+    RefsMany = 510, "refs_many",
+        "repository {} may have {} refs: delete some first";
+    PushRejected = 511, "push_rejected",
+        "more than a third of the stake refused the push: {}";
+    PushDeadline = 512, "push_deadline",
+        "the validators did not agree in {} seconds: push again";
+    RefBusy = 513, "ref_busy",
+        "another push of {} is being decided: push again";
+    DefaultBranchDelete = 514, "default_branch_delete",
+        "{} is the default branch: choose another with 'guts repo edit' before deleting it";
+
+    // 900..: queries.
+    QueryPath = 900, "query_path",
+        "no query path {}";
+    QueryData = 901, "query_data",
+        "the query's data are malformed";
+    QueryHeight = 902, "query_height",
+        "height {} is not kept; the newest is {}";
+}
+
+impl Code {
+    /// Its stable number.
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// The code with that number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.number() == number)
+    }
+
+    /// The sentence with the particulars in their places.
+    ///
+    /// # Panics
+    /// When there are not as many as places: a mistake of the program.
+    pub fn sentence(self, particulars: &[&dyn std::fmt::Display]) -> String {
+        let mut parts = self.template().split("{}");
+        let mut sentence = parts.next().unwrap_or_default().to_owned();
+        let mut given = particulars.iter();
+        for part in parts {
+            let particular = given.next().expect("a particular for each place");
+            sentence.push_str(&particular.to_string());
+            sentence.push_str(part);
+        }
+        assert!(given.next().is_none(), "a place for each particular");
+        sentence
+    }
+}

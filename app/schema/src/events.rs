@@ -1,0 +1,75 @@
+//! Events of FinalizeBlock: their types and the keys of their attributes. All are indexed; ids are
+//! lowercase hex, numbers decimal.
+
+/// An account was made: `account`, `key`.
+pub const ACCOUNT_CREATED: &str = "account_created";
+/// A handle was committed to: `account`.
+pub const HANDLE_COMMITTED: &str = "handle_committed";
+/// A handle was claimed: `account`, `handle`.
+pub const HANDLE_CLAIMED: &str = "handle_claimed";
+/// Balance moved: `from`, `to`, `amount`.
+pub const TRANSFERRED: &str = "transferred";
+/// A fee was burnt: `account`, `amount`.
+pub const FEE_PAID: &str = "fee_paid";
+/// A repository was made: `repo`, `owner`, `name`, `account`.
+pub const REPO_CREATED: &str = "repo_created";
+/// A repository was edited: `repo`, and each new value.
+pub const REPO_EDITED: &str = "repo_edited";
+/// A push was ordered and waits for attestations: `push`, `repo`, `account`, `key`.
+pub const PUSH_ORDERED: &str = "push_ordered";
+/// The refs of a push moved: `push`, `repo`, `account`, `refs_root`, `refs`.
+pub const PUSH_MOVED: &str = "push_moved";
+/// A push failed: `push`, `repo`, `account`, `code`, `reason`.
+pub const PUSH_FAILED: &str = "push_failed";
+/// A ref moved: `repo`, `ref`, `old`, `new`, `push` (old or new empty: made or deleted).
+pub const REF_MOVED: &str = "ref_moved";
+/// A validator attested a push: `push`, `validator`, `verdict`.
+pub const PUSH_ATTESTED: &str = "push_attested";
+
+/// Keys of attributes.
+pub mod attribute {
+    /// An account id.
+    pub const ACCOUNT: &str = "account";
+    /// An ed25519 key.
+    pub const KEY: &str = "key";
+    /// A handle.
+    pub const HANDLE: &str = "handle";
+    /// The account balance comes from.
+    pub const FROM: &str = "from";
+    /// The account balance goes to.
+    pub const TO: &str = "to";
+    /// Smallest units.
+    pub const AMOUNT: &str = "amount";
+    /// A repository's number.
+    pub const REPO: &str = "repo";
+    /// Handle of a repository's owner.
+    pub const OWNER: &str = "owner";
+    /// Name of a repository.
+    pub const NAME: &str = "name";
+    /// One line about a repository.
+    pub const DESCRIPTION: &str = "description";
+    /// Full name of a branch.
+    pub const DEFAULT_BRANCH: &str = "default_branch";
+    /// `true` or `false`.
+    pub const ARCHIVED: &str = "archived";
+    /// A push id.
+    pub const PUSH: &str = "push";
+    /// Root over all refs.
+    pub const REFS_ROOT: &str = "refs_root";
+    /// How many refs moved.
+    pub const REFS: &str = "refs";
+    /// Full name of a ref.
+    pub const REF: &str = "ref";
+    /// Object id before.
+    pub const OLD: &str = "old";
+    /// Object id after.
+    pub const NEW: &str = "new";
+    /// A stable code.
+    pub const CODE: &str = "code";
+    /// A sentence.
+    pub const REASON: &str = "reason";
+    /// A consensus address.
+    pub const VALIDATOR: &str = "validator";
+    /// Number of a verdict.
+    pub const VERDICT: &str = "verdict";
+}

@@ -1,0 +1,169 @@
+//! State keys: one function each, spelled once.
+//!
+//! A key is an ASCII tag ending in `/`, then parts of fixed length (ids as bytes, numbers
+//! big-endian), then at most one text, closed by a zero byte that no text contains. So no key is
+//! a prefix of another, and a client builds the key it wants proved from what it knows.
+
+use crate::ids::{AccountId, Hash, Key, PushId, RepoId};
+use crate::limits::ANCHORS_MAX;
+
+fn join(tag: &str, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = tag.as_bytes().to_vec();
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+fn text(tag: &str, fixed: &[u8], text: &str) -> Vec<u8> {
+    debug_assert!(!text.contains('\0'), "names have no zero byte");
+    join(tag, &[fixed, text.as_bytes(), b"\0"])
+}
+
+/// `proto::Params`.
+pub fn params() -> Vec<u8> {
+    join("params/", &[])
+}
+
+/// `proto::Supply`.
+pub fn supply() -> Vec<u8> {
+    join("supply/", &[])
+}
+
+/// `proto::Account`.
+pub fn account(id: &AccountId) -> Vec<u8> {
+    join("account/", &[id.as_bytes()])
+}
+
+/// `proto::KeyRecord`: whose key this is, and when it is valid.
+pub fn key(key: &Key) -> Vec<u8> {
+    join("key/", &[key.as_bytes()])
+}
+
+/// `proto::HandleRecord`.
+pub fn handle(handle: &str) -> Vec<u8> {
+    text("handle/", &[], handle)
+}
+
+/// `proto::HandleCommit`.
+pub fn handle_commit(commitment: &Hash) -> Vec<u8> {
+    join("handle_commit/", &[commitment.as_bytes()])
+}
+
+/// `proto::Anchors`.
+pub fn anchors() -> Vec<u8> {
+    join("anchors/", &[])
+}
+
+/// `proto::Anchor` with that number; the last [`ANCHORS_MAX`] share as many slots.
+pub fn anchor(number: u64) -> Vec<u8> {
+    join("anchor/", &[&(number % ANCHORS_MAX).to_be_bytes()])
+}
+
+/// Queues of things that fall due, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Queue {
+    /// Handle commitments, until they expire.
+    HandleCommits,
+    /// Closed pushes, remembered until their certificate is stale.
+    Pushes,
+}
+
+impl Queue {
+    const fn number(self) -> u8 {
+        match self {
+            Self::HandleCommits => 1,
+            Self::Pushes => 2,
+        }
+    }
+}
+
+/// `proto::QueueEnds`.
+pub fn queue_ends(queue: Queue) -> Vec<u8> {
+    join("queue_ends/", &[&[queue.number()]])
+}
+
+/// `proto::QueueItem`.
+pub fn queue_item(queue: Queue, number: u64) -> Vec<u8> {
+    join("queue_item/", &[&[queue.number()], &number.to_be_bytes()])
+}
+
+/// `proto::Validators` in force.
+pub fn validators() -> Vec<u8> {
+    join("validators/", &[])
+}
+
+/// `proto::Validators` whose signatures count from `height` on.
+pub fn validators_at(height: u64) -> Vec<u8> {
+    join("validators_at/", &[&height.to_be_bytes()])
+}
+
+/// `proto::ValidatorsChanges`.
+pub fn validators_changes() -> Vec<u8> {
+    join("validators_changes/", &[])
+}
+
+/// `proto::Repos`.
+pub fn repos() -> Vec<u8> {
+    join("repos/", &[])
+}
+
+/// `proto::Repo`.
+pub fn repo(id: RepoId) -> Vec<u8> {
+    join("repo/", &[&id.number().to_be_bytes()])
+}
+
+/// `proto::RepoPointer`: the repository of that owner and name.
+pub fn repo_name(owner: &AccountId, name: &str) -> Vec<u8> {
+    text("repo_name/", owner.as_bytes(), name)
+}
+
+/// `proto::RepoPointer`: the owner's repository number `index`, from 0 on.
+pub fn owner_repo(owner: &AccountId, index: u64) -> Vec<u8> {
+    join("owner_repo/", &[owner.as_bytes(), &index.to_be_bytes()])
+}
+
+/// `proto::RefsHead`.
+pub fn refs(repo: RepoId) -> Vec<u8> {
+    join("refs/", &[&repo.number().to_be_bytes()])
+}
+
+/// `proto::RefRecord`.
+pub fn ref_record(repo: RepoId, name: &str) -> Vec<u8> {
+    text("ref/", &repo.number().to_be_bytes(), name)
+}
+
+/// `proto::RefBucket`.
+pub fn ref_bucket(repo: RepoId, bucket: u8) -> Vec<u8> {
+    join("ref_bucket/", &[&repo.number().to_be_bytes(), &[bucket]])
+}
+
+/// `proto::RefDir`: refs below the directory `dir` (without a slash at its end).
+pub fn ref_dir(repo: RepoId, dir: &str) -> Vec<u8> {
+    text("ref_dir/", &repo.number().to_be_bytes(), dir)
+}
+
+/// `proto::RefLogEntry` with that number, from 0 on.
+pub fn ref_log(repo: RepoId, number: u64) -> Vec<u8> {
+    join("ref_log/", &[&repo.number().to_be_bytes(), &number.to_be_bytes()])
+}
+
+/// `proto::Push`, while pending and until its certificate is stale.
+pub fn push(id: &PushId) -> Vec<u8> {
+    join("push/", &[id.as_bytes()])
+}
+
+/// `proto::PushesPending`.
+pub fn pushes_pending() -> Vec<u8> {
+    join("pushes_pending/", &[])
+}
+
+/// `proto::PushesOf` one account.
+pub fn pushes_of(account: &AccountId) -> Vec<u8> {
+    join("pushes_of/", &[account.as_bytes()])
+}
+
+/// `proto::Tick`: written in blocks that have pushes pending, so that blocks go on.
+pub fn tick() -> Vec<u8> {
+    join("tick/", &[])
+}

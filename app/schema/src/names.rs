@@ -1,0 +1,121 @@
+//! Handles, repository names, chain ids and descriptions; each error names the rule.
+//!
+//! Names are lowercase ASCII, so that no two look alike and a URL has one spelling.
+
+use sha2::{Digest, Sha256};
+
+use crate::ids::{AccountId, Hash};
+use crate::limits::{
+    CHAIN_ID_BYTES_MAX, DESCRIPTION_BYTES_MAX, HANDLE_BYTES_MAX, REPO_NAME_BYTES_MAX,
+};
+
+/// A name that breaks a rule; the text is the rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// The handle breaks a rule.
+    #[error(
+        "a handle has 2 to {HANDLE_BYTES_MAX} lowercase letters, digits and single inner hyphens"
+    )]
+    Handle,
+    /// The handle is a word that gateways or people use for something else.
+    #[error("the handle \"{0}\" is reserved")]
+    Reserved(String),
+    /// The repository name breaks a rule.
+    #[error(
+        "a repository name has 1 to {REPO_NAME_BYTES_MAX} lowercase letters, digits, '-', '_' and \
+         '.', starts with a letter, a digit or '_', has no '..' and ends neither in '.' nor in \
+         '.git' or '.lock'"
+    )]
+    Repo,
+    /// The chain id breaks a rule.
+    #[error("a chain id has 1 to {CHAIN_ID_BYTES_MAX} letters, digits, '-', '_' and '.'")]
+    ChainId,
+    /// The description breaks a rule.
+    #[error("a description is one line of at most {DESCRIPTION_BYTES_MAX} bytes")]
+    Description,
+    /// No `owner/name`.
+    #[error("a repository is written OWNER/NAME, such as alice/hello")]
+    Path,
+}
+
+/// Handles nobody can claim: first parts of gateway paths, and words that would mislead.
+const RESERVED: [&str; 24] = [
+    "about", "admin", "api", "assets", "explore", "git", "guts", "health", "help", "issues",
+    "login", "metrics", "new", "none", "org", "pulls", "root", "search", "security", "settings",
+    "static", "status", "support", "www",
+];
+
+/// Checks a handle.
+pub fn check_handle(handle: &str) -> Result<(), NameError> {
+    let bytes = handle.as_bytes();
+    let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let ends_ok = bytes.first().is_some_and(plain) && bytes.last().is_some_and(plain);
+    let length_ok = (2..=HANDLE_BYTES_MAX).contains(&bytes.len());
+    let inner_ok = bytes.iter().all(|b| plain(b) || *b == b'-') && !handle.contains("--");
+    if !(ends_ok && length_ok && inner_ok) {
+        return Err(NameError::Handle);
+    }
+    if RESERVED.contains(&handle) {
+        return Err(NameError::Reserved(handle.to_owned()));
+    }
+    Ok(())
+}
+
+/// Checks the name of a repository, without its owner.
+pub fn check_repo_name(name: &str) -> Result<(), NameError> {
+    let bytes = name.as_bytes();
+    let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_';
+    let length_ok = (1..=REPO_NAME_BYTES_MAX).contains(&bytes.len());
+    let chars_ok = bytes.iter().all(|b| plain(b) || matches!(b, b'-' | b'.'));
+    let ends_bad = [".", ".git", ".lock"].iter().any(|end| name.ends_with(end));
+    let start_ok = bytes.first().is_some_and(plain);
+    if length_ok && chars_ok && start_ok && !ends_bad && !name.contains("..") {
+        Ok(())
+    } else {
+        Err(NameError::Repo)
+    }
+}
+
+/// Splits and checks `owner/name`.
+pub fn parse_repo_path(path: &str) -> Result<(&str, &str), NameError> {
+    let (owner, name) = path.split_once('/').ok_or(NameError::Path)?;
+    check_handle(owner)?;
+    check_repo_name(name)?;
+    Ok((owner, name))
+}
+
+/// Checks a chain id: CometBFT takes any 50 bytes, a push nonce does not.
+pub fn check_chain_id(chain_id: &str) -> Result<(), NameError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if (1..=CHAIN_ID_BYTES_MAX).contains(&chain_id.len()) && chain_id.bytes().all(plain) {
+        Ok(())
+    } else {
+        Err(NameError::ChainId)
+    }
+}
+
+/// Checks a description: no control characters, so that it is one line on every screen.
+pub fn check_description(text: &str) -> Result<(), NameError> {
+    if text.len() <= DESCRIPTION_BYTES_MAX && !text.chars().any(char::is_control) {
+        Ok(())
+    } else {
+        Err(NameError::Description)
+    }
+}
+
+/// What `CommitHandle` carries: binds chain, account, handle and salt, and shows none of them.
+pub fn handle_commitment(
+    chain_id: &str,
+    account: &AccountId,
+    handle: &str,
+    salt: &[u8; crate::limits::SALT_BYTES],
+) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update(b"guts.v1.handle\0");
+    for part in [chain_id.as_bytes(), account.as_bytes(), handle.as_bytes(), salt] {
+        // Lengths keep the parts apart.
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    Hash::new(hasher.finalize().into())
+}

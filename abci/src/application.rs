@@ -46,7 +46,7 @@ impl Exception {
 pub type Answer<T> = Result<T, Exception>;
 
 /// The calls that make blocks, and those that restore a snapshot: one at a time, in the order
-/// of ABCI 2.0's call grammar.
+/// of [`grammar`](crate::grammar).
 ///
 /// The bodies given here are those of an application that does without the call.
 pub trait Application: Send {

@@ -8,14 +8,19 @@
 //! - [`Application`], [`Reader`], [`Served`]: what an application is.
 //! - [`extension_sign_bytes`]: what a vote extension's signature covers.
 //! - [`Address`]: where an application listens.
+//! - [`codec`]: frames. [`grammar`]: the order of calls. Both pure.
 
 pub mod address;
 mod application;
+pub mod codec;
 mod extension;
+pub mod grammar;
+mod kind;
 
 pub use address::{Address, AddressError};
 pub use application::{Answer, Application, Exception, Reader, Served};
 pub use extension::extension_sign_bytes;
+pub use kind::{Connection, Kind};
 
 /// CometBFT v0.38's protobuf messages (`abci`, `types`, `crypto`, `version`, ...), and the
 /// well-known types they use (`google::protobuf::Timestamp`, `Duration`).

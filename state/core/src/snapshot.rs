@@ -1,0 +1,178 @@
+//! One version of the state: read it, prove what it holds, commit changes on top of it.
+
+use std::sync::Arc;
+
+use ics23::commitment_proof::Proof as Kind;
+use ics23::{CommitmentProof, HostFunctionsManager};
+use jmt::Sha256Jmt;
+use prost013::Message;
+
+use crate::overlay::{Changes, Read};
+use crate::store::{Batch, Column, Root, Store};
+use crate::tree::{Reader, key_hash, node_row, proof_spec, value_at, value_content, value_row};
+use crate::{StateError, Version};
+
+/// A version of the state. Cheap to make and to clone; stays as it is while others write.
+#[derive(Clone)]
+pub struct Snapshot {
+    store: Arc<dyn Store>,
+    root: Option<Root>,
+}
+
+/// A value, or its absence, with what proves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The value; `None` when the key is absent, which the proof then shows.
+    pub value: Option<Vec<u8>>,
+    /// An encoded `ics23.CommitmentProof` against the root.
+    pub bytes: Vec<u8>,
+}
+
+impl Snapshot {
+    /// The state as the block of `height` left it.
+    pub fn at(store: Arc<dyn Store>, height: Version) -> Result<Self, StateError> {
+        let root = Root::find(store.as_ref(), height)?;
+        Ok(Self { store, root })
+    }
+
+    /// The root; `None` while nothing was ever written.
+    pub fn root(&self) -> Option<Root> {
+        self.root
+    }
+
+    /// The store it reads.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    fn reader(&self, alias: Option<Version>) -> Reader<'_> {
+        Reader { store: self.store.as_ref(), parent: self.root, alias }
+    }
+
+    /// The value of a key, or that it is absent, with an ICS-23 proof against [`Self::root`].
+    /// An empty tree proves nothing: genesis writes at least one key.
+    pub fn prove(&self, key: &[u8]) -> Result<Proof, StateError> {
+        if key.is_empty() {
+            return Err(StateError::Empty);
+        }
+        let root = self.root.ok_or(StateError::NoVersion(0))?;
+        let reader = self.reader(None);
+        let (value, proof) = Sha256Jmt::new(&reader)
+            .get_with_ics23_proof(key.to_vec(), root.version)
+            .map_err(from_tree)?;
+        Ok(Proof { value, bytes: proof.encode_to_vec() })
+    }
+
+    /// What `changes` add as `version`, which must be above every version there is; `None` when
+    /// they come to nothing, and the root stays.
+    pub fn commit(&self, changes: &Changes, version: Version) -> Result<Option<Batch>, StateError> {
+        if self.root.is_some_and(|root| root.version >= version) {
+            return Err(StateError::Damaged(format!("version {version} is written already")));
+        }
+        let mut writes = Vec::new();
+        for (key, value) in changes.iter() {
+            let hash = key_hash(key);
+            let before = match self.root {
+                Some(root) => value_at(self.store.as_ref(), &hash, root.version)?,
+                None => None,
+            };
+            let current = before.as_ref().and_then(|(_, value)| value.as_deref());
+            if current != value {
+                let replaced = before.map(|(version, _)| version);
+                writes.push(Write { key, hash, value, replaced });
+            }
+        }
+        if writes.is_empty() {
+            return Ok(None);
+        }
+        self.write_tree(&writes, version).map(Some)
+    }
+
+    fn write_tree(&self, writes: &[Write<'_>], version: Version) -> Result<Batch, StateError> {
+        let reader = self.reader(version.checked_sub(1));
+        let tree = Sha256Jmt::new(&reader);
+        let pairs = writes.iter().map(|w| (w.hash, w.value.map(<[u8]>::to_vec)));
+        // The batch insertion is two to four times as fast, but cannot delete.
+        let (hash, update) = if writes.iter().all(|w| w.value.is_some()) {
+            let set = pairs.filter_map(|(hash, value)| Some((hash, value?))).collect();
+            let (hashes, update) =
+                tree.batch_put_value_sets(vec![set], None, version).map_err(from_tree)?;
+            let hash = hashes.first().copied();
+            (hash.ok_or_else(|| StateError::Damaged("a set without a root".into()))?, update)
+        } else {
+            tree.put_value_set(pairs, version).map_err(from_tree)?
+        };
+        let mut batch = Batch::new(Root { version, hash: hash.0 });
+        for (key, node) in update.node_batch.nodes() {
+            let bytes = borsh::to_vec(node).map_err(|e| StateError::Store(e.to_string()))?;
+            batch.put(Column::Nodes, node_row(key.version(), key), bytes);
+        }
+        for write in writes {
+            batch.put(Column::Values, value_row(&write.hash, version), value_content(write.value));
+            batch.put(Column::Preimages, write.hash.0.to_vec(), write.key.to_vec());
+            if let Some(replaced) = write.replaced {
+                let row = value_row(&write.hash, replaced);
+                batch.put(Column::Stale, stale_row(version, Column::Values, &row), Vec::new());
+            }
+        }
+        for stale in &update.stale_node_index_batch {
+            if let Some(written) = reader.true_version(&stale.node_key) {
+                let row = node_row(written, &stale.node_key);
+                batch.put(Column::Stale, stale_row(version, Column::Nodes, &row), Vec::new());
+            }
+        }
+        Ok(batch)
+    }
+}
+
+struct Write<'a> {
+    key: &'a [u8],
+    hash: jmt::KeyHash,
+    value: Option<&'a [u8]>,
+    /// The version of the value that this one replaces.
+    replaced: Option<Version>,
+}
+
+fn stale_row(version: Version, column: Column, row: &[u8]) -> Vec<u8> {
+    [&version.to_be_bytes()[..], &[column.tag()], row].concat()
+}
+
+fn from_tree(error: anyhow::Error) -> StateError {
+    match error.downcast::<StateError>() {
+        Ok(ours) => ours,
+        Err(other) => StateError::Damaged(format!("{other:#}")),
+    }
+}
+
+impl Read for Snapshot {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        let Some(root) = self.root else { return Ok(None) };
+        let found = value_at(self.store.as_ref(), &key_hash(key), root.version)?;
+        Ok(found.and_then(|(_, value)| value))
+    }
+}
+
+/// Whether `proof` shows that `key` has `value` under the root `hash`.
+pub fn verify_present(proof: &[u8], hash: &[u8; 32], key: &[u8], value: &[u8]) -> bool {
+    let Ok(proof) = CommitmentProof::decode(proof) else { return false };
+    matches!(proof.proof, Some(Kind::Exist(_)))
+        && ics23::verify_membership::<HostFunctionsManager>(
+            &proof,
+            &proof_spec(),
+            &hash.to_vec(),
+            key,
+            value,
+        )
+}
+
+/// Whether `proof` shows that `key` is absent under the root `hash`.
+pub fn verify_absent(proof: &[u8], hash: &[u8; 32], key: &[u8]) -> bool {
+    let Ok(proof) = CommitmentProof::decode(proof) else { return false };
+    matches!(proof.proof, Some(Kind::Nonexist(_)))
+        && ics23::verify_non_membership::<HostFunctionsManager>(
+            &proof,
+            &proof_spec(),
+            &hash.to_vec(),
+            key,
+        )
+}

@@ -1,0 +1,209 @@
+//! Rows: what a database below the tree must hold, and the seam to it.
+//!
+//! Every encoding is spelled here, so that a database only keeps ordered rows in columns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::{StateError, Version};
+
+/// Kinds of rows. A database keeps each as a column family of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Column {
+    /// Tree nodes: version, number of nibbles (1 byte), nibbles packed -> node.
+    Nodes,
+    /// Values: SHA-256 of the key, version -> `1 || value`, or `0` where it was deleted.
+    Values,
+    /// SHA-256 of the key -> key; neighbours in proofs of absence are named by it.
+    Preimages,
+    /// What a version made superfluous: version, column (1 byte), row key -> nothing. Pruning
+    /// deletes those rows up to a version.
+    Stale,
+    /// Version -> root hash.
+    Roots,
+}
+
+impl Column {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Nodes, Self::Values, Self::Preimages, Self::Stale, Self::Roots];
+
+    /// A name for a column family.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes",
+            Self::Values => "values",
+            Self::Preimages => "preimages",
+            Self::Stale => "stale",
+            Self::Roots => "roots",
+        }
+    }
+
+    /// The tag that names the column in a [`Column::Stale`] row.
+    pub(crate) const fn tag(self) -> u8 {
+        match self {
+            Self::Nodes => 1,
+            Self::Values => 2,
+            Self::Preimages => 3,
+            Self::Stale => 4,
+            Self::Roots => 5,
+        }
+    }
+}
+
+/// Ordered rows, read. Everything that was written under a version stays readable and unchanged
+/// until it is pruned, so reads need no locks and no database snapshots.
+pub trait Store: Send + Sync {
+    /// The row with that key.
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
+
+    /// The last row whose key lies in `low..=high` (both of one length), with its key.
+    fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError>;
+}
+
+/// A row: key and value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// The root of a version of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// The height whose changes made it.
+    pub version: Version,
+    /// Its hash: the app hash.
+    pub hash: [u8; 32],
+}
+
+impl Root {
+    /// The newest root not younger than `height`; `None` before anything was written.
+    pub fn find(store: &dyn Store, height: Version) -> Result<Option<Self>, StateError> {
+        let (low, high) = (0u64.to_be_bytes(), height.to_be_bytes());
+        let Some((key, value)) = store.last(Column::Roots, &low, &high)? else { return Ok(None) };
+        let damaged = || StateError::Damaged("a root row of the wrong length".into());
+        let version = Version::from_be_bytes(key.try_into().map_err(|_| damaged())?);
+        let hash = value.try_into().map_err(|_| damaged())?;
+        Ok(Some(Self { version, hash }))
+    }
+}
+
+/// What one version adds. Written at once, with the height, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The root after it.
+    pub root: Root,
+    rows: Rows,
+}
+
+type Rows = BTreeMap<Column, BTreeMap<Vec<u8>, Vec<u8>>>;
+
+impl Batch {
+    pub(crate) fn new(root: Root) -> Self {
+        let mut batch = Self { root, rows: Rows::new() };
+        batch.put(Column::Roots, root.version.to_be_bytes().to_vec(), root.hash.to_vec());
+        batch
+    }
+
+    pub(crate) fn put(&mut self, column: Column, key: Vec<u8>, value: Vec<u8>) {
+        self.rows.entry(column).or_default().insert(key, value);
+    }
+
+    /// Rows to write, in order of column and key.
+    pub fn rows(&self) -> impl Iterator<Item = (Column, &[u8], &[u8])> {
+        self.rows
+            .iter()
+            .flat_map(|(column, rows)| rows.iter().map(|(k, v)| (*column, &k[..], &v[..])))
+    }
+}
+
+/// A store with batches on top that are not written yet.
+pub struct Layered {
+    below: Arc<dyn Store>,
+    batch: Arc<Batch>,
+}
+
+impl Layered {
+    /// `batch` over `below`.
+    pub fn new(below: Arc<dyn Store>, batch: Arc<Batch>) -> Self {
+        Self { below, batch }
+    }
+}
+
+impl Store for Layered {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        match self.batch.rows.get(&column).and_then(|rows| rows.get(key)) {
+            Some(value) => Ok(Some(value.clone())),
+            None => self.below.get(column, key),
+        }
+    }
+
+    fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError> {
+        let ours = last_in(&self.batch.rows, column, low, high);
+        let below = self.below.last(column, low, high)?;
+        // Rows of the batch win over rows of the same key below.
+        Ok(match (ours, below) {
+            (Some(ours), Some(below)) if below.0 > ours.0 => Some(below),
+            (Some(ours), _) => Some(ours),
+            (None, below) => below,
+        })
+    }
+}
+
+fn last_in(rows: &Rows, column: Column, low: &[u8], high: &[u8]) -> Option<Row> {
+    let range = rows
+        .get(&column)?
+        .range::<[u8], _>((std::ops::Bound::Included(low), std::ops::Bound::Included(high)));
+    range.last().map(|(k, v)| (k.clone(), v.clone()))
+}
+
+/// A store in memory, for tests and simulations.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    rows: Rows,
+}
+
+impl MemoryStore {
+    /// With nothing in it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the rows of a batch.
+    pub fn write(&mut self, batch: &Batch) {
+        for (column, key, value) in batch.rows() {
+            self.rows.entry(column).or_default().insert(key.to_vec(), value.to_vec());
+        }
+    }
+
+    /// Deletes what no version from `version` on needs.
+    pub fn prune(&mut self, version: Version) {
+        let end = [&version.to_be_bytes()[..], &[u8::MAX]].concat();
+        let mut stale = self.rows.remove(&Column::Stale).unwrap_or_default();
+        let later = stale.split_off(&end);
+        for row in stale.keys() {
+            let column = Column::ALL.into_iter().find(|column| row.get(8) == Some(&column.tag()));
+            if let Some(rows) = column.and_then(|column| self.rows.get_mut(&column)) {
+                rows.remove(&row[9..]);
+            }
+        }
+        self.rows.insert(Column::Stale, later);
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.values().map(BTreeMap::len).sum()
+    }
+
+    /// Whether nothing was ever written.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Store for MemoryStore {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(self.rows.get(&column).and_then(|rows| rows.get(key)).cloned())
+    }
+
+    fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError> {
+        Ok(last_in(&self.rows, column, low, high))
+    }
+}

@@ -9,6 +9,7 @@
 //! - [`extension_sign_bytes`]: what a vote extension's signature covers.
 //! - [`Address`]: where an application listens.
 //! - [`codec`]: frames. [`grammar`]: the order of calls. Both pure.
+//! - [`socket`]: the server and the client; the one module with threads, clocks and sockets.
 
 pub mod address;
 mod application;
@@ -16,6 +17,7 @@ pub mod codec;
 mod extension;
 pub mod grammar;
 mod kind;
+pub mod socket;
 
 pub use address::{Address, AddressError};
 pub use application::{Answer, Application, Exception, Reader, Served};

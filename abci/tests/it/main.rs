@@ -1,3 +1,5 @@
 //! The contract against what CometBFT was recorded to do, and the sockets under bad conditions.
 
+#![allow(clippy::unwrap_used)]
+
 mod recordings;

@@ -1,0 +1,92 @@
+//! One connection: read what has arrived, answer what is whole, write once.
+
+use std::io::{self, Read, Write};
+
+use bytes::BytesMut;
+
+use super::super::stream::Stream;
+use super::host::Host;
+use crate::codec::{Decoder, FrameError, encode};
+use crate::proto::abci::{Request, Response, ResponseException, response};
+use crate::{Connection, Kind};
+
+/// How much is read at once, in bytes.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Answers are written when this much of them waits, in bytes, though more requests are at hand.
+const WRITE_BYTES: usize = 32 * 1024;
+
+/// Why a connection ended before its peer closed it.
+#[derive(Debug, thiserror::Error)]
+pub enum End {
+    /// The peer sent something that is not a request.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The peer is gone.
+    #[error(transparent)]
+    Socket(#[from] io::Error),
+}
+
+/// Answers one connection's requests until the peer closes it, or what it sends is no request.
+pub fn hold(mut stream: Stream, host: &Host, decoder: Decoder) -> Result<(), End> {
+    let mut input = BytesMut::new();
+    let mut output = BytesMut::new();
+    let mut chunk = vec![0_u8; READ_BYTES];
+    loop {
+        let answered = answer_all(&mut input, &mut output, &mut stream, host, decoder);
+        if let Err(End::Frame(error)) = &answered {
+            // The engine's log should say what was wrong with what it sent.
+            encode(&exception(error.to_string()), &mut output);
+        }
+        write_out(&mut output, &mut stream)?;
+        answered?;
+        match stream.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(count) => input.extend_from_slice(&chunk[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Answers every whole request of `input`.
+fn answer_all(
+    input: &mut BytesMut,
+    output: &mut BytesMut,
+    stream: &mut Stream,
+    host: &Host,
+    decoder: Decoder,
+) -> Result<(), End> {
+    while let Some(request) = decoder.decode::<Request>(input)? {
+        let Some(request) = request.value else {
+            encode(&exception("a request without a value".to_owned()), output);
+            continue;
+        };
+        // A call that may take long does not hold back the answers before it.
+        let is_long = Kind::of_request(&request).connection() == Connection::Consensus;
+        if output.len() >= WRITE_BYTES || (is_long && !output.is_empty()) {
+            write_out(output, stream)?;
+        }
+        let value = host.answer(request);
+        encode(&Response { value: Some(value) }, output);
+    }
+    Ok(())
+}
+
+fn write_out(output: &mut BytesMut, stream: &mut Stream) -> io::Result<()> {
+    if output.is_empty() {
+        return Ok(());
+    }
+    let written = stream.write_all(output);
+    if output.capacity() > 16 * WRITE_BYTES {
+        // One long answer should not stay in memory for good.
+        *output = BytesMut::new();
+    }
+    output.clear();
+    written
+}
+
+/// The answer to what cannot be answered.
+pub fn exception(error: String) -> Response {
+    Response { value: Some(response::Value::Exception(ResponseException { error })) }
+}

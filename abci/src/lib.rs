@@ -27,7 +27,7 @@ pub use kind::{Connection, Kind};
 /// CometBFT v0.38's protobuf messages (`abci`, `types`, `crypto`, `version`, ...), and the
 /// well-known types they use (`google::protobuf::Timestamp`, `Duration`).
 pub mod proto {
-    pub use prost::Message;
+    pub use prost::{DecodeError, Message};
     pub use tendermint_proto::google;
     pub use tendermint_proto::v0_38::*;
 }

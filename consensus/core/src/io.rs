@@ -4,7 +4,7 @@
 //! the signer. It runs one loop:
 //!
 //! 1. take the next [`Input`] (or several that wait), call
-//!    [`Engine::step`](crate::engine::Engine::step) for each;
+//!    `Engine::step` for each;
 //! 2. append the [`Output::records`] of all of them, in order; if any of them says
 //!    [`Output::sync`], make everything appended so far durable, once (group commit);
 //! 3. perform the [`Output::actions`] of all of them, in order.
@@ -131,6 +131,7 @@ pub struct Output {
 
 /// Something a restart must not forget.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "made, written and dropped one by one")]
 pub enum Record {
     /// An entry of the write-ahead log. [`Entry::EndHeight`] makes all earlier ones obsolete.
     Wal(Entry),
@@ -180,7 +181,7 @@ pub enum Action {
         /// To whom. Peers that are gone are skipped.
         to: To,
         /// What.
-        message: Message,
+        message: Arc<Message>,
     },
     /// Call the application. Calls of one connection are made in the order of the actions.
     App {

@@ -309,10 +309,9 @@ impl Message {
                 Sum::NoBlockResponse(bs::NoBlockResponse { height: height.wire() })
             }
             Message::StatusRequest => Sum::StatusRequest(bs::StatusRequest {}),
-            Message::StatusResponse { base, height } => Sum::StatusResponse(bs::StatusResponse {
-                height: height.wire(),
-                base: base.wire(),
-            }),
+            Message::StatusResponse { base, height } => {
+                Sum::StatusResponse(bs::StatusResponse { height: height.wire(), base: base.wire() })
+            }
             _ => return None,
         })
     }
@@ -341,9 +340,7 @@ impl Message {
                 index: i32::try_from(m.index).unwrap_or(i32::MAX),
             }),
             Message::VoteSetMaj23(m) => Sum::VoteSetMaj23(maj23_to_proto(m)),
-            Message::Proposal(m) => {
-                Sum::Proposal(cs::Proposal { proposal: Some(m.to_proto()) })
-            }
+            Message::Proposal(m) => Sum::Proposal(cs::Proposal { proposal: Some(m.to_proto()) }),
             Message::ProposalPol(m) => Sum::ProposalPol(cs::ProposalPol {
                 height: m.height.wire(),
                 proposal_pol_round: m.pol_round.wire(),
@@ -541,7 +538,8 @@ fn decode_blocksync(payload: Bytes) -> Result<Message, MessageError> {
     if let Some(inner) = field_bytes(&payload, 3)? {
         let block = field_bytes(&inner, 1)?.ok_or(MessageError::Field("block"))?;
         let commit = field_bytes(&inner, 2)?;
-        let commit = commit.map(|bytes| read::<proto::types::ExtendedCommit>(&bytes)).transpose()?;
+        let commit =
+            commit.map(|bytes| read::<proto::types::ExtendedCommit>(&bytes)).transpose()?;
         return Ok(Message::BlockResponse(BlockResponse {
             block: Block::decode(block)?,
             extended_commit: commit.map(ExtendedCommit::from_proto).transpose()?,

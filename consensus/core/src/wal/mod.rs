@@ -173,7 +173,9 @@ pub enum WalError {
         at: u64,
     },
     /// A frame with a good checksum that this version cannot read.
-    #[error("the write-ahead log has an entry of an unknown form: was it written by a newer version?")]
+    #[error(
+        "the write-ahead log has an entry of an unknown form: was it written by a newer version?"
+    )]
     Entry,
 }
 

@@ -2,6 +2,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use guts_abci::proto::google::protobuf::Timestamp;
 use thiserror::Error;
 
 #[cfg(test)]
@@ -57,6 +58,17 @@ impl Time {
         let range = TimeError::Range { seconds, nanos: i64::from(nanos) };
         let nanos = u32::try_from(nanos).map_err(|_| range)?;
         Time::new(seconds, nanos)
+    }
+
+    /// Reads a protobuf timestamp; a missing one is the zero time, as in CometBFT.
+    pub fn from_proto(time: Option<&Timestamp>) -> Result<Time, TimeError> {
+        time.map_or(Ok(Time::ZERO), |time| Time::from_wire(time.seconds, time.nanos))
+    }
+
+    /// The protobuf timestamp.
+    pub fn to_proto(self) -> Timestamp {
+        let nanos = i32::try_from(self.nanos).expect("nanoseconds are below a billion");
+        Timestamp { seconds: self.seconds, nanos }
     }
 
     /// From nanoseconds since 1970; times outside the range are cut to it.

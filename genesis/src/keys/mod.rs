@@ -6,6 +6,7 @@
 //! their signatures are not checked here (no application of ours allows that key type).
 use std::fmt;
 
+use guts_abci::proto::{self, crypto::public_key::Sum};
 use ripemd::Ripemd160;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -147,6 +148,25 @@ impl PublicKey {
             }
         }
         Address(address)
+    }
+
+    /// Reads the wire form.
+    pub fn from_proto(key: Option<&proto::crypto::PublicKey>) -> Result<PublicKey, KeyError> {
+        match key.and_then(|key| key.sum.as_ref()) {
+            Some(Sum::Ed25519(bytes)) => Self::ed25519(bytes),
+            Some(Sum::Secp256k1(bytes)) => Self::secp256k1(bytes),
+            None => Err(KeyError::Missing),
+        }
+    }
+
+    /// The wire form.
+    pub fn to_proto(&self) -> proto::crypto::PublicKey {
+        let bytes = self.as_bytes().to_vec();
+        let sum = match self {
+            PublicKey::Ed25519(_) => Sum::Ed25519(bytes),
+            PublicKey::Secp256k1(_) => Sum::Secp256k1(bytes),
+        };
+        proto::crypto::PublicKey { sum: Some(sum) }
     }
 
     /// Whether `signature` over `message` is this key's, under ZIP-215 rules.

@@ -51,7 +51,7 @@ impl CommitSig {
 
     /// Reads and checks the wire form.
     pub fn from_proto(sig: &proto::types::CommitSig) -> Result<CommitSig, Invalid> {
-        let time = super::read_time(sig.timestamp)?;
+        let time = Time::from_proto(sig.timestamp.as_ref())?;
         if sig.block_id_flag == 1 {
             if !sig.validator_address.is_empty() || !sig.signature.is_empty() {
                 return Err(Invalid::AbsentNotEmpty);
@@ -75,7 +75,7 @@ impl CommitSig {
         proto::types::CommitSig {
             block_id_flag: self.flag(),
             validator_address: vote.map_or(Vec::new(), |vote| vote.address.as_bytes().to_vec()),
-            timestamp: Some(super::write_time(vote.map_or(Time::ZERO, |vote| vote.time))),
+            timestamp: Some(vote.map_or(Time::ZERO, |vote| vote.time).to_proto()),
             signature: vote.map_or(Vec::new(), |vote| vote.signature.as_bytes().to_vec()),
         }
     }

@@ -42,24 +42,10 @@ pub use header::{BLOCK_PROTOCOL, Header, Version};
 pub use light::{LightBlock, SignedHeader};
 pub use part_set::{PART_SIZE, PARTS_MAX, Part, PartSet};
 pub use proposal::Proposal;
-pub use validator::{Validator, key_from_proto, key_to_proto};
+pub use validator::Validator;
 pub use validator_set::ValidatorSet;
 pub use verify::{CommitCheck, Counted, TrustLevel};
 pub use vote::{Vote, VoteKind};
 
-use guts_abci::proto::google::protobuf::Timestamp;
-use guts_genesis::Time;
-
 /// Most bytes a block may have, whatever the parameters say.
 pub const BLOCK_SIZE_MAX: i64 = 104_857_600;
-
-/// Reads a timestamp; a missing one is the zero time, as in CometBFT.
-pub(crate) fn read_time(time: Option<Timestamp>) -> Result<Time, Invalid> {
-    time.map_or(Ok(Time::ZERO), |time| Ok(Time::from_wire(time.seconds, time.nanos)?))
-}
-
-/// Writes a timestamp.
-pub(crate) fn write_time(time: Time) -> Timestamp {
-    let nanos = i32::try_from(time.nanos()).expect("nanoseconds are below a billion");
-    Timestamp { seconds: time.seconds(), nanos }
-}

@@ -77,7 +77,7 @@ impl Proposal {
             return Err(Invalid::SignatureMissing);
         }
         let signature = Signature::from_slice(&proposal.signature)?;
-        let time = super::read_time(proposal.timestamp)?;
+        let time = Time::from_proto(proposal.timestamp.as_ref())?;
         Ok(Proposal { height, round, pol_round, block_id, time, signature })
     }
 
@@ -89,7 +89,7 @@ impl Proposal {
             round: self.round.wire(),
             pol_round: self.pol_round_wire(),
             block_id: Some(self.block_id.to_proto()),
-            timestamp: Some(super::write_time(self.time)),
+            timestamp: Some(self.time.to_proto()),
             signature: self.signature.as_bytes().to_vec(),
         }
     }

@@ -1,8 +1,8 @@
 //! A validator: key, power and its place in the rotation of proposers.
 use std::cmp::Ordering;
 
-use guts_abci::proto::{self, crypto::public_key::Sum};
-use guts_genesis::{Address, Power, PublicKey};
+use guts_abci::proto;
+use guts_genesis::{Address, KeyError, Power, PublicKey};
 
 use super::{Invalid, wire};
 
@@ -51,7 +51,11 @@ impl Validator {
 
     /// Reads and checks the wire form.
     pub fn from_proto(validator: &proto::types::Validator) -> Result<Validator, Invalid> {
-        let key = key_from_proto(validator.pub_key.as_ref())?;
+        let key =
+            PublicKey::from_proto(validator.pub_key.as_ref()).map_err(|error| match error {
+                KeyError::Missing => Invalid::KeyTypeUnsupported,
+                other => other.into(),
+            })?;
         let power = Power::from_wire(validator.voting_power)?;
         if validator.address != key.address().as_bytes() {
             return Err(Invalid::AddressMismatch);
@@ -64,28 +68,9 @@ impl Validator {
     pub fn to_proto(&self) -> proto::types::Validator {
         proto::types::Validator {
             address: self.address.as_bytes().to_vec(),
-            pub_key: Some(key_to_proto(&self.key)),
+            pub_key: Some(self.key.to_proto()),
             voting_power: self.power.wire(),
             proposer_priority: self.priority,
         }
     }
-}
-
-/// Reads the wire form of a key.
-pub fn key_from_proto(key: Option<&proto::crypto::PublicKey>) -> Result<PublicKey, Invalid> {
-    match key.and_then(|key| key.sum.as_ref()) {
-        Some(Sum::Ed25519(bytes)) => Ok(PublicKey::ed25519(bytes)?),
-        Some(Sum::Secp256k1(bytes)) => Ok(PublicKey::secp256k1(bytes)?),
-        None => Err(Invalid::KeyTypeUnsupported),
-    }
-}
-
-/// The wire form of a key.
-pub fn key_to_proto(key: &PublicKey) -> proto::crypto::PublicKey {
-    let bytes = key.as_bytes().to_vec();
-    let sum = match key {
-        PublicKey::Ed25519(_) => Sum::Ed25519(bytes),
-        PublicKey::Secp256k1(_) => Sum::Secp256k1(bytes),
-    };
-    proto::crypto::PublicKey { sum: Some(sum) }
 }

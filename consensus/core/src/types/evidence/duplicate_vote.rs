@@ -96,7 +96,7 @@ impl DuplicateVote {
             vote_b,
             total_power: Power::from_wire(evidence.total_voting_power)?,
             validator_power: Power::from_wire(evidence.validator_power)?,
-            time: crate::types::read_time(evidence.timestamp)?,
+            time: Time::from_proto(evidence.timestamp.as_ref())?,
         })
     }
 
@@ -107,7 +107,7 @@ impl DuplicateVote {
             vote_b: Some(self.vote_b.to_proto()),
             total_voting_power: self.total_power.wire(),
             validator_power: self.validator_power.wire(),
-            timestamp: Some(crate::types::write_time(self.time)),
+            timestamp: Some(self.time.to_proto()),
         }
     }
 }

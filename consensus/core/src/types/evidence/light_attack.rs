@@ -156,7 +156,7 @@ impl LightClientAttack {
             conflicting,
             common_height,
             total_power: Power::from_wire(evidence.total_voting_power)?,
-            time: crate::types::read_time(evidence.timestamp)?,
+            time: Time::from_proto(evidence.timestamp.as_ref())?,
         })
     }
 
@@ -167,7 +167,7 @@ impl LightClientAttack {
             common_height: self.common_height.wire(),
             byzantine_validators: self.byzantine.iter().map(Validator::to_proto).collect(),
             total_voting_power: self.total_power.wire(),
-            timestamp: Some(crate::types::write_time(self.time)),
+            timestamp: Some(self.time.to_proto()),
         }
     }
 }

@@ -127,7 +127,7 @@ fn misbehavior(
             power: power.wire(),
         }),
         height: height.wire(),
-        time: Some(super::write_time(time)),
+        time: Some(time.to_proto()),
         total_voting_power: total.wire(),
     }
 }

@@ -1,0 +1,149 @@
+//! What a server answers from: one method a call, each with a default that says "not supported",
+//! so that a server of few methods implements few.
+//!
+//! The server does what is the same for every node: it reads parameters, chooses the height a
+//! call without one means, refuses heights out of range in CometBFT's words, cuts pages and
+//! ranges. A backend is asked only for heights within [`Backend::heights`] (for validators and
+//! parameters one above), so an answer that is missing there is an error of the node.
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use crate::RpcError;
+use crate::types;
+
+/// The answer to a call.
+pub type Reply<'a, T> = BoxFuture<'a, Result<T, RpcError>>;
+
+/// The heights a node can answer for. Both 0 before the first block.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Heights {
+    /// The lowest stored height.
+    pub base: u64,
+    /// The newest committed height: its block, results and transactions must be readable.
+    pub top: u64,
+}
+
+/// The parameters of `/abci_query`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// What is asked.
+    pub path: String,
+    /// The key, or what the path takes.
+    pub data: Bytes,
+    /// 0 for the newest.
+    pub height: i64,
+    /// Whether a proof is wanted.
+    pub prove: bool,
+}
+
+fn unsupported<T: Send + 'static>(method: &'static str) -> Reply<'static, T> {
+    Box::pin(std::future::ready(Err(RpcError::not_supported(method))))
+}
+
+/// A node as its RPC sees it. Methods are called from many tasks at once and never block a thread.
+pub trait Backend: Send + Sync + 'static {
+    /// The heights that can be asked for. Called with every call that has a height: cheap.
+    fn heights(&self) -> Heights {
+        Heights::default()
+    }
+
+    /// Whether the node is up.
+    fn health(&self) -> Reply<'_, types::Health> {
+        Box::pin(std::future::ready(Ok(types::Health {})))
+    }
+
+    /// Who the node is and how far.
+    fn status(&self) -> Reply<'_, types::StatusResult> {
+        unsupported("status")
+    }
+
+    /// The peers.
+    fn net_info(&self) -> Reply<'_, types::NetInfo> {
+        unsupported("net_info")
+    }
+
+    /// The genesis document.
+    fn genesis(&self) -> Reply<'_, types::GenesisResult> {
+        unsupported("genesis")
+    }
+
+    /// The block of a height.
+    fn block(&self, _height: u64) -> Reply<'_, types::BlockResult> {
+        unsupported("block")
+    }
+
+    /// The block with this header hash, if there is one.
+    fn block_by_hash(&self, _hash: Vec<u8>) -> Reply<'_, Option<types::BlockResult>> {
+        unsupported("block_by_hash")
+    }
+
+    /// What the application answered to the block of a height.
+    fn block_results(&self, _height: u64) -> Reply<'_, types::BlockResults> {
+        unsupported("block_results")
+    }
+
+    /// The metas of `min..=max`, newest first; at most 20 are asked for.
+    fn block_metas(&self, _min: u64, _max: u64) -> Reply<'_, Vec<types::BlockMeta>> {
+        unsupported("blockchain")
+    }
+
+    /// The header of a height.
+    fn header(&self, _height: u64) -> Reply<'_, types::Header> {
+        unsupported("header")
+    }
+
+    /// Header and commit of a height: below the top the canonical commit (the next block's
+    /// `last_commit`), at the top the one this node saw.
+    fn commit(&self, _height: u64) -> Reply<'_, types::CommitResult> {
+        unsupported("commit")
+    }
+
+    /// The whole set that votes at a height, by power, then address. Heights up to top + 1.
+    fn validators(&self, _height: u64) -> Reply<'_, Vec<types::Validator>> {
+        unsupported("validators")
+    }
+
+    /// The parameters in force at a height. Heights up to top + 1.
+    fn consensus_params(&self, _height: u64) -> Reply<'_, types::ConsensusParams> {
+        unsupported("consensus_params")
+    }
+
+    /// What the application answers to Info.
+    fn abci_info(&self) -> Reply<'_, types::AbciInfoResult> {
+        unsupported("abci_info")
+    }
+
+    /// What the application answers to Query.
+    fn abci_query(&self, _query: Query) -> Reply<'_, types::AbciQueryResult> {
+        unsupported("abci_query")
+    }
+
+    /// Hands a transaction to the mempool and does not wait for CheckTx.
+    fn broadcast_tx_async(&self, _tx: Bytes) -> Reply<'_, types::BroadcastTx> {
+        unsupported("broadcast_tx_async")
+    }
+
+    /// Hands a transaction to the mempool and waits for CheckTx. The calls of one batch are first
+    /// polled in their order: what a backend queues in its first poll keeps that order.
+    fn broadcast_tx_sync(&self, _tx: Bytes) -> Reply<'_, types::BroadcastTx> {
+        unsupported("broadcast_tx_sync")
+    }
+
+    /// Hands a transaction to the mempool and waits until it is in a block (or refused, or the
+    /// node's own time limit: `timed out waiting for tx to be included in a block`).
+    /// Errors of the mempool begin with `error on broadcastTxCommit: `.
+    fn broadcast_tx_commit(&self, _tx: Bytes) -> Reply<'_, types::BroadcastTxCommit> {
+        unsupported("broadcast_tx_commit")
+    }
+
+    /// A committed transaction by its SHA-256, with a proof when asked for.
+    fn tx(&self, _hash: Vec<u8>, _prove: bool) -> Reply<'_, Option<types::TxResponse>> {
+        unsupported("tx")
+    }
+
+    /// How many transactions wait.
+    fn num_unconfirmed_txs(&self) -> Reply<'_, types::UnconfirmedTxs> {
+        unsupported("num_unconfirmed_txs")
+    }
+}

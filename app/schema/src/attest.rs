@@ -219,3 +219,6 @@ impl Attested {
         if attested.encode() == bytes { Ok(attested) } else { Err(AttestError::Encoding) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -238,3 +238,6 @@ fn parse_oid(word: &str) -> Option<(Option<Oid>, usize)> {
     let null = word.bytes().all(|b| b == b'0');
     Some((if null { None } else { Some(word.parse().ok()?) }, length))
 }
+
+#[cfg(test)]
+mod tests;

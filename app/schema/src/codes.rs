@@ -175,3 +175,6 @@ impl Code {
         sentence
     }
 }
+
+#[cfg(test)]
+mod tests;

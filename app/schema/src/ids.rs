@@ -237,3 +237,6 @@ fn hex_bytes(text: &str, what: &'static str) -> Result<Vec<u8>, IdError> {
     }
     hex::decode(text).map_err(|_| IdError::Hex { what })
 }
+
+#[cfg(test)]
+mod tests;

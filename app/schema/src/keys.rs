@@ -167,3 +167,6 @@ pub fn pushes_of(account: &AccountId) -> Vec<u8> {
 pub fn tick() -> Vec<u8> {
     join("tick/", &[])
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,3 +119,6 @@ pub fn handle_commitment(
     }
     Hash::new(hasher.finalize().into())
 }
+
+#[cfg(test)]
+mod tests;

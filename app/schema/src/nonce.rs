@@ -61,3 +61,6 @@ impl std::fmt::Display for PushNonce {
         write!(f, "guts1+{}+{}/{}+{}", self.chain_id, self.owner, self.repo, self.time_s)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,3 +35,6 @@ pub fn page(request: &proto::PageRequest, first: u64, count: u64) -> std::ops::R
 pub fn of_repo(repo: RepoId) -> proto::PageRequest {
     proto::PageRequest { repo: repo.number(), ..Default::default() }
 }
+
+#[cfg(test)]
+mod tests;

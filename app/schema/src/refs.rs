@@ -135,3 +135,6 @@ pub fn root(refs: &BTreeMap<String, Oid>) -> Hash {
     let hashes = buckets.into_iter().filter_map(|(b, refs)| Some((b, bucket_hash(refs)?)));
     root_of_buckets(&hashes.collect())
 }
+
+#[cfg(test)]
+mod tests;

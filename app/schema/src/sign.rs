@@ -154,3 +154,6 @@ impl SecretKey {
         Signature::new(self.0.sign(message).to_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,3 +174,6 @@ fn take<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], SshError> {
     *bytes = rest;
     Ok(part)
 }
+
+#[cfg(test)]
+mod tests;

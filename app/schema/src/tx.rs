@@ -359,3 +359,6 @@ impl Draft {
         proto::Tx { body: Some(self.body.clone()), auth: self.auth.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests;

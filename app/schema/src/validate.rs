@@ -375,3 +375,6 @@ fn decode_edit_repo(edit: &proto::EditRepo, actor: AccountId) -> Result<Action, 
         archived: edit.archived,
     })
 }
+
+#[cfg(test)]
+mod tests;

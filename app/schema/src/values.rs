@@ -26,3 +26,6 @@ pub fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, ValueError> {
     let value = M::decode(body).map_err(|_| wrong.clone())?;
     if encode(&value) == bytes { Ok(value) } else { Err(wrong) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,3 +51,6 @@ impl Puzzle {
 pub const fn bits_for(hashes: u64) -> u32 {
     if hashes <= 1 { 0 } else { u64::BITS - (hashes - 1).leading_zeros() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! No key is a prefix of another, and different things have different keys.
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn id(byte: u8) -> AccountId {
+    AccountId::new([byte; 20])
+}
+
+fn all(byte: u8, number: u64, text: &str) -> Vec<Vec<u8>> {
+    let repo_id = RepoId::new(number.max(1)).expect("not 0");
+    vec![
+        params(),
+        supply(),
+        account(&id(byte)),
+        key(&Key::new([byte; 32])),
+        handle(text),
+        handle_commit(&Hash::new([byte; 32])),
+        anchors(),
+        anchor(number),
+        queue_ends(Queue::HandleCommits),
+        queue_ends(Queue::Pushes),
+        queue_item(Queue::HandleCommits, number),
+        queue_item(Queue::Pushes, number),
+        validators(),
+        validators_at(number),
+        validators_changes(),
+        repos(),
+        repo(repo_id),
+        repo_name(&id(byte), text),
+        owner_repo(&id(byte), number),
+        refs(repo_id),
+        ref_record(repo_id, text),
+        ref_bucket(repo_id, byte),
+        ref_dir(repo_id, text),
+        ref_log(repo_id, number),
+        push(&PushId::new([byte; 32])),
+        pushes_pending(),
+        pushes_of(&id(byte)),
+        tick(),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_key_is_a_prefix_of_another(
+        a in (any::<u8>(), any::<u64>(), "[a-z/]{0,8}"),
+        b in (any::<u8>(), any::<u64>(), "[a-z/]{0,8}"),
+    ) {
+        let keys: BTreeSet<Vec<u8>> =
+            all(a.0, a.1, &a.2).into_iter().chain(all(b.0, b.1, &b.2)).collect();
+        let keys: Vec<_> = keys.into_iter().collect();
+        for pair in keys.windows(2) {
+            prop_assert!(!pair[1].starts_with(&pair[0]), "{pair:?}");
+        }
+    }
+}
+
+#[test]
+fn kinds_of_key_are_distinct() {
+    let keys = all(1, 1, "a");
+    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
+}
+
+#[test]
+fn anchors_share_as_many_slots_as_are_good() {
+    assert_eq!(anchor(3), anchor(3 + ANCHORS_MAX));
+    assert_ne!(anchor(3), anchor(4));
+}

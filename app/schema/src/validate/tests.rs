@@ -1,0 +1,184 @@
+//! What is a transaction and what is not.
+use proptest::prelude::*;
+
+use super::*;
+use crate::limits::SALT_BYTES;
+use crate::sign::SecretKey;
+use crate::tx::Draft;
+
+const CERTIFICATE: &[u8] = include_bytes!("../../testdata/push.cert");
+const CHAIN: &str = "guts-local";
+
+fn secret(seed: u8) -> SecretKey {
+    SecretKey::from_seed([seed; 32])
+}
+
+fn account(seed: u8) -> AccountId {
+    AccountId::of_key(&secret(seed).public())
+}
+
+fn rules() -> ChainRules {
+    ChainRules::new(CHAIN)
+}
+
+fn check(bytes: &[u8]) -> Result<Tx, TxError> {
+    validate(bytes, &rules()).map(Verified::into_inner)
+}
+
+/// One of each kind that names an actor.
+fn actions() -> Vec<Action> {
+    let (actor, to) = (account(1), account(2));
+    let branch = "refs/heads/main".to_owned();
+    vec![
+        Action::CreateAccount { actor, key: secret(1).public() },
+        Action::CommitHandle { actor, commitment: Hash::new([5; 32]) },
+        Action::ClaimHandle { actor, handle: "alice".into(), salt: [6; SALT_BYTES] },
+        Action::Transfer { actor, to, amount: 7 },
+        Action::CreateRepo {
+            actor,
+            name: "hello".into(),
+            description: "A thing".into(),
+            default_branch: branch.clone(),
+            object_format: ObjectFormat::Sha256,
+        },
+        Action::EditRepo {
+            actor,
+            repo: RepoId::new(1).expect("not 0"),
+            description: Some(String::new()),
+            default_branch: Some(branch),
+            archived: Some(false),
+        },
+    ]
+}
+
+fn push() -> Action {
+    let certificate = Certificate::parse(CERTIFICATE).expect("good");
+    Action::PushRefs(Box::new(PushRefs { certificate, pack: Some((Hash::new([8; 32]), 9)) }))
+}
+
+fn draft(actions: &[Action]) -> Draft {
+    Draft::new(CHAIN, account(1), 0, actions)
+}
+
+fn signed(draft: Draft) -> Vec<u8> {
+    draft.sign(account(1), &secret(1)).encode()
+}
+
+#[test]
+fn every_action_comes_back_as_it_was_drafted() {
+    let tx = check(&signed(draft(&actions()))).expect("good");
+    assert_eq!(tx.actions, actions());
+    assert_eq!(tx.payer, account(1));
+    assert_eq!(tx.payment, Payment::None);
+    let tx = check(&signed(draft(&[push()]).stake())).expect("good");
+    assert_eq!((tx.actions, tx.payment), (vec![push()], Payment::Stake));
+}
+
+#[test]
+fn work_is_measured() {
+    let anchor = Hash::new([3; 32]);
+    let puzzle = Puzzle::new(CHAIN, &account(1), 0, &anchor);
+    let solution = puzzle.search(0, 1 << 16, 8).expect("256 do on average");
+    let tx = check(&signed(draft(&actions()).work(4, anchor, solution))).expect("good");
+    assert!(matches!(tx.payment, Payment::Work { anchor_number: 4, bits: 8.., .. }));
+}
+
+#[test]
+fn the_first_byte_tells_attestations_and_length_is_bounded() {
+    assert_eq!(check(&[0xff, 1]), Err(TxError::PseudoTx));
+    assert!(matches!(check(&vec![0; 70_000]), Err(TxError::Oversize { .. })));
+    assert_eq!(check(b""), Err(TxError::Undecodable));
+    assert_eq!(check(b"hello"), Err(TxError::Undecodable));
+}
+
+#[test]
+fn another_encoding_of_the_same_is_refused() {
+    let mut bytes = signed(draft(&actions()));
+    // An unknown field, 99, of value 0.
+    bytes.extend_from_slice(&[0x98, 0x06, 0x00]);
+    assert_eq!(check(&bytes), Err(TxError::NotCanonical));
+}
+
+#[test]
+fn another_chain_is_refused_in_the_body_and_in_the_certificate() {
+    let bytes = signed(Draft::new("other", account(1), 0, &actions()));
+    assert!(matches!(check(&bytes), Err(TxError::WrongChain { .. })));
+    let bytes = signed(Draft::new("other", account(1), 0, &[push()]));
+    let other = validate(&bytes, &ChainRules::new("other"));
+    assert!(matches!(other, Err(TxError::WrongChain { .. })));
+}
+
+#[test]
+fn payer_and_actors_must_sign_and_signatures_must_be_right() {
+    let other = draft(&actions()).sign(account(2), &secret(2)).encode();
+    assert_eq!(check(&other), Err(TxError::PayerUnsigned(account(1))));
+    let foreign = Action::CommitHandle { actor: account(3), commitment: Hash::new([5; 32]) };
+    let bytes = signed(draft(&[foreign]));
+    assert_eq!(check(&bytes), Err(TxError::ActorUnsigned(account(3))));
+    let wrong = draft(&actions()[1..]).sign(account(1), &secret(1));
+    let forged = wrong.encode();
+    let mut tampered = forged.clone();
+    let end = tampered.len() - 1;
+    tampered[end] ^= 1;
+    assert_eq!(check(&tampered), Err(TxError::Signature(secret(1).public())));
+    let twice = wrong.sign(account(1), &secret(2)).encode();
+    assert_eq!(check(&twice), Err(TxError::Auth));
+    assert_eq!(check(&draft(&actions()).encode()), Err(TxError::Auth));
+}
+
+#[test]
+fn a_forged_certificate_is_a_wrong_signature() {
+    let mut certificate = CERTIFICATE.to_vec();
+    let at = certificate.windows(4).position(|part| part == b"v1\n-").expect("there");
+    certificate[at + 1] = b'2';
+    let certificate = Certificate::parse(&certificate).expect("the form is good");
+    let key = certificate.signature.key;
+    let action = Action::PushRefs(Box::new(PushRefs { certificate, pack: None }));
+    assert_eq!(check(&signed(draft(&[action]))), Err(TxError::Signature(key)));
+}
+
+#[test]
+fn shapes_that_mean_nothing_are_refused() {
+    assert_eq!(check(&signed(draft(&[]))), Err(TxError::Actions));
+    let many = vec![actions().remove(1); ACTIONS_MAX + 1];
+    assert_eq!(check(&signed(draft(&many))), Err(TxError::Actions));
+    let both = [push(), actions().remove(1)];
+    assert!(matches!(check(&signed(draft(&both))), Err(TxError::Field(_))));
+    assert!(matches!(check(&signed(draft(&actions()).fee(0))), Err(TxError::Field(_))));
+    let zero = Action::Transfer { actor: account(1), to: account(2), amount: 0 };
+    assert!(matches!(check(&signed(draft(&[zero]))), Err(TxError::Field(_))));
+    let key = secret(2).public();
+    let stolen = Action::CreateAccount { actor: account(1), key };
+    assert_eq!(check(&signed(draft(&[stolen]))), Err(TxError::AccountOfKey(account(1))));
+    let handle = Action::ClaimHandle { actor: account(1), handle: "A".into(), salt: [0; 32] };
+    assert!(matches!(check(&signed(draft(&[handle]))), Err(TxError::Name(_))));
+}
+
+#[test]
+fn a_batch_answers_as_one_by_one() {
+    let good = signed(draft(&actions()));
+    let mut bad = good.clone();
+    *bad.last_mut().expect("not empty") ^= 1;
+    let pushed = signed(draft(&[push()]));
+    let txs: Vec<&[u8]> = vec![&good, b"junk", &bad, &pushed, &good];
+    let single: Vec<_> = txs.iter().map(|bytes| validate(bytes, &rules())).collect();
+    assert_eq!(validate_batch(&txs, &rules()), single);
+    assert_eq!(single.iter().filter(|answer| answer.is_ok()).count(), 3);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_change_of_a_byte_goes_unnoticed(at: usize, byte: u8) {
+        let good = signed(draft(&actions()).fee(3));
+        let mut bytes = good.clone();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        prop_assert_eq!(check(&bytes).is_ok(), bytes == good);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>) {
+        let _ = check(&bytes);
+    }
+}

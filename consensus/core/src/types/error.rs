@@ -46,6 +46,9 @@ macro_rules! reasons {
             /// A commit names a validator twice.
             #[error("two votes of one validator, at {0} and {1}")]
             DoubleVote(usize, usize),
+            /// A block that does not follow from the state.
+            #[error("the block's {0} does not follow from the state")]
+            BlockMismatch(&'static str),
             /// Not the protobuf it should be.
             #[error("protobuf: {0}")]
             Protobuf(String),
@@ -66,6 +69,7 @@ macro_rules! reasons {
                     Invalid::NotEnoughPower { .. } => "not-enough-power",
                     Invalid::WrongSignature(_) => "wrong-signature",
                     Invalid::DoubleVote(..) => "double-vote",
+                    Invalid::BlockMismatch(_) => "block-invalid",
                     Invalid::Protobuf(_) => "protobuf",
                 }
             }
@@ -188,9 +192,10 @@ reasons! {
     AppHashMismatch "app-hash-mismatch" "the app hash is not the application's",
     NoValidators "no-validators" "neither genesis nor application names a validator",
     ResultCount "result-count" "the number of results is not that of the transactions",
+    ExtensionsHeight "extensions-height-in-the-past"
+        "vote extensions cannot be switched on in the past, nor off",
     ParamsInvalid "params-invalid" "the new consensus parameters are not valid",
     ValidatorUpdateNegative "validator-update-negative" "an update has negative power",
-    BlockMismatch "block-invalid" "the block does not follow from the state",
 }
 
 impl From<NumberError> for Invalid {

@@ -5,6 +5,7 @@
 //! refuses, with an [`Invalid`] that names the rule, so code behind it need not ask again.
 //! Encodings on hot paths (sign bytes, header hash, blocks) are written by hand; the rest goes
 //! through the protobuf structs of [`guts_abci::proto`].
+pub mod abci;
 mod bit_array;
 mod block;
 mod block_id;
@@ -16,9 +17,12 @@ mod extended_commit;
 mod hash;
 mod header;
 mod light;
+mod median;
 pub mod merkle;
 mod part_set;
 mod proposal;
+mod results;
+mod state;
 mod validator;
 mod validator_set;
 mod verify;
@@ -40,8 +44,11 @@ pub use guts_abci::extension_sign_bytes;
 pub use hash::Hash;
 pub use header::{BLOCK_PROTOCOL, Header, Version};
 pub use light::{LightBlock, SignedHeader};
+pub use median::{median_time, weighted_median};
 pub use part_set::{PART_SIZE, PARTS_MAX, Part, PartSet};
 pub use proposal::Proposal;
+pub use results::results_hash;
+pub use state::{SOFTWARE_VERSION, State, data_bytes_max};
 pub use validator::Validator;
 pub use validator_set::ValidatorSet;
 pub use verify::{CommitCheck, Counted, TrustLevel};

@@ -1,1 +1,217 @@
-//! The application's database on RocksDB.
+//! The application's database on RocksDB: rows of `guts-state`, and the height they belong to.
+//!
+//! One column family per kind of row, and one for [`Head`]. A commit is one write batch, so that
+//! a crash leaves a height whole or not at all. Commits are not synced: after a power failure the
+//! engine replays the blocks whose commits were lost. Old versions stay until something prunes
+//! them, so readers need no locks: they read the version they were given.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use guts_state::store::Row;
+use guts_state::{Batch, Column, Snapshot, StateError, Store, Version};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options,
+    ReadOptions, SliceTransform, WriteBatch, WriteOptions,
+};
+
+/// Bytes of blocks kept in memory, index and filter blocks included.
+const CACHE_BYTES: usize = 32 << 20;
+/// Bytes of all memtables together.
+const MEMTABLES_BYTES: usize = 24 << 20;
+/// Bytes of one memtable.
+const MEMTABLE_BYTES: usize = 8 << 20;
+/// Open table files; each costs a descriptor and some memory.
+const OPEN_FILES_MAX: i32 = 256;
+/// Bytes of log kept for an operator who asks what RocksDB did.
+const LOG_BYTES: usize = 1 << 20;
+/// The format of rows and column families.
+const FORMAT: &[u8] = b"guts-state 1";
+
+/// The column family of what is not a row of the tree.
+const META: &str = "meta";
+const META_FORMAT: &[u8] = b"format";
+const META_HEIGHT: &[u8] = b"height";
+const META_MEMO: &[u8] = b"memo";
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// Another process has it open.
+    #[error("{0} is in use by another process: stop that one first")]
+    Locked(PathBuf),
+    /// Made by another version of this program.
+    #[error("{0} has another format: it was made by another version of this program")]
+    Format(PathBuf),
+    /// What the database says.
+    #[error("the database failed: {0}")]
+    Rocks(#[from] rocksdb::Error),
+    /// What is in it contradicts itself.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// The last height written, and what the application remembers beside its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Height of the block.
+    pub height: Version,
+    /// Opaque to this crate.
+    pub memo: Vec<u8>,
+}
+
+/// The database. Cheap to clone; closed when the last clone goes.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: DB,
+}
+
+impl Database {
+    /// Opens the database in `dir`, making it when there is none. One process at a time.
+    pub fn open(dir: &Path) -> Result<Self, DiskError> {
+        let cache = Cache::new_lru_cache(CACHE_BYTES);
+        let families = Column::ALL
+            .into_iter()
+            .map(|column| descriptor(column.name(), Some(column), &cache))
+            .chain([descriptor(META, None, &cache)]);
+        let db = DB::open_cf_descriptors(&options(), dir, families).map_err(|error| {
+            let text = error.to_string();
+            // RocksDB has no kind of its own for this.
+            if text.contains("lock hold by current process") || text.contains("While lock file") {
+                DiskError::Locked(dir.to_owned())
+            } else {
+                DiskError::Rocks(error)
+            }
+        })?;
+        let database = Self { inner: Arc::new(Inner { db }) };
+        database.check_format(dir)?;
+        Ok(database)
+    }
+
+    fn check_format(&self, dir: &Path) -> Result<(), DiskError> {
+        let meta = self.inner.family(META)?;
+        match self.inner.db.get_cf(meta, META_FORMAT)? {
+            None => Ok(self.inner.db.put_cf(meta, META_FORMAT, FORMAT)?),
+            Some(found) if found == FORMAT => Ok(()),
+            Some(_) => Err(DiskError::Format(dir.to_owned())),
+        }
+    }
+
+    /// The last height written; `None` before the first.
+    pub fn head(&self) -> Result<Option<Head>, DiskError> {
+        let meta = self.inner.family(META)?;
+        let Some(height) = self.inner.db.get_cf(meta, META_HEIGHT)? else { return Ok(None) };
+        let damaged = || StateError::Damaged("a height of the wrong length".into());
+        let height = Version::from_be_bytes(height.try_into().map_err(|_| damaged())?);
+        let memo = self.inner.db.get_cf(meta, META_MEMO)?.unwrap_or_default();
+        Ok(Some(Head { height, memo }))
+    }
+
+    /// Writes the batches of a height, in order, with the height: all or nothing. A height that
+    /// changed nothing has no batch. Not synced.
+    pub fn write(&self, head: &Head, batches: &[Arc<Batch>]) -> Result<(), DiskError> {
+        let mut write = WriteBatch::default();
+        for (column, key, value) in batches.iter().flat_map(|batch| batch.rows()) {
+            write.put_cf(self.inner.family(column.name())?, key, value);
+        }
+        let meta = self.inner.family(META)?;
+        write.put_cf(meta, META_HEIGHT, head.height.to_be_bytes());
+        write.put_cf(meta, META_MEMO, &head.memo);
+        Ok(self.inner.db.write_opt(write, &WriteOptions::default())?)
+    }
+
+    /// Makes durable what was written so far; for an orderly end.
+    pub fn sync(&self) -> Result<(), DiskError> {
+        Ok(self.inner.db.flush_wal(true)?)
+    }
+
+    /// The rows, for snapshots of any version.
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.inner.clone()
+    }
+
+    /// The state as the block of `height` left it.
+    pub fn snapshot(&self, height: Version) -> Result<Snapshot, DiskError> {
+        Ok(Snapshot::at(self.store(), height)?)
+    }
+
+    /// Bytes of memory that caches, memtables and table readers take.
+    pub fn memory_bytes(&self) -> Result<u64, DiskError> {
+        let mut bytes = 0;
+        for name in Column::ALL.map(Column::name).into_iter().chain([META]) {
+            let family = self.inner.family(name)?;
+            for what in ["rocksdb.cur-size-all-mem-tables", "rocksdb.estimate-table-readers-mem"] {
+                bytes += self.inner.db.property_int_value_cf(family, what)?.unwrap_or(0);
+            }
+        }
+        // The cache is shared: any family tells its size.
+        let meta = self.inner.family(META)?;
+        let cache = self.inner.db.property_int_value_cf(meta, "rocksdb.block-cache-usage")?;
+        Ok(bytes + cache.unwrap_or(0))
+    }
+}
+
+impl Inner {
+    fn family(&self, name: &str) -> Result<&ColumnFamily, StateError> {
+        let missing = || StateError::Damaged(format!("column family {name} is missing"));
+        self.db.cf_handle(name).ok_or_else(missing)
+    }
+}
+
+impl Store for Inner {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.db.get_cf(self.family(column.name())?, key).map_err(store_error)
+    }
+
+    fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError> {
+        let mut read = ReadOptions::default();
+        read.set_iterate_lower_bound(low);
+        // Both ends of a value's rows share the prefix that the filters are made of.
+        read.set_prefix_same_as_start(column == Column::Values);
+        let mut rows = self.db.raw_iterator_cf_opt(self.family(column.name())?, read);
+        rows.seek_for_prev(high);
+        let row = rows.item().map(|(key, value)| (key.to_vec(), value.to_vec()));
+        rows.status().map_err(store_error)?;
+        Ok(row)
+    }
+}
+
+fn store_error(error: rocksdb::Error) -> StateError {
+    StateError::Store(error.to_string())
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_db_write_buffer_size(MEMTABLES_BYTES);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_keep_log_file_num(2);
+    options.set_max_log_file_size(LOG_BYTES);
+    options.set_max_total_wal_size(4 * MEMTABLES_BYTES as u64);
+    options
+}
+
+fn descriptor(name: &str, column: Option<Column>, cache: &Cache) -> ColumnFamilyDescriptor {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_bloom_filter(10.0, false);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_write_buffer_size(MEMTABLE_BYTES);
+    options.set_compression_type(DBCompressionType::Lz4);
+    if column == Some(Column::Values) {
+        options.set_prefix_extractor(SliceTransform::create_fixed_prefix(32));
+        options.set_memtable_prefix_bloom_ratio(0.1);
+    }
+    ColumnFamilyDescriptor::new(name, options)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! The database against a memory store, across reopening, and its refusals.
+
+use std::sync::Arc;
+
+use guts_state::{Changes, MemoryStore, Overlay, Read, Snapshot};
+use proptest::prelude::*;
+
+use super::*;
+
+fn changes(on: &Snapshot, writes: &[(Vec<u8>, Option<Vec<u8>>)]) -> Changes {
+    let mut overlay = Overlay::new(on);
+    for (key, value) in writes {
+        match value {
+            Some(value) => overlay.put(key.clone(), value.clone()).unwrap(),
+            None => overlay.delete(key.clone()),
+        }
+    }
+    overlay.into_changes()
+}
+
+fn put(key: &str, value: &str) -> (Vec<u8>, Option<Vec<u8>>) {
+    (key.into(), Some(value.into()))
+}
+
+fn commit(database: &Database, height: Version, writes: &[(Vec<u8>, Option<Vec<u8>>)]) {
+    let snapshot = database.snapshot(height - 1).unwrap();
+    let batch = snapshot.commit(&changes(&snapshot, writes), height).unwrap();
+    let batches: Vec<_> = batch.into_iter().map(Arc::new).collect();
+    let head = Head { height, memo: vec![height as u8] };
+    database.write(&head, &batches).unwrap();
+}
+
+#[test]
+fn heights_and_state_survive_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::open(dir.path()).unwrap();
+    assert_eq!(database.head().unwrap(), None);
+    commit(&database, 1, &[put("a", "1")]);
+    commit(&database, 2, &[]);
+    commit(&database, 3, &[put("a", "3"), put("b", "3")]);
+    let root = database.snapshot(3).unwrap().root();
+    drop(database);
+    let database = Database::open(dir.path()).unwrap();
+    assert_eq!(database.head().unwrap(), Some(Head { height: 3, memo: vec![3] }));
+    let newest = database.snapshot(3).unwrap();
+    assert_eq!(newest.root(), root);
+    assert_eq!(newest.get(b"a").unwrap().unwrap(), b"3");
+    let old = database.snapshot(2).unwrap();
+    assert_eq!(old.get(b"a").unwrap().unwrap(), b"1");
+    assert_eq!(old.get(b"b").unwrap(), None);
+    let proof = newest.prove(b"b").unwrap();
+    assert!(guts_state::verify_present(&proof.bytes, &root.unwrap().hash, b"b", b"3"));
+}
+
+#[test]
+fn a_second_opener_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let _open = Database::open(dir.path()).unwrap();
+    assert!(matches!(Database::open(dir.path()), Err(DiskError::Locked(_))));
+}
+
+#[test]
+fn another_format_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::open(dir.path()).unwrap();
+    let meta = database.inner.family(META).unwrap();
+    database.inner.db.put_cf(meta, META_FORMAT, b"guts-state 0").unwrap();
+    drop(database);
+    assert!(matches!(Database::open(dir.path()), Err(DiskError::Format(_))));
+}
+
+#[test]
+fn memory_is_capped() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::open(dir.path()).unwrap();
+    for height in 1..=40 {
+        let writes: Vec<_> = (0..500u32)
+            .map(|i| put(&format!("{}", (height as u32 * 7919 + i) % 9001), &"v".repeat(200)))
+            .collect();
+        commit(&database, height, &writes);
+    }
+    let bytes = database.memory_bytes().unwrap();
+    assert!(bytes > 0 && bytes < (CACHE_BYTES + 2 * MEMTABLES_BYTES) as u64, "{bytes}");
+}
+
+fn writes() -> impl Strategy<Value = Vec<(Vec<u8>, Option<Vec<u8>>)>> {
+    let key = prop::collection::vec(0u8..4, 1..3);
+    let value = prop::option::weighted(0.8, prop::collection::vec(any::<u8>(), 1..40));
+    prop::collection::vec((key, value), 0..10)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn holds_the_same_rows_as_memory(blocks in prop::collection::vec(writes(), 1..8)) {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(dir.path()).unwrap();
+        let mut memory = MemoryStore::new();
+        for (height, block) in (1..).zip(&blocks) {
+            let before = Snapshot::at(Arc::new(memory.clone()), height - 1).unwrap();
+            if let Some(batch) = before.commit(&changes(&before, block), height).unwrap() {
+                memory.write(&batch);
+            }
+            commit(&database, height, block);
+        }
+        for height in 0..=blocks.len() as u64 {
+            let ours = database.snapshot(height).unwrap();
+            let theirs = Snapshot::at(Arc::new(memory.clone()), height).unwrap();
+            prop_assert_eq!(ours.root(), theirs.root());
+            for key in (0..4u8).flat_map(|a| [vec![a], vec![a, 0], vec![a, 3]]) {
+                prop_assert_eq!(ours.get(&key).unwrap(), theirs.get(&key).unwrap());
+                if ours.root().is_some_and(|r| r.hash != *b"SPARSE_MERKLE_PLACEHOLDER_HASH__") {
+                    prop_assert_eq!(ours.prove(&key).unwrap(), theirs.prove(&key).unwrap());
+                }
+            }
+        }
+    }
+}

@@ -114,7 +114,7 @@ impl Git {
 const SETTINGS: [(&str, &str); 8] = [
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
-    ("core.fsync", "objects,reference"),
+    ("core.fsync", "objects,pack-metadata"),
     ("core.packedGitWindowSize", "32m"),
     ("core.packedGitLimit", "512m"),
     ("core.bigFileThreshold", "32m"),
@@ -208,6 +208,21 @@ pub(crate) struct Ended {
     pub stderr: String,
 }
 
+impl Ended {
+    /// Its exit code when it is one of `expected`; else the child failed (killed, out of memory,
+    /// a broken repository), which is no answer.
+    pub(crate) fn decided(&self, what: &str, expected: &[i32]) -> Result<i32, GitError> {
+        match self.status.code() {
+            Some(code) if expected.contains(&code) => Ok(code),
+            _ => Err(GitError::Failed {
+                what: what.to_owned(),
+                status: self.status.to_string(),
+                stderr: self.stderr.clone(),
+            }),
+        }
+    }
+}
+
 /// A started child. Dropping it kills its whole process group.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -269,8 +284,7 @@ impl Running {
         };
         let work = async {
             let ((), stdout, ended) = tokio::join!(write, read, self.ended());
-            let stdout =
-                stdout.map_err(|source| GitError::Spawn { what: what.clone(), source })?;
+            let stdout = stdout.map_err(|source| GitError::Spawn { what: what.clone(), source })?;
             if stdout.len() as u64 > most {
                 return Err(GitError::Limit { what: what.clone(), limit: "output" });
             }

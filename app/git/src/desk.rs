@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use guts_schema::certificate::Certificate;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -16,7 +17,7 @@ use crate::error::GitError;
 use crate::gateway::{Host, Outcome, Push, Say};
 use crate::hook::{Answer, Question};
 use crate::packs::PackStore;
-use crate::types::{RefUpdate, RepoId};
+use crate::types::{RefUpdate, RepoId, parse_oid};
 
 /// Longest question taken: a certificate of a few thousand refs, twice.
 const QUESTION_MAX_BYTES: usize = 4 << 20;
@@ -107,7 +108,9 @@ impl Desk {
 
     async fn answer(&self, stream: UnixStream) {
         let (read, mut write) = stream.into_split();
-        let Some((session, push, mut rest)) = self.take_push(read, &mut write).await else { return };
+        let Some((session, push, mut rest)) = self.take_push(read, &mut write).await else {
+            return;
+        };
         let (lines, mut said) = mpsc::channel(SAY_QUEUE);
         // Its own task: once submitted, a push goes on when its pusher is gone.
         let mut outcome = tokio::spawn(self.inner.host.push(push, Say::new(lines)));
@@ -120,7 +123,7 @@ impl Desk {
                 }
                 ended = &mut outcome => break ended,
                 // The hook never speaks again: end of file means that the pusher left.
-                _ = rest.read_u8_end() => return,
+                _ = rest.end() => return,
             }
         };
         while let Ok(line) = said.try_recv() {
@@ -153,42 +156,67 @@ impl Desk {
         }
         let question: Question = serde_json::from_slice(&line).ok()?;
         let session = self.sessions().get(&question.token).cloned()?;
-        match self.push_of(&session, question).await {
-            Ok(push) => Some((session, push, Rest(lines))),
+        let outcome = match self.push_of(&session, question).await {
+            Ok(Ok(push)) => return Some((session, push, Rest(lines))),
+            Ok(Err(refused)) => refused,
             Err(error) => {
                 tracing::warn!(%error, "a push could not be taken");
-                let text = "this gateway could not store the push; push again, or elsewhere";
-                finish(write, &session, Outcome::refused(text)).await;
-                None
+                Outcome::refused("this gateway could not store the push; push again, or elsewhere")
             }
-        }
+        };
+        finish(write, &session, outcome).await;
+        None
     }
 
-    async fn push_of(&self, session: &Session, question: Question) -> Result<Push, GitError> {
-        let certificate = question.certificate.map(hex::decode).transpose();
+    /// The push a hook asks about, its pack stored; or why it cannot be one.
+    async fn push_of(
+        &self,
+        session: &Session,
+        question: Question,
+    ) -> Result<Result<Push, Outcome>, GitError> {
+        let Some(certificate) = question.certificate else { return Ok(Err(unsigned())) };
+        let certificate = hex::decode(certificate);
         let certificate = certificate.map_err(|_| GitError::Protocol("a hook's certificate"))?;
+        let certificate = match Certificate::parse(&certificate) {
+            Ok(certificate) => certificate,
+            Err(error) => return Ok(Err(Outcome::refused(error.to_string()))),
+        };
         let updates: Result<Vec<_>, _> =
             question.commands.iter().map(|line| parse_command(line)).collect();
-        let updates = updates?;
+        // git leaves out what it refuses by itself; a push is all or nothing here.
+        if updates? != certificate.updates {
+            let text = "a push moves all of its refs or none, and git refuses some of them";
+            return Ok(Err(Outcome::refused(text)));
+        }
         let pack = match question.quarantine {
-            // Without a certificate nothing is going to be ordered: store nothing.
-            Some(quarantine) if certificate.is_some() => {
+            Some(quarantine) => {
                 let packs = self.inner.packs.clone();
-                let adopted =
-                    tokio::task::spawn_blocking(move || packs.adopt(quarantine.as_ref()));
+                let adopted = tokio::task::spawn_blocking(move || packs.adopt(quarantine.as_ref()));
                 adopted.await.map_err(|_| GitError::Protocol("storing a pack panicked"))??
             }
-            _ => None,
+            None => None,
         };
-        Ok(Push { repo: session.repo, certificate, updates, pack })
+        Ok(Ok(Push { repo: session.repo, certificate, pack }))
     }
+}
+
+/// The answer to a push without a certificate: what to type.
+fn unsigned() -> Outcome {
+    let lines = [
+        "refused: pushes are signed here, and this one is not. In this repository, type:",
+        "  git config gpg.format ssh && git config user.signingKey ~/.ssh/id_ed25519.pub",
+        "  git config push.gpgSign if-asked",
+        "(with the key of your account), then push again.",
+    ];
+    let lines = lines.map(str::to_owned).to_vec();
+    Outcome::Refused { lines, reason: "the push is not signed".into() }
 }
 
 /// The read half after the question.
 struct Rest(BufReader<OwnedReadHalf>);
 
 impl Rest {
-    async fn read_u8_end(&mut self) {
+    async fn end(&mut self) {
         loop {
             match self.0.fill_buf().await {
                 Ok(bytes) if !bytes.is_empty() => {
@@ -225,5 +253,6 @@ async fn send(write: &mut OwnedWriteHalf, answer: &Answer) -> bool {
 fn parse_command(line: &str) -> Result<RefUpdate, GitError> {
     let mut words = line.splitn(3, ' ');
     let mut word = || words.next().ok_or(GitError::Protocol("a command of receive-pack"));
-    Ok(RefUpdate { old: word()?.parse()?, new: word()?.parse()?, name: word()?.to_owned() })
+    let (old, new) = (parse_oid(word()?)?, parse_oid(word()?)?);
+    Ok(RefUpdate { name: word()?.to_owned(), old, new })
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use guts_schema::certificate::Certificate;
 use tokio::sync::mpsc;
 
 use crate::child::Limits;
@@ -12,7 +13,7 @@ use crate::desk::Desk;
 use crate::error::GitError;
 use crate::packs::PackStore;
 use crate::repositories::Repositories;
-use crate::types::{PackInfo, RefUpdate, RepoId};
+use crate::types::{PackInfo, RepoId};
 
 /// What the gateway asks of the state and of the chain.
 ///
@@ -45,10 +46,9 @@ pub enum Found {
 pub struct Push {
     /// Where to.
     pub repo: RepoId,
-    /// The push certificate, as the client signed it; none when it sent none.
-    pub certificate: Option<Vec<u8>>,
-    /// What receive-pack is about to do. Whoever trusts it must compare with the certificate.
-    pub updates: Vec<RefUpdate>,
+    /// The push certificate, as the client signed it. Its form is good and it names exactly the
+    /// refs that git is about to move; signature and nonce are the host's to judge.
+    pub certificate: Certificate,
     /// The pack; none when the push needs no new objects.
     pub pack: Option<PackInfo>,
 }

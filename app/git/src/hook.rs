@@ -153,6 +153,3 @@ fn read_list(input: &mut impl Read) -> io::Result<Vec<Vec<u8>>> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -171,8 +171,5 @@ fn hash_file(path: &Path) -> Result<PackInfo, GitError> {
         hasher.update(&buffer[..n]);
         size = size.saturating_add(n as u64);
     }
-    Ok(PackInfo { hash: PackHash(hasher.finalize().into()), size })
+    Ok(PackInfo { hash: PackHash::new(hasher.finalize().into()), size })
 }
-
-#[cfg(test)]
-mod tests;

@@ -87,10 +87,10 @@ impl Repositories {
         }
     }
 
-    /// Points `HEAD` at `branch` (a name without `refs/heads/`).
+    /// Points `HEAD` at `branch`, a full name such as `refs/heads/main`.
     pub fn set_head(&self, repo: RepoId, branch: &str) -> Result<(), GitError> {
         let dir = self.ensure(repo)?;
-        let text = format!("ref: refs/heads/{branch}\n");
+        let text = format!("ref: {branch}\n");
         let file = dir.join("HEAD");
         if fs::read_to_string(&file).is_ok_and(|now| now == text) {
             return Ok(());
@@ -105,7 +105,8 @@ impl Repositories {
         let listed = self.git().command(&dir, &args).success(b"").await?;
         let mut refs = BTreeMap::new();
         for line in String::from_utf8_lossy(&listed).lines() {
-            let parsed = line.split_once(' ').and_then(|(oid, name)| Some((oid.parse().ok()?, name)));
+            let parsed =
+                line.split_once(' ').and_then(|(oid, name)| Some((oid.parse().ok()?, name)));
             let (oid, name) = parsed.ok_or(GitError::Protocol("a line of for-each-ref"))?;
             refs.insert(name.to_owned(), oid);
         }
@@ -125,7 +126,10 @@ impl Repositories {
         }
         let dir = self.ensure(repo)?;
         let input = update_ref_input(updates);
-        self.git().command(&dir, &["update-ref", "--no-deref", "-z", "--stdin"]).success(&input).await?;
+        self.git()
+            .command(&dir, &["update-ref", "--no-deref", "-z", "--stdin"])
+            .success(&input)
+            .await?;
         replace(&dir.join("guts-height"), format!("{height}\n").as_bytes())
     }
 
@@ -148,15 +152,15 @@ impl Repositories {
             match kind {
                 Some(_) => updates.push(RefUpdate {
                     name: name.clone(),
-                    old: have.get(name).copied().unwrap_or(Oid::ZERO),
-                    new: *oid,
+                    old: have.get(name).copied(),
+                    new: Some(*oid),
                 }),
                 None => missing.push(name.clone()),
             }
         }
         for (name, old) in &have {
             if !wanted.contains_key(name) {
-                updates.push(RefUpdate { name: name.clone(), old: *old, new: Oid::ZERO });
+                updates.push(RefUpdate { name: name.clone(), old: Some(*old), new: None });
             }
         }
         self.move_refs(repo, height, &updates).await?;
@@ -185,8 +189,10 @@ impl Repositories {
         }
         let answer = git.success(input.as_bytes()).await?;
         let text = String::from_utf8_lossy(&answer);
-        let kinds: Vec<_> =
-            text.lines().map(|line| (!line.ends_with(" missing")).then(|| line.to_owned())).collect();
+        let kinds: Vec<_> = text
+            .lines()
+            .map(|line| (!line.ends_with(" missing")).then(|| line.to_owned()))
+            .collect();
         if kinds.len() != oids.len() {
             return Err(GitError::Protocol("cat-file did not answer for each object"));
         }
@@ -213,7 +219,7 @@ impl Repositories {
 /// stands in the way of a new one (`a` and `a/b`), which git refuses to do in one.
 fn update_ref_input(updates: &[RefUpdate]) -> Vec<u8> {
     let (deletes, moves): (Vec<_>, Vec<_>) =
-        updates.iter().partition(|update| update.new == Oid::ZERO);
+        updates.iter().partition(|update| update.new.is_none());
     let in_the_way = deletes.iter().any(|gone| {
         moves.iter().any(|new| is_parent(&gone.name, &new.name) || is_parent(&new.name, &gone.name))
     });
@@ -225,7 +231,9 @@ fn update_ref_input(updates: &[RefUpdate]) -> Vec<u8> {
         input.extend_from_slice(b"prepare\0commit\0start\0");
     }
     for update in &moves {
-        input.extend_from_slice(format!("update {}\0{}\0\0", update.name, update.new).as_bytes());
+        if let Some(new) = update.new {
+            input.extend_from_slice(format!("update {}\0{new}\0\0", update.name).as_bytes());
+        }
     }
     input.extend_from_slice(b"prepare\0commit\0");
     input
@@ -262,6 +270,3 @@ fn quoted(path: &OsStr) -> io::Result<String> {
     let text = path.to_str().ok_or_else(|| io::Error::other("a path that is not UTF-8"))?;
     Ok(format!("'{}'", text.replace('\'', r"'\''")))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,215 @@
+//! Smart HTTP, as stock git speaks it, over stock `git upload-pack` and `git receive-pack`.
+//!
+//! `GET  /{owner}/{repo}.git/info/refs?service=git-upload-pack|git-receive-pack`
+//! `POST /{owner}/{repo}.git/git-upload-pack`, `.../git-receive-pack`
+//! `GET  /packs/{sha256}`: a pack of a pending push, for other gateways.
+//!
+//! Requests and answers are streamed; the child of a request dies with its connection.
+
+mod advertise;
+mod input;
+mod report;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use crate::child::FSCK_IGNORED;
+use crate::error::GitError;
+use crate::gateway::{Found, Gateway};
+use crate::hook;
+use crate::types::RepoId;
+
+/// Longest `Git-Protocol` header passed on, in bytes.
+const PROTOCOL_MAX_BYTES: usize = 128;
+
+/// The routes of git and of the pack exchange.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/{owner}/{repo}/info/refs", get(info_refs))
+        .route("/{owner}/{repo}/git-upload-pack", post(upload_pack))
+        .route("/{owner}/{repo}/git-receive-pack", post(receive_pack))
+        .route("/packs/{hash}", get(pack))
+        // Packs are larger than axum's default; the limit of what git is fed is `input`'s.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(gateway)
+}
+
+/// An answer that is not git's: a status and a sentence, which git shows to its user.
+struct Refusal(StatusCode, String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(status, text) = self;
+        let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+        (status, kind, format!("{text}\n")).into_response()
+    }
+}
+
+impl From<GitError> for Refusal {
+    fn from(error: GitError) -> Self {
+        tracing::warn!(%error, "a git request failed");
+        let text = "this gateway could not serve the repository; try again, or another gateway";
+        Self(StatusCode::INTERNAL_SERVER_ERROR, text.into())
+    }
+}
+
+type Answer = Result<Response, Refusal>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Service {
+    UploadPack,
+    ReceivePack,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Self::UploadPack => "git-upload-pack",
+            Self::ReceivePack => "git-receive-pack",
+        }
+    }
+
+    /// The git command, without `git-`.
+    fn command(self) -> &'static str {
+        &self.name()[4..]
+    }
+}
+
+#[derive(Deserialize)]
+struct InfoRefs {
+    service: Option<String>,
+}
+
+async fn info_refs(
+    State(gateway): State<Arc<Gateway>>,
+    Path((owner, repo)): Path<(String, String)>,
+    Query(query): Query<InfoRefs>,
+    headers: HeaderMap,
+) -> Answer {
+    let repo = find(&gateway, &owner, &repo)?;
+    match query.service.as_deref() {
+        Some("git-upload-pack") => {
+            let protocol = protocol(&headers);
+            advertise::upload_pack(&gateway, repo, protocol.as_deref()).await
+        }
+        Some("git-receive-pack") => advertise::receive_pack(&gateway, repo).await,
+        _ => Err(Refusal(
+            StatusCode::FORBIDDEN,
+            "this gateway speaks git's smart HTTP only: use a git of the last ten years".into(),
+        )),
+    }
+}
+
+async fn upload_pack(
+    State(gateway): State<Arc<Gateway>>,
+    Path((owner, repo)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let repo = find(&gateway, &owner, &repo)?;
+    check_content_type(&headers, Service::UploadPack)?;
+    let dir = gateway.repositories.ensure(repo)?;
+    let git = gateway.repositories.git();
+    let mut command = git.command(&dir, &["upload-pack", "--stateless-rpc", "--strict", "."]);
+    command.setting("uploadpack.allowFilter", "true".as_ref());
+    if let Some(protocol) = protocol(&headers) {
+        command.env("GIT_PROTOCOL", protocol);
+    }
+    let input = input::Input::new(body, &headers, git.limits().input_bytes)?;
+    Ok(stream::respond(Service::UploadPack, command.start()?, input, None))
+}
+
+async fn receive_pack(
+    State(gateway): State<Arc<Gateway>>,
+    Path((owner, repo)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let repo = find(&gateway, &owner, &repo)?;
+    check_content_type(&headers, Service::ReceivePack)?;
+    let ticket = gateway.desk.register(repo);
+    let mut command =
+        receive_pack_command(&gateway, repo, &["receive-pack", "--stateless-rpc", "."])?;
+    command.env(hook::SOCKET, gateway.desk.socket()).env(hook::TOKEN, &ticket.token);
+    let input = input::Input::new(body, &headers, gateway.limits().input_bytes)?;
+    Ok(stream::respond(Service::ReceivePack, command.start()?, input, Some(ticket)))
+}
+
+/// receive-pack as `push-path` wants it: every pack kept as a pack, every ref left to our hook.
+fn receive_pack_command(
+    gateway: &Gateway,
+    repo: RepoId,
+    args: &[&str],
+) -> Result<crate::child::GitCommand, GitError> {
+    let dir = gateway.repositories.ensure(repo)?;
+    let git = gateway.repositories.git();
+    let mut command = git.command(&dir, args);
+    let most = git.limits().file_bytes.min(git.limits().input_bytes).to_string();
+    let settings = [
+        // Any seed: it makes receive-pack advertise a nonce, which is replaced by ours.
+        ("receive.certNonceSeed", "guts"),
+        ("receive.unpackLimit", "1"),
+        ("receive.procReceiveRefs", "refs/"),
+        ("receive.advertisePushOptions", "true"),
+        ("receive.advertiseAtomic", "true"),
+        ("receive.fsckObjects", "true"),
+        ("receive.denyDeleteCurrent", "ignore"),
+        ("receive.autogc", "false"),
+        ("receive.maxInputSize", &most),
+    ];
+    for (key, value) in settings {
+        command.setting(key, value.as_ref());
+    }
+    for rule in FSCK_IGNORED {
+        command.setting(&format!("receive.fsck.{rule}"), "ignore".as_ref());
+    }
+    Ok(command)
+}
+
+/// `GET /packs/{hash}`: only what is pending is in the store, so only that is served.
+async fn pack(State(gateway): State<Arc<Gateway>>, Path(hash): Path<String>) -> Answer {
+    let absent = || Refusal(StatusCode::NOT_FOUND, "no such pack is pending here".into());
+    let hash = hash.parse().map_err(|_| absent())?;
+    let file = gateway.packs.open_pack(&hash).ok_or_else(absent)?;
+    let length = file.metadata().map_err(|_| absent())?.len();
+    let stream =
+        tokio_util::io::ReaderStream::with_capacity(tokio::fs::File::from_std(file), 1 << 16);
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+    ];
+    Ok((headers, Body::from_stream(stream)).into_response())
+}
+
+fn find(gateway: &Gateway, owner: &str, repo: &str) -> Result<RepoId, Refusal> {
+    let name = repo.strip_suffix(".git").unwrap_or(repo);
+    match gateway.host.find(owner, name) {
+        Found::Repository(id) => Ok(id),
+        Found::Absent(text) => Err(Refusal(StatusCode::NOT_FOUND, text)),
+        Found::Unavailable(text) => Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, text)),
+    }
+}
+
+fn check_content_type(headers: &HeaderMap, service: Service) -> Result<(), Refusal> {
+    let expected = format!("application/x-{}-request", service.name());
+    let found = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if found == Some(expected.as_str()) {
+        return Ok(());
+    }
+    Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the content type is {expected}")))
+}
+
+/// The `Git-Protocol` header, if it is one git could have sent.
+fn protocol(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("git-protocol")?.to_str().ok()?;
+    let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"=:.-_".contains(&byte));
+    (plain && value.len() <= PROTOCOL_MAX_BYTES).then(|| value.to_owned())
+}

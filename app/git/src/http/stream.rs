@@ -1,0 +1,114 @@
+//! A child's output as the body of an answer, while its input is being fed.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use futures::Stream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::Service;
+use super::input::Input;
+use super::report::Report;
+use crate::child::Running;
+use crate::desk::Ticket;
+use crate::error::GitError;
+
+/// Bytes read from a child at once.
+const PART_BYTES: usize = 1 << 16;
+
+/// Parts read ahead of the client.
+const PARTS_AHEAD: usize = 4;
+
+/// Answers with the child's output. When the client goes away the child is killed.
+pub(super) fn respond(
+    service: Service,
+    mut child: Running,
+    input: Input,
+    ticket: Option<Ticket>,
+) -> Response {
+    let feeding = child.stdin.take().map(|stdin| tokio::spawn(input.feed(stdin)));
+    let (parts, received) = mpsc::channel(PARTS_AHEAD);
+    let pumping = tokio::spawn(async move {
+        let wall = child.wall();
+        let pumped = tokio::time::timeout(wall, pump(&mut child, &parts, ticket)).await;
+        let late = || GitError::Limit { what: service.command().into(), limit: "time" };
+        if let Err(error) = pumped.unwrap_or_else(|_| Err(late())) {
+            tracing::debug!(%error, service = service.name(), "a git request broke off");
+            // A body that ends with an error is seen as broken off, not as complete.
+            let _ = parts.send(Err(error)).await;
+        }
+    });
+    let body = Output { received, tasks: [Some(pumping), feeding] };
+    let kind = format!("application/x-{}-result", service.name());
+    let headers = [(header::CONTENT_TYPE, kind.as_str()), (header::CACHE_CONTROL, "no-cache")];
+    (headers, Body::from_stream(body)).into_response()
+}
+
+type Part = Result<Bytes, GitError>;
+
+async fn pump(
+    child: &mut Running,
+    parts: &mpsc::Sender<Part>,
+    ticket: Option<Ticket>,
+) -> Result<(), GitError> {
+    use tokio::io::AsyncReadExt;
+    let Some(mut stdout) = child.stdout.take() else { return Ok(()) };
+    let mut report = ticket.map(|ticket| Report::new(ticket.session.clone(), ticket));
+    let mut buffer = bytes::BytesMut::new();
+    let mut sent = false;
+    loop {
+        buffer.reserve(PART_BYTES);
+        let read = stdout.read_buf(&mut buffer).await;
+        let n = read.map_err(|source| GitError::Spawn { what: "output".into(), source })?;
+        let part = match &mut report {
+            None => buffer.split().freeze(),
+            Some(report) if n == 0 => report.end(),
+            Some(report) => report.pass(&buffer.split())?,
+        };
+        if !part.is_empty() {
+            sent = true;
+            if parts.send(Ok(part)).await.is_err() {
+                return Ok(());
+            }
+        }
+        if n == 0 {
+            break;
+        }
+    }
+    let (status, stderr) = child.ended().await?;
+    // git says its fatal errors within the protocol when it can; else this is all there is.
+    if !status.success() && !sent {
+        return Err(GitError::Failed {
+            what: "service".into(),
+            status: status.to_string(),
+            stderr,
+        });
+    }
+    Ok(())
+}
+
+/// The body: parts as they come; dropping it ends both tasks, and with them the child.
+struct Output {
+    received: mpsc::Receiver<Part>,
+    tasks: [Option<JoinHandle<()>>; 2],
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        for task in self.tasks.iter().flatten() {
+            task.abort();
+        }
+    }
+}
+
+impl Stream for Output {
+    type Item = Part;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Part>> {
+        self.received.poll_recv(context)
+    }
+}

@@ -1,0 +1,250 @@
+//! A gateway on a loopback port over one repository, and git clients with an SSH key.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use guts_git::{
+    Found, Gateway, Host, Limits, Outcome, PackStore, Push, RefUpdate, RepoId, Repositories, Say,
+    Verifier,
+};
+use guts_schema::nonce::PushNonce;
+use tempfile::TempDir;
+
+/// What the fake chain does with the next pushes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// Verifies, then commits.
+    Commit,
+    /// Refuses with that reason.
+    Refuse(&'static str),
+}
+
+/// The host of the tests: no chain, only the checks of a validator.
+pub struct FakeHost {
+    repositories: Repositories,
+    packs: PackStore,
+    pub rule: Mutex<Rule>,
+    pub pushes: Mutex<Vec<Push>>,
+}
+
+pub const REPO: RepoId = RepoId::new(7).unwrap();
+
+/// The host as the gateway holds it.
+struct Shared(Arc<FakeHost>);
+
+impl Host for Shared {
+    fn find(&self, owner: &str, name: &str) -> Found {
+        match (owner, name) {
+            ("alice", "hello") => Found::Repository(REPO),
+            _ => Found::Absent(format!("there is no repository {owner}/{name}")),
+        }
+    }
+
+    fn nonce(&self, _: RepoId) -> Result<String, String> {
+        Ok(PushNonce::new("guts-test", "alice", "hello", 1_795_231_441).to_string())
+    }
+
+    fn push(&self, push: Push, say: Say) -> BoxFuture<'static, Outcome> {
+        let host = self.0.clone();
+        async move {
+            say.line("waiting for a block");
+            host.pushes.lock().unwrap().push(push.clone());
+            let rule = host.rule.lock().unwrap().clone();
+            let outcome = match rule {
+                Rule::Refuse(reason) => Outcome::refused(reason),
+                Rule::Commit => host.commit(&push).await,
+            };
+            if let Some(pack) = push.pack {
+                host.packs.drop_pack(&pack.hash);
+            }
+            outcome
+        }
+        .boxed()
+    }
+}
+
+impl FakeHost {
+    async fn commit(&self, push: &Push) -> Outcome {
+        let updates: &[RefUpdate] = &push.certificate.updates;
+        let have = self.repositories.refs(REPO).await.unwrap();
+        if let Some(lost) = updates.iter().find(|u| have.get(&u.name).copied() != u.old) {
+            return Outcome::refused(format!("a newer push moved {}", lost.name));
+        }
+        let verifier = Verifier::new(self.repositories.clone(), self.packs.clone());
+        let verdict = verifier.verify_push(push).await.unwrap();
+        if !verdict.is_good() {
+            return Outcome::refused(verdict.sentence());
+        }
+        if let Some(pack) = &push.pack {
+            self.packs.install(&pack.hash, &self.repositories.path(REPO)).unwrap();
+        }
+        self.repositories.move_refs(REPO, 1204, updates).await.unwrap();
+        Outcome::Committed(vec![format!(
+            "✓ committed in block 1204, {} refs, {verdict:?}",
+            updates.len()
+        )])
+    }
+}
+
+/// A gateway and a place for clones.
+pub struct World {
+    pub dir: TempDir,
+    pub host: Arc<FakeHost>,
+    pub repositories: Repositories,
+    pub url: String,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with_limits(Limits::default())
+    }
+
+    pub fn with_limits(limits: Limits) -> Self {
+        let dir = TempDir::new().unwrap();
+        let home = dir.path().join("gateway");
+        let repositories = Repositories::open(&home, &hook_program(), limits).unwrap();
+        let packs = PackStore::open(&home).unwrap();
+        let host = Arc::new(FakeHost {
+            repositories: repositories.clone(),
+            packs: packs.clone(),
+            rule: Mutex::new(Rule::Commit),
+            pushes: Mutex::default(),
+        });
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let shared = Arc::new(Shared(host.clone()));
+        let gateway = Gateway::open(&home, repositories.clone(), packs, shared).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let app = guts_git::http::router(gateway);
+        runtime.spawn(async move { axum::serve(listener, app).await });
+        let world =
+            Self { url: format!("{base}/alice/hello.git"), dir, host, repositories, runtime };
+        world.make_key("key");
+        world
+    }
+
+    fn make_key(&self, name: &str) {
+        let key = self.dir.path().join(name);
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
+            .arg(&key)
+            .status();
+        assert!(made.unwrap().success());
+    }
+
+    /// A new local repository with one commit on main, its remote and its signing set up.
+    pub fn project(&self, name: &str) -> Clone {
+        let path = self.dir.path().join(name);
+        let clone = Clone { path: path.clone(), home: self.dir.path().join("nobody") };
+        std::fs::create_dir_all(&path).unwrap();
+        clone.ok(&["init", "-q", "-b", "main"]);
+        clone.ok(&["remote", "add", "origin", &self.url]);
+        self.sign(&clone);
+        clone.commit("README", "hello");
+        clone
+    }
+
+    /// What `git clone` gives.
+    pub fn cloned(&self, name: &str, options: &[&str]) -> Clone {
+        let path = self.dir.path().join(name);
+        let nobody = Clone { path: self.dir.path().into(), home: self.dir.path().join("nobody") };
+        let mut args = vec!["clone", "-q"];
+        args.extend_from_slice(options);
+        args.extend_from_slice(&[&self.url, path.to_str().unwrap()]);
+        nobody.ok(&args);
+        let clone = Clone { path, ..nobody };
+        self.sign(&clone);
+        clone
+    }
+
+    fn sign(&self, clone: &Clone) {
+        let key = self.dir.path().join("key.pub");
+        clone.ok(&["config", "gpg.format", "ssh"]);
+        clone.ok(&["config", "user.signingKey", key.to_str().unwrap()]);
+        clone.ok(&["config", "push.gpgSign", "if-asked"]);
+    }
+
+    /// The refs the gateway's repository has, as `name oid` lines.
+    pub fn refs(&self) -> Vec<String> {
+        let refs = self.runtime.block_on(self.repositories.refs(REPO)).unwrap();
+        refs.into_iter().map(|(name, oid)| format!("{name} {oid}")).collect()
+    }
+
+    /// Packs in the repository, packs in the store, quarantines.
+    pub fn leftovers(&self) -> (usize, usize, usize) {
+        let objects = self.repositories.path(REPO).join("objects");
+        let count = |path: &Path, part: &str| {
+            let Ok(entries) = std::fs::read_dir(path) else { return 0 };
+            entries
+                .filter(|e| e.as_ref().unwrap().file_name().to_str().unwrap().contains(part))
+                .count()
+        };
+        let store = self.dir.path().join("gateway/packs");
+        (count(&objects.join("pack"), ".pack"), count(&store, ""), count(&objects, "incoming"))
+    }
+}
+
+/// The example that holds the hooks, built with the tests.
+fn hook_program() -> PathBuf {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.join("examples/hook")
+}
+
+/// A client's repository.
+pub struct Clone {
+    pub path: PathBuf,
+    home: PathBuf,
+}
+
+impl Clone {
+    pub fn git(&self, args: &[&str]) -> Output {
+        let mut git = Command::new("git");
+        git.args(args)
+            .current_dir(&self.path)
+            .env("HOME", &self.home)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_TERMINAL_PROMPT", "0");
+        for who in ["AUTHOR", "COMMITTER"] {
+            git.env(format!("GIT_{who}_NAME"), "Alice").env(format!("GIT_{who}_EMAIL"), "a@b.c");
+        }
+        git.output().unwrap()
+    }
+
+    /// Runs git, which must succeed; stdout and stderr together.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let output = self.git(args);
+        let text = text(&output);
+        assert!(output.status.success(), "git {args:?}: {text}");
+        text
+    }
+
+    /// Runs git, which must fail.
+    pub fn fails(&self, args: &[&str]) -> String {
+        let output = self.git(args);
+        let text = text(&output);
+        assert!(!output.status.success(), "git {args:?}: {text}");
+        text
+    }
+
+    pub fn commit(&self, file: &str, content: &str) -> String {
+        std::fs::write(self.path.join(file), content).unwrap();
+        self.ok(&["add", "."]);
+        self.ok(&["commit", "-q", "-m", file]);
+        self.ok(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+}
+
+fn text(output: &Output) -> String {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    format!("{stdout}{}", String::from_utf8_lossy(&output.stderr))
+}

@@ -148,7 +148,7 @@ pub struct Served {
 
 /// The longest prefix of `txs` whose sizes add up to `bytes_max` at most; a negative bound, which
 /// stands for "none" in the contract, takes all.
-fn take_txs(mut txs: Vec<bytes::Bytes>, bytes_max: i64) -> Vec<bytes::Bytes> {
+pub(crate) fn take_txs(mut txs: Vec<bytes::Bytes>, bytes_max: i64) -> Vec<bytes::Bytes> {
     let Ok(bytes_max) = u64::try_from(bytes_max) else { return txs };
     let mut total = 0_u64;
     let fits = txs.iter().take_while(|tx| {

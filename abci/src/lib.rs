@@ -9,6 +9,7 @@
 //! - [`extension_sign_bytes`]: what a vote extension's signature covers.
 //! - [`Address`]: where an application listens.
 //! - [`codec`]: frames. [`grammar`]: the order of calls. Both pure.
+//! - [`kvstore`]: the reference application, to try an engine with.
 //! - [`socket`]: the server and the client; the one module with threads, clocks and sockets.
 
 pub mod address;
@@ -17,6 +18,7 @@ pub mod codec;
 mod extension;
 pub mod grammar;
 mod kind;
+pub mod kvstore;
 pub mod socket;
 
 pub use address::{Address, AddressError};

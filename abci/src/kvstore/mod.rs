@@ -216,16 +216,16 @@ fn events(key: &[u8], value: &[u8]) -> Vec<Event> {
     vec![event("Cosmoshi Netowoko", key), event("Cosmoshi", value)]
 }
 
-/// The events of a block: one when its height is even, two when it is odd.
+/// The events of a block: one when its height is odd, two when it is even.
 fn block_events(height: i64) -> Vec<Event> {
     let event = |first: &str, second: &str| Event {
         r#type: "begin_event".to_owned(),
         attributes: vec![attribute("foo", first, true), attribute("bar", second, true)],
     };
     if height % 2 == 0 {
-        vec![event("400", "300")]
-    } else {
         vec![event("100", "200"), event("200", "300")]
+    } else {
+        vec![event("400", "300")]
     }
 }
 

@@ -2,4 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../examples/kvstore/journal.rs"]
+mod journal;
+
+mod client;
+mod harness;
+mod journals;
 mod recordings;
+mod replay;
+mod server;

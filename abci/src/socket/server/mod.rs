@@ -114,7 +114,7 @@ impl Server {
                     }
                 },
                 () = &mut shutdown => break,
-                _ = failure.wait_for(Option::is_some) => break,
+                () = panicked(&mut failure) => break,
             }
         }
         drop(self.listener);
@@ -129,6 +129,14 @@ impl Server {
 
 /// What a panic left: the call it was in, and its message.
 type Failure = watch::Receiver<Option<(Kind, String)>>;
+
+/// Waits until the application panics.
+async fn panicked(failure: &mut Failure) {
+    if failure.wait_for(Option::is_some).await.is_err() {
+        // The host is gone, and with it whoever could panic.
+        std::future::pending::<()>().await;
+    }
+}
 
 /// The connections that are open.
 struct Connections {

@@ -1,6 +1,10 @@
 //! Real, stock git against a gateway in this process, with a host that commits at once.
 
+#[cfg(test)]
 mod fetch;
+#[cfg(test)]
 mod push;
+#[cfg(test)]
 mod refuse;
+#[cfg(test)]
 mod world;

@@ -1,1 +1,27 @@
-//! Everything that needs more than one crate, and the tidy test.
+//! What the tests that need more than one crate share: where the repository and the built
+//! programs are, how to run them, how to wait for them.
+
+pub mod http;
+pub mod localnet;
+pub mod run;
+pub mod wait;
+
+use std::path::{Path, PathBuf};
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the repository")
+}
+
+/// A program of the workspace, built in the same profile as the running test.
+///
+/// # Panics
+/// When it was not built: `./tests/run` builds the whole workspace before it tests.
+pub fn program(name: &str) -> PathBuf {
+    let exe = std::env::current_exe().expect("a test knows its own path");
+    let profile = exe.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
+    [profile.join(name), profile.join("examples").join(name)]
+        .into_iter()
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{name} is not built: cargo build --workspace --all-targets"))
+}

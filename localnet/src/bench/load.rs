@@ -1,0 +1,92 @@
+//! Sends the requests of a plan when they are due.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+use crate::http::Connection;
+use crate::work::Plan;
+
+/// Connections to each node: as many requests may be waiting for an answer at a time.
+const CONNECTIONS_PER_NODE: usize = 48;
+/// A request that is due this soon is sent now: finer timers cost more than they tell.
+const TIMER_GRAIN: Duration = Duration::from_millis(1);
+/// How long after the end of the run requests that are late may still be sent.
+const LATE_MAX: Duration = Duration::from_millis(500);
+
+/// What the nodes answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// Transactions in requests that were answered.
+    pub sent: u64,
+    /// Transactions the nodes took.
+    pub accepted: u64,
+    /// Transactions they refused.
+    pub refused: u64,
+    /// Transactions never sent, because all connections were busy until the end.
+    pub unsent: u64,
+}
+
+struct Shared {
+    plan: Arc<Plan>,
+    next: AtomicUsize,
+    begun: Instant,
+    sent: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// Sends everything, each request to the next node that has a free connection.
+pub async fn send(plan: Arc<Plan>, nodes: Vec<String>, begun: Instant) -> Result<Sent, Failure> {
+    let total = plan.total;
+    let shared = Arc::new(Shared {
+        plan,
+        next: AtomicUsize::new(0),
+        begun,
+        sent: AtomicU64::new(0),
+        refused: AtomicU64::new(0),
+    });
+    let mut workers = Vec::new();
+    for _ in 0..CONNECTIONS_PER_NODE {
+        for node in &nodes {
+            let connection = Connection::open(node).await?;
+            workers.push(tokio::spawn(work(Arc::clone(&shared), connection)));
+        }
+    }
+    for worker in workers {
+        worker.await??;
+    }
+    let sent = shared.sent.load(Ordering::Relaxed);
+    let refused = shared.refused.load(Ordering::Relaxed);
+    Ok(Sent { sent, accepted: sent - refused, refused, unsent: total - sent })
+}
+
+async fn work(shared: Arc<Shared>, mut connection: Connection) -> Result<(), Failure> {
+    let plan = &shared.plan;
+    let end = plan.due(plan.total - 1) + LATE_MAX;
+    loop {
+        let request = shared.next.fetch_add(1, Ordering::Relaxed);
+        let Some(body) = plan.bodies.get(request) else { return Ok(()) };
+        let first = request as u64 * plan.batch;
+        let due = plan.due(first);
+        let now = shared.begun.elapsed();
+        if now > end {
+            return Ok(());
+        }
+        if due > now + TIMER_GRAIN {
+            tokio::time::sleep_until((shared.begun + due).into()).await;
+        }
+        let answer = connection.post(body).await?;
+        let count = plan.batch.min(plan.total - first);
+        shared.sent.fetch_add(count, Ordering::Relaxed);
+        shared.refused.fetch_add(refusals(&answer), Ordering::Relaxed);
+    }
+}
+
+/// How many of the answers are errors or codes other than 0.
+fn refusals(answer: &[u8]) -> u64 {
+    let count = |mark: &[u8]| answer.windows(mark.len()).filter(|part| *part == mark).count();
+    let good = count(br#""code":0"#);
+    let answers = count(br#""jsonrpc""#);
+    answers.saturating_sub(good) as u64
+}

@@ -1,0 +1,146 @@
+//! From what was seen to the figures.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::Options;
+use crate::load::Sent;
+use crate::machine::Machine;
+use crate::usage::Usage;
+
+/// What became readable, and when.
+pub struct Seen {
+    latencies_us: Vec<u64>,
+    last: Duration,
+    blocks: Vec<Duration>,
+}
+
+impl Seen {
+    /// Nothing yet; room for `total` transactions.
+    pub fn new(total: u64) -> Seen {
+        let latencies_us = Vec::with_capacity(total as usize);
+        Seen { latencies_us, last: Duration::ZERO, blocks: vec![] }
+    }
+
+    /// A block became readable.
+    pub fn block(&mut self, at: Duration) {
+        self.blocks.push(at);
+    }
+
+    /// A transaction became readable, this long after it was due.
+    pub fn commit(&mut self, at: Duration, latency: Duration) {
+        self.latencies_us.push(latency.as_micros() as u64);
+        self.last = at;
+    }
+
+    /// Transactions seen so far.
+    pub fn committed(&self) -> u64 {
+        self.latencies_us.len() as u64
+    }
+
+    /// Time from the start to the last block with a transaction of ours or to the end of the run.
+    fn span(&self, seconds: u64) -> f64 {
+        self.last.as_secs_f64().max(seconds as f64)
+    }
+}
+
+#[derive(Serialize)]
+struct Latency {
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    max: f64,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    kind: String,
+    rate: u64,
+    batch: u64,
+    size: usize,
+    seconds: u64,
+    sent: u64,
+    refused: u64,
+    unsent: u64,
+    committed: u64,
+    tx_per_s: f64,
+    tx_per_cpu_s: f64,
+    cpu_us_per_tx: f64,
+    engine_cpu_us_per_tx: f64,
+    latency_ms: Latency,
+    block_interval_ms: f64,
+    processes: &'a [Usage],
+    machine: &'a Machine,
+}
+
+/// One JSON object.
+pub fn report(
+    options: &Options,
+    machine: &Machine,
+    sent: &Sent,
+    seen: &Seen,
+    usage: &[Usage],
+) -> String {
+    let mut sorted = seen.latencies_us.clone();
+    sorted.sort_unstable();
+    let committed = seen.committed() as f64;
+    let cpu = |wanted: &dyn Fn(&str) -> bool| -> f64 {
+        usage.iter().filter(|process| wanted(&process.name)).map(|process| process.cpu_s).sum()
+    };
+    let nodes = cpu(&|name| name != "bench");
+    let engines = cpu(&|name| name.starts_with("engine"));
+    let span = seen.span(options.seconds);
+    let report = Report {
+        kind: format!("{:?}", options.kind).to_lowercase(),
+        rate: options.rate,
+        batch: options.batch,
+        size: options.size,
+        seconds: options.seconds,
+        sent: sent.sent,
+        refused: sent.refused,
+        unsent: sent.unsent,
+        committed: seen.committed(),
+        tx_per_s: round(committed / span),
+        tx_per_cpu_s: round(ratio(committed, nodes)),
+        cpu_us_per_tx: round(ratio(nodes * 1e6, committed)),
+        engine_cpu_us_per_tx: round(ratio(engines * 1e6, committed)),
+        latency_ms: Latency {
+            p50: percentile(&sorted, 50),
+            p90: percentile(&sorted, 90),
+            p99: percentile(&sorted, 99),
+            max: percentile(&sorted, 100),
+        },
+        block_interval_ms: block_interval_ms(&seen.blocks),
+        processes: usage,
+        machine,
+    };
+    serde_json::to_string_pretty(&report).expect("plain data encodes")
+}
+
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+fn round(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// In milliseconds; 0 when nothing was seen.
+fn percentile(sorted_us: &[u64], percent: usize) -> f64 {
+    if sorted_us.is_empty() {
+        return 0.0;
+    }
+    let rank = (sorted_us.len() * percent).div_ceil(100).max(1) - 1;
+    round(sorted_us[rank] as f64 / 1e3)
+}
+
+/// Mean time between blocks in milliseconds.
+fn block_interval_ms(blocks: &[Duration]) -> f64 {
+    match (blocks.first(), blocks.last()) {
+        (Some(first), Some(last)) if blocks.len() > 1 => {
+            round((*last - *first).as_secs_f64() * 1e3 / (blocks.len() - 1) as f64)
+        }
+        _ => 0.0,
+    }
+}

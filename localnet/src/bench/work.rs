@@ -1,0 +1,79 @@
+//! The requests of a run, made before the clock starts so that making them costs the run nothing.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rand::{RngExt as _, rngs::StdRng};
+
+use crate::Failure;
+
+/// Hexadecimal digits of the run's number in each transaction.
+const RUN_DIGITS: usize = 16;
+/// Hexadecimal digits of a transaction's number.
+const INDEX_DIGITS: usize = 12;
+/// `<run><index>=` and at least one byte of value.
+const SIZE_MIN: usize = RUN_DIGITS + INDEX_DIGITS + 2;
+
+/// Everything that will be sent.
+pub struct Plan {
+    /// Request bodies, in the order in which they are due.
+    pub bodies: Vec<Vec<u8>>,
+    /// Transactions in each body but perhaps the last.
+    pub batch: u64,
+    /// All transactions.
+    pub total: u64,
+    /// Transactions a second.
+    rate: u64,
+    run: String,
+}
+
+impl Plan {
+    /// When transaction `index` is due, from the start of the run. Those of one request are due
+    /// together.
+    pub fn due(&self, index: u64) -> Duration {
+        let first = index - index % self.batch;
+        Duration::from_nanos((u128::from(first) * 1_000_000_000 / u128::from(self.rate)) as u64)
+    }
+
+    /// Which of ours this committed transaction is, if it is one.
+    pub fn index(&self, tx: &[u8]) -> Option<u64> {
+        let rest = tx.strip_prefix(self.run.as_bytes())?;
+        let digits = std::str::from_utf8(rest.get(..INDEX_DIGITS)?).ok()?;
+        u64::from_str_radix(digits, 16).ok().filter(|index| *index < self.total)
+    }
+}
+
+/// `key=value` transactions with distinct keys.
+pub fn kvstore(total: u64, size: usize, batch: u64, rate: u64) -> Result<Plan, Failure> {
+    if size < SIZE_MIN {
+        return Err(format!("--size must be at least {SIZE_MIN}").into());
+    }
+    let mut rng: StdRng = rand::make_rng();
+    let run = format!("{:016x}", rng.random::<u64>());
+    let tx = |index: u64| {
+        let mut tx = format!("{run}{index:012x}=").into_bytes();
+        tx.resize_with(size, || rng.sample(rand::distr::Alphanumeric));
+        STANDARD.encode(tx)
+    };
+    let txs: Vec<String> = (0..total).map(tx).collect();
+    let bodies = txs.chunks(batch as usize).map(body).collect();
+    Ok(Plan { bodies, batch, total, rate, run })
+}
+
+fn body(txs: &[String]) -> Vec<u8> {
+    let call = |method: &str, id: usize, tx: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"tx":"{tx}"}}}}"#)
+    };
+    let text = match txs {
+        [tx] => call("broadcast_tx_sync", 0, tx),
+        many => {
+            let calls: Vec<_> = many
+                .iter()
+                .enumerate()
+                .map(|(id, tx)| call("broadcast_tx_async", id, tx))
+                .collect();
+            format!("[{}]", calls.join(","))
+        }
+    };
+    text.into_bytes()
+}

@@ -1,0 +1,188 @@
+//! What a network looks like on disk: `HOME/network.json`, and `HOME/v<i>/{app,engine}` with a
+//! log beside each.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, at};
+
+/// Most validators one machine is asked to run.
+pub const VALIDATORS_MAX: usize = 16;
+/// A network of fewer validators survives no fault at all.
+pub const VALIDATORS_SAFE_MIN: usize = 4;
+
+const STATE_FILE: &str = "network.json";
+const PORT_STRIDE: u16 = 10;
+const P2P_PORT: u16 = 26656;
+const RPC_PORT: u16 = 26657;
+const GATEWAY_PORT: u16 = 8080;
+
+/// One half of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// `guts-app`, or the program given with `--app`.
+    App,
+    /// `guts-engine`.
+    Engine,
+}
+
+impl Half {
+    /// The word used in file names and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Half::App => "app",
+            Half::Engine => "engine",
+        }
+    }
+}
+
+/// A process that was started, as it can be found again.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Started {
+    /// Process id.
+    pub pid: u32,
+    /// Start time in clock ticks since boot: tells this process from a later one with its pid.
+    pub start_ticks: u64,
+}
+
+/// One validator: a pair of processes and its addresses.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Validator {
+    /// 0-based.
+    pub index: usize,
+    /// Node id of the engine, as peers dial it.
+    pub node_id: String,
+    /// The application, when it was last started.
+    pub app: Option<Started>,
+    /// The engine, when it was last started.
+    pub engine: Option<Started>,
+}
+
+impl Validator {
+    /// TCP port of the engine's peer-to-peer listener.
+    pub fn p2p_port(&self) -> u16 {
+        port(P2P_PORT, self.index)
+    }
+
+    /// TCP port of the engine's RPC.
+    pub fn rpc_port(&self) -> u16 {
+        port(RPC_PORT, self.index)
+    }
+
+    /// TCP port of the application's git gateway.
+    pub fn gateway_port(&self) -> u16 {
+        port(GATEWAY_PORT, self.index)
+    }
+
+    /// The engine's RPC as a URL.
+    pub fn rpc_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.rpc_port())
+    }
+
+    /// The gateway as a URL.
+    pub fn gateway_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.gateway_port())
+    }
+
+    /// What was last started of this half.
+    pub fn started(&self, half: Half) -> Option<&Started> {
+        match half {
+            Half::App => self.app.as_ref(),
+            Half::Engine => self.engine.as_ref(),
+        }
+    }
+
+    /// Where the half's record is kept.
+    pub fn started_mut(&mut self, half: Half) -> &mut Option<Started> {
+        match half {
+            Half::App => &mut self.app,
+            Half::Engine => &mut self.engine,
+        }
+    }
+}
+
+fn port(base: u16, index: usize) -> u16 {
+    assert!(index < VALIDATORS_MAX, "validator index {index} out of range");
+    base + PORT_STRIDE * index as u16
+}
+
+/// A whole network.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Network {
+    /// Where it lives; not written to the file, so that the directory can be moved.
+    #[serde(skip)]
+    pub home: PathBuf,
+    /// The chain's id.
+    pub chain_id: String,
+    /// The command that replaces `guts-app`, with `{socket}` for the path of the socket.
+    pub app_command: Option<String>,
+    /// Engine settings for all, as `section.key=value`.
+    pub settings: Vec<String>,
+    /// The validators, by index.
+    pub validators: Vec<Validator>,
+}
+
+impl Network {
+    /// Whether a network was made in `home`.
+    pub fn exists(home: &Path) -> bool {
+        home.join(STATE_FILE).is_file()
+    }
+
+    /// Reads the network in `home`.
+    pub fn load(home: &Path) -> Result<Network> {
+        if !Self::exists(home) {
+            return Err(Error::NoNetwork(home.display().to_string()));
+        }
+        let path = home.join(STATE_FILE);
+        let text = at("cannot read", &path, std::fs::read_to_string(&path))?;
+        let mut network: Network = serde_json::from_str(&text).map_err(|error| {
+            Error::Usage(format!(
+                "{} is not a network file ({error}): delete {} and start anew",
+                path.display(),
+                home.display()
+            ))
+        })?;
+        network.home = home.to_path_buf();
+        Ok(network)
+    }
+
+    /// Writes `network.json`, atomically.
+    pub fn save(&self) -> Result<()> {
+        let path = self.home.join(STATE_FILE);
+        let part = self.home.join(format!("{STATE_FILE}.part"));
+        let text = serde_json::to_string_pretty(self).expect("plain data encodes");
+        at("cannot write", &part, std::fs::write(&part, text + "\n"))?;
+        at("cannot rename to", &path, std::fs::rename(&part, &path))
+    }
+
+    /// Directory of one half of a validator.
+    pub fn dir(&self, index: usize, half: Half) -> PathBuf {
+        self.home.join(format!("v{index}")).join(half.name())
+    }
+
+    /// Log of one half of a validator.
+    pub fn log(&self, index: usize, half: Half) -> PathBuf {
+        self.home.join(format!("v{index}")).join(format!("{}.log", half.name()))
+    }
+
+    /// The Unix socket between the two halves.
+    pub fn socket(&self, index: usize) -> PathBuf {
+        self.home.join(format!("v{index}")).join("abci.sock")
+    }
+
+    /// The validator with this index.
+    pub fn validator(&self, index: usize) -> Result<&Validator> {
+        self.validators.get(index).ok_or_else(|| {
+            Error::Usage(format!(
+                "no validator {index}: this network has 0 to {}",
+                self.validators.len() - 1
+            ))
+        })
+    }
+
+    /// Whether the validators run `guts-app`, and so have gateways.
+    pub fn is_guts(&self) -> bool {
+        self.app_command.is_none()
+    }
+}

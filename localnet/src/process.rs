@@ -1,0 +1,171 @@
+//! Starts, finds again and ends the processes of a network.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::network::{Half, Network, Started};
+use crate::{Error, Result, at};
+
+/// How long a process may take to end after SIGTERM before it is killed.
+const TERM_PATIENCE: Duration = Duration::from_secs(10);
+/// How often a process that was told to end is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// How much of a log's end is shown when its process died.
+const LOG_TAIL_LINES: usize = 12;
+
+/// The program `name` beside this one, where a build puts them.
+pub fn sibling(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()
+        .map_err(|error| Error::Process(format!("cannot tell where this program is: {error}")))?;
+    let dir = own.parent().expect("a program stands in a directory");
+    // Test binaries stand one level deeper than the programs they start.
+    [dir, dir.parent().unwrap_or(dir)]
+        .iter()
+        .map(|dir| dir.join(name))
+        .find(|p| p.is_file())
+        .ok_or_else(|| {
+            Error::Process(format!(
+                "no {name} beside {}: build it with ./localnet/start",
+                own.display()
+            ))
+        })
+}
+
+/// Starts one half of a pair in the background, its output appended to its log.
+pub fn spawn(network: &mut Network, index: usize, half: Half) -> Result<()> {
+    let mut command = command(network, index, half)?;
+    let path = network.log(index, half);
+    let log = at("cannot open", &path, OpenOptions::new().create(true).append(true).open(&path))?;
+    let err = at("cannot share", &path, log.try_clone())?;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(log))
+        .stderr(Stdio::from(err))
+        // A group of its own: Ctrl-C in the terminal reaches us, and we end the pairs in order.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| {
+            let program = command.get_program().to_string_lossy().into_owned();
+            Error::Process(format!("cannot start {program}: {error}"))
+        })?;
+    let pid = child.id();
+    let started = Started { pid, start_ticks: start_ticks(pid).unwrap_or(0) };
+    *network.validators[index].started_mut(half) = Some(started);
+    network.save()
+}
+
+fn command(network: &Network, index: usize, half: Half) -> Result<Command> {
+    let dir = network.dir(index, half);
+    match (half, &network.app_command) {
+        (Half::App, Some(line)) => {
+            let line = line.replace("{socket}", &network.socket(index).display().to_string());
+            let mut words = line.split_whitespace();
+            let program =
+                words.next().ok_or_else(|| Error::Usage("--app needs a program".to_string()))?;
+            let mut command = Command::new(program);
+            command.args(words);
+            Ok(command)
+        }
+        (Half::App, None) => {
+            let mut command = Command::new(sibling("guts-app")?);
+            command.arg("run").arg("--home").arg(dir);
+            Ok(command)
+        }
+        (Half::Engine, _) => {
+            let mut command = Command::new(sibling("guts-engine")?);
+            command.arg("run").arg("--home").arg(dir);
+            for setting in &network.settings {
+                command.arg("--set").arg(setting);
+            }
+            Ok(command)
+        }
+    }
+}
+
+/// Whether the process recorded is still running (not merely one with the same pid, nor a zombie).
+pub fn is_alive(started: &Started) -> bool {
+    start_ticks(started.pid) == Some(started.start_ticks) && !is_zombie(started.pid)
+}
+
+fn stat_fields(pid: u32) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold spaces; the fields after its closing bracket do not.
+    let rest = text.rsplit_once(')')?.1;
+    Some(rest.split_whitespace().map(str::to_string).collect())
+}
+
+fn start_ticks(pid: u32) -> Option<u64> {
+    stat_fields(pid)?.get(19)?.parse().ok()
+}
+
+fn is_zombie(pid: u32) -> bool {
+    stat_fields(pid).and_then(|fields| fields.first().cloned()).as_deref() == Some("Z")
+}
+
+/// Takes the exit status of children of ours that ended, so that they do not linger.
+fn reap() {
+    use rustix::process::{WaitOptions, waitpid};
+    while let Ok(Some(_)) = waitpid(None, WaitOptions::NOHANG) {}
+}
+
+fn signal(started: &Started, signal: Signal) {
+    if !is_alive(started) {
+        return;
+    }
+    if let Some(pid) = i32::try_from(started.pid).ok().and_then(Pid::from_raw) {
+        // It may have ended in between: that is what was wanted.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+fn wait_end(started: &Started, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    while is_alive(started) {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+        reap();
+    }
+    true
+}
+
+/// Ends processes with SIGTERM, all at once, and with SIGKILL those that do not listen; returns
+/// how many had to be killed.
+pub fn terminate(all: &[Started]) -> usize {
+    all.iter().for_each(|started| signal(started, Signal::TERM));
+    let deaf: Vec<_> =
+        all.iter().filter(|started| !wait_end(started, TERM_PATIENCE)).cloned().collect();
+    kill(&deaf);
+    deaf.len()
+}
+
+/// Ends processes with SIGKILL and waits until they are gone.
+pub fn kill(all: &[Started]) {
+    all.iter().for_each(|started| signal(started, Signal::KILL));
+    for started in all {
+        wait_end(started, TERM_PATIENCE);
+    }
+}
+
+/// The last lines of a log, indented, for an error message.
+pub fn log_tail(path: &Path) -> String {
+    let text = File::open(path)
+        .and_then(|mut file| {
+            use std::io::{Read, Seek, SeekFrom};
+            let len = file.metadata()?.len();
+            file.seek(SeekFrom::Start(len.saturating_sub(16 * 1024)))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        })
+        .unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    let from = lines.len().saturating_sub(LOG_TAIL_LINES);
+    lines[from..].iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}

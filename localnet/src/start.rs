@@ -1,0 +1,234 @@
+//! The whole of `./localnet/start`: make or find the network, start the pairs, wait for the first
+//! block, draw the table, stay or leave.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::network::{Half, Network, Started, VALIDATORS_MAX, VALIDATORS_SAFE_MIN};
+use crate::{Error, Result, create, ports, probe, process, status};
+
+/// How long the network may take from the first process to the first block.
+const FIRST_BLOCK_PATIENCE: Duration = Duration::from_secs(60);
+/// How often the pairs are looked at while waiting.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the network lives.
+    pub home: PathBuf,
+    /// How many validators; `None` means as many as the network on disk has, or four.
+    pub validators: Option<usize>,
+    /// A command in place of `guts-app`.
+    pub app: Option<String>,
+    /// Engine settings, `section.key=value`.
+    pub settings: Vec<String>,
+    /// Leave the network running and return.
+    pub detach: bool,
+    /// Allow fewer than four validators.
+    pub allow_small: bool,
+}
+
+/// Starts the network; returns when it was told to detach, or after Ctrl-C ended it.
+pub fn start(options: &Options) -> Result<()> {
+    let mut network = make_or_find(options)?;
+    refuse_running(&network)?;
+    ports::check_free(&network)?;
+    for index in 0..network.validators.len() {
+        start_pair(&mut network, index)?;
+    }
+    if let Err(error) = wait_first_block(&network) {
+        stop(&network);
+        return Err(error);
+    }
+    print!("{}", status::table(&network));
+    if options.detach {
+        println!("\nstop it with ./localnet/stop{}", home_flag(&options.home));
+        return Ok(());
+    }
+    println!("\nCtrl-C ends it");
+    stay(&network)
+}
+
+/// The flag to add to a command so that it speaks of this network.
+fn home_flag(home: &Path) -> String {
+    match home.file_name() {
+        Some(name) if name == ".localnet" => String::new(),
+        _ => format!(" --home {}", home.display()),
+    }
+}
+
+fn make_or_find(options: &Options) -> Result<Network> {
+    if Network::exists(&options.home) {
+        let mut network = Network::load(&options.home)?;
+        let have = network.validators.len();
+        if options.validators.is_some_and(|wanted| wanted != have) {
+            return Err(Error::Usage(format!(
+                "the network in {} has {have} validators: start it without --validators, or delete \
+                 that directory, or choose another --home",
+                options.home.display()
+            )));
+        }
+        if options.app.is_some() && options.app != network.app_command {
+            return Err(Error::Usage(format!(
+                "the network in {} runs another application: delete that directory, or choose \
+                 another --home",
+                options.home.display()
+            )));
+        }
+        if !options.settings.is_empty() {
+            network.settings.clone_from(&options.settings);
+        }
+        say(&format!("• found {} validators in {}", have, options.home.display()));
+        return Ok(network);
+    }
+    let validators = options.validators.unwrap_or(VALIDATORS_SAFE_MIN);
+    if validators == 0 || validators > VALIDATORS_MAX {
+        return Err(Error::Usage(format!("--validators takes 1 to {VALIDATORS_MAX}")));
+    }
+    if validators < VALIDATORS_SAFE_MIN && !options.allow_small {
+        return Err(Error::Usage(format!(
+            "{validators} validators survive no fault: use at least {VALIDATORS_SAFE_MIN}, or add \
+             --allow-small"
+        )));
+    }
+    say(&format!("• making genesis and keys of {validators} validators"));
+    create::create(options, validators)
+}
+
+fn refuse_running(network: &Network) -> Result<()> {
+    let running = alive(network).len();
+    if running == 0 {
+        return Ok(());
+    }
+    let flag = home_flag(&network.home);
+    Err(Error::Usage(format!(
+        "{running} processes of this network run already: see ./localnet/status{flag}, end them \
+         with ./localnet/stop{flag}"
+    )))
+}
+
+/// Every process of the network that runs.
+pub fn alive(network: &Network) -> Vec<Started> {
+    // Engines first: an engine that loses its application would try to reconnect.
+    let engines = network.validators.iter().filter_map(|v| v.engine.as_ref());
+    let apps = network.validators.iter().filter_map(|v| v.app.as_ref());
+    engines.chain(apps).filter(|started| process::is_alive(started)).cloned().collect()
+}
+
+/// Starts what does not run of one validator.
+pub fn start_pair(network: &mut Network, index: usize) -> Result<()> {
+    for half in [Half::App, Half::Engine] {
+        let running = network.validator(index)?.started(half).is_some_and(process::is_alive);
+        if !running {
+            if half == Half::App {
+                // A socket left by a killed application would refuse the next one.
+                let _ = std::fs::remove_file(network.socket(index));
+            }
+            process::spawn(network, index, half)?;
+        }
+    }
+    say(&format!("• started validator {index}"));
+    Ok(())
+}
+
+fn wait_first_block(network: &Network) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        check_all_alive(network)?;
+        let heights: Vec<_> = network.validators.iter().map(|v| probe::status(v).height).collect();
+        if heights.iter().all(|height| height.is_some_and(|height| height >= 1)) {
+            eprint!("\r");
+            say(&format!("✓ first block on every validator after {:.1} s", secs(begun)));
+            return Ok(());
+        }
+        if begun.elapsed() > FIRST_BLOCK_PATIENCE {
+            eprintln!();
+            return Err(Error::Process(format!(
+                "no first block within {} s; the logs are {}/v*/*.log",
+                FIRST_BLOCK_PATIENCE.as_secs(),
+                network.home.display()
+            )));
+        }
+        let ready = heights.iter().filter(|height| height.is_some()).count();
+        eprint!(
+            "\r• waiting for the first block: {ready} of {} answer, {:.0} s ",
+            heights.len(),
+            secs(begun)
+        );
+        let _ = std::io::stderr().flush();
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+}
+
+fn secs(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64()
+}
+
+fn check_all_alive(network: &Network) -> Result<()> {
+    for validator in &network.validators {
+        for half in [Half::App, Half::Engine] {
+            if !validator.started(half).is_some_and(process::is_alive) {
+                let log = network.log(validator.index, half);
+                return Err(Error::Process(format!(
+                    "the {} of validator {} ended; the end of {}:\n{}",
+                    half.name(),
+                    validator.index,
+                    log.display(),
+                    process::log_tail(&log)
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Ends every process of the network.
+pub fn stop(network: &Network) {
+    let running = alive(network);
+    if running.is_empty() {
+        say("nothing runs");
+        return;
+    }
+    let killed = process::terminate(&running);
+    say(&format!("✓ ended {} processes", running.len()));
+    if killed > 0 {
+        say(&format!("  {killed} of them had to be killed: they did not end on SIGTERM"));
+    }
+}
+
+fn stay(network: &Network) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Process(format!("cannot wait for signals: {error}")))?;
+    let dead = runtime.block_on(async {
+        let mut term =
+            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+                Ok(term) => term,
+                Err(error) => {
+                    return Err(Error::Process(format!("cannot wait for SIGTERM: {error}")));
+                }
+            };
+        loop {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => return Ok(()),
+                _ = term.recv() => return Ok(()),
+                () = tokio::time::sleep(Duration::from_secs(1)) => {
+                    if alive(&Network::load(&network.home)?).is_empty() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    });
+    eprintln!();
+    stop(&Network::load(&network.home)?);
+    dead
+}
+
+/// One line of progress.
+pub(crate) fn say(line: &str) {
+    eprintln!("{line}");
+}

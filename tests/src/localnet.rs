@@ -1,0 +1,117 @@
+//! A localnet for a test: one at a time on a machine, ended whatever happens to the test.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::run::{Ran, run};
+use crate::wait;
+
+/// The ports are fixed, so networks take turns.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// What a step of a running network may take at most; twenty times what it takes on two cores.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running network of pairs.
+pub struct Localnet {
+    home: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Localnet {
+    /// Starts a network with these arguments to `./localnet/start`.
+    ///
+    /// # Panics
+    /// When it does not start, with what it said.
+    pub fn start(args: &[&str]) -> Localnet {
+        // A test that failed with a network running has ended it in its drop: the turn is free.
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let net = Localnet { home: tempfile::tempdir().expect("a directory"), _turn: turn };
+        net.restart(args);
+        net
+    }
+
+    /// Starts the network again after [`Self::call`] `stop`, or after all its processes died.
+    pub fn restart(&self, args: &[&str]) -> Ran {
+        self.call("start", &[&["--detach"], args].concat()).expect_ok()
+    }
+
+    /// Calls `guts-localnet VERB --home HOME ARGS`.
+    pub fn call(&self, verb: &str, args: &[&str]) -> Ran {
+        let home = self.home().display().to_string();
+        let all = [&[verb, "--home", &home], args].concat();
+        run(&crate::program("guts-localnet"), &all, Path::new("/"), &[])
+    }
+
+    /// Ends both halves of a validator with SIGKILL.
+    pub fn kill(&self, validator: usize) {
+        self.call("kill", &[&validator.to_string()]).expect_ok();
+    }
+
+    /// Starts a killed validator again.
+    pub fn revive(&self, validator: usize) {
+        self.call("revive", &[&validator.to_string()]).expect_ok();
+    }
+
+    /// Where the network's files are.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// URL of a validator's gateway.
+    pub fn gateway(&self, validator: usize) -> String {
+        format!("http://127.0.0.1:{}", 8080 + 10 * validator)
+    }
+
+    /// URL of a validator's RPC.
+    pub fn rpc(&self, validator: usize) -> String {
+        format!("http://127.0.0.1:{}", 26657 + 10 * validator)
+    }
+
+    /// The answer of a validator's RPC to a GET, or `None` while it does not answer.
+    pub fn get(&self, validator: usize, call: &str) -> Option<serde_json::Value> {
+        crate::http::get(&format!("127.0.0.1:{}", 26657 + 10 * validator), call)
+    }
+
+    /// Newest height and its application hash as a validator's own application reports them.
+    pub fn app_state(&self, validator: usize) -> Option<(u64, String)> {
+        let info = self.get(validator, "abci_info")?;
+        let response = &info["result"]["response"];
+        let height = response["last_block_height"].as_str()?.parse().ok()?;
+        Some((height, response["last_block_app_hash"].as_str()?.to_string()))
+    }
+
+    /// Waits until all these validators' applications are at one height of at least `height` with
+    /// one hash, and returns it.
+    pub fn wait_agreed(&self, validators: &[usize], height: u64) -> (u64, String) {
+        wait::until("equal application hashes", PATIENCE, || {
+            let states: Vec<_> =
+                validators.iter().map(|v| self.app_state(*v)).collect::<Option<_>>()?;
+            let first: &(u64, String) = states.first()?;
+            (first.0 >= height && states.iter().all(|state| state == first)).then(|| first.clone())
+        })
+    }
+
+    /// Path of a validator's log.
+    pub fn log(&self, validator: usize, half: &str) -> PathBuf {
+        self.home().join(format!("v{validator}")).join(format!("{half}.log"))
+    }
+}
+
+impl Drop for Localnet {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for validator in 0..4 {
+                for half in ["app", "engine"] {
+                    let text = std::fs::read_to_string(self.log(validator, half));
+                    let lines: Vec<_> =
+                        text.iter().flat_map(|text| text.lines().rev().take(15)).collect();
+                    eprintln!("-- end of v{validator}/{half}.log");
+                    lines.iter().rev().for_each(|line| eprintln!("{line}"));
+                }
+            }
+        }
+        self.call("stop", &[]);
+    }
+}

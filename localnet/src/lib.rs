@@ -8,6 +8,7 @@
 //! Everything it knows is in `network.json`: a second invocation, in another terminal, finds the
 //! processes by the pids recorded there and checks that they still are what they were.
 
+pub mod app_state;
 pub mod create;
 pub mod network;
 pub mod ports;

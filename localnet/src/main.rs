@@ -88,13 +88,15 @@ fn run(command: Command) -> Result<()> {
             start::stop(&Network::load(&home.home)?);
             Ok(())
         }
-        Command::Kill { home, validator } => {
+        Command::Kill { home, validator, half } => {
             let network = Network::load(&home.home)?;
             let pair = network.validator(validator)?;
-            let running: Vec<_> =
-                [&pair.app, &pair.engine].into_iter().flatten().cloned().collect();
+            let wanted = |name: &Half| half.as_deref().is_none_or(|half| half == name.name());
+            let halves = [Half::App, Half::Engine].into_iter().filter(wanted);
+            let running: Vec<_> = halves.filter_map(|half| pair.started(half).cloned()).collect();
             process::kill(&running);
-            eprintln!("✓ killed validator {validator}");
+            let what = half.map(|half| format!("the {half} of ")).unwrap_or_default();
+            eprintln!("✓ killed {what}validator {validator}");
             Ok(())
         }
         Command::Revive { home, validator } => {

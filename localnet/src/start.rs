@@ -35,10 +35,7 @@ pub fn start(options: &Options) -> Result<()> {
     let mut network = make_or_find(options)?;
     refuse_running(&network)?;
     ports::check_free(&network)?;
-    for index in 0..network.validators.len() {
-        start_pair(&mut network, index)?;
-    }
-    if let Err(error) = wait_first_block(&network) {
+    if let Err(error) = start_all(&mut network) {
         stop(&network);
         return Err(error);
     }
@@ -49,6 +46,13 @@ pub fn start(options: &Options) -> Result<()> {
     }
     println!("\nCtrl-C ends it");
     stay(&network)
+}
+
+fn start_all(network: &mut Network) -> Result<()> {
+    for index in 0..network.validators.len() {
+        start_pair(network, index)?;
+    }
+    wait_first_block(network)
 }
 
 /// The flag to add to a command so that it speaks of this network.

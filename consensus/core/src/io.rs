@@ -11,8 +11,8 @@
 //!
 //! `step` is total: it has no error, does not block and does no I/O. Whatever is slow is an action
 //! now and an input later, joined by a [`Ticket`]. Every ticket gets exactly one answer, unless its
-//! application connection was lost ([`Input::AppDown`]) or the process ends. A shell whose append or
-//! sync fails stops the process: it must not perform the actions.
+//! application connection was lost ([`Input::AppDown`]) or the process ends. A shell whose append
+//! or sync fails stops the process: it must not perform the actions.
 //!
 //! Records of an output with `sync == false` may be lost in a crash together with everything
 //! after them, never alone: records are one ordered log.

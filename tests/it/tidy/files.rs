@@ -50,7 +50,8 @@ fn lines_are_narrow() {
     let mut wide = Vec::new();
     for (path, text) in super::rust_files() {
         for (number, line) in text.lines().enumerate() {
-            if line.chars().count() > COLUMNS_MAX && !line.contains("http") {
+            // A text is not broken for its width: it is searched for as it is read.
+            if line.chars().count() > COLUMNS_MAX && !line.contains('"') {
                 wide.push(format!("{path}:{}", number + 1));
             }
         }

@@ -11,7 +11,15 @@
 //! - [`codec`]: frames. [`grammar`]: the order of calls. Both pure.
 //! - [`kvstore`]: the reference application, to try an engine with.
 //! - [`socket`]: the server and the client; the one module with threads, clocks and sockets.
+//! - [`adapter`]: serves an application written for `tendermint_abci::Application`.
+//!
+//! The codec and the server of `tendermint-abci` are not used: it copies everything buffered for
+//! every message (quadratic: 40 MiB/s for a frame of 64 MiB), believes any length a peer claims,
+//! hangs on a malformed one, panics on an empty request, speaks TCP only, and never stops. Its
+//! trait is what existing applications are written for, hence the adapter, and its client checks
+//! our server in the tests.
 
+pub mod adapter;
 pub mod address;
 mod application;
 pub mod codec;

@@ -5,6 +5,7 @@
 #[path = "../../examples/kvstore/journal.rs"]
 mod journal;
 
+mod adapter;
 mod client;
 mod harness;
 mod journals;

@@ -1,0 +1,3 @@
+//! `guts-engine`: the consensus engine as a program.
+
+fn main() {}

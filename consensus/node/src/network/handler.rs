@@ -1,0 +1,392 @@
+//! One connection: the two hellos, then a long-lived stream for each channel and direction.
+//!
+//! Runs in the connection's own task. Messages to send are taken from the outbox in the order of
+//! their classes and gathered, so that many small ones cost one write and one flush. A full inbox
+//! class is not read from, which holds the peer back through the stream's window.
+
+use super::channels::Channel;
+use super::hello::{HelloError, NodeInfo};
+use super::outbox::Outbox;
+use super::shared::{Counters, Member, Shared};
+use super::upgrade::{Accept, Inbound, Open, Outbound};
+use super::{Event, frame};
+use bytes::{Buf, BytesMut};
+use futures::{AsyncRead, AsyncWrite};
+use libp2p::PeerId;
+use libp2p::swarm::handler::{
+    ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+    ListenUpgradeError,
+};
+use libp2p::swarm::{
+    ConnectionHandler, ConnectionHandlerEvent, ConnectionId, Stream, StreamProtocol,
+    StreamUpgradeError, SubstreamProtocol,
+};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Gathered bytes of one channel before they are written.
+const GATHER_BYTES: usize = 64 * 1024;
+/// Bytes read at once.
+const READ_BYTES: usize = 32 * 1024;
+/// Reads of one channel before the others have their turn.
+const READS_IN_A_ROW: usize = 8;
+
+/// Longest wait for both hellos.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a connection tells the swarm: it has to end.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) reason: String,
+    /// The peer broke a rule (and is kept away for a while).
+    pub(super) is_fault: bool,
+}
+
+#[derive(Debug)]
+enum Writer {
+    Closed,
+    Opening,
+    Open(Stream),
+}
+
+#[derive(Debug)]
+struct Lane {
+    channel: Channel,
+    writer: Writer,
+    out: BytesMut,
+    is_dirty: bool,
+    reader: Option<Stream>,
+    buffered: BytesMut,
+}
+
+#[derive(Debug)]
+pub(super) struct Handler {
+    shared: Arc<Shared>,
+    names: Arc<[StreamProtocol]>,
+    peer: PeerId,
+    connection: ConnectionId,
+    is_outbound: bool,
+    remote: String,
+    is_accepted: bool,
+    heard: Option<NodeInfo>,
+    is_up: bool,
+    outbox: Arc<Outbox>,
+    to_open: VecDeque<Open>,
+    lanes: Vec<Lane>,
+    scratch: Vec<u8>,
+    ended: Option<Ended>,
+    is_ended: bool,
+    /// Until when both hellos must be done.
+    deadline: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Handler {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        names: Arc<[StreamProtocol]>,
+        peer: PeerId,
+        connection: ConnectionId,
+        dialled: Option<String>,
+        remote: String,
+    ) -> Self {
+        let lane = |channel: &Channel| Lane {
+            channel: *channel,
+            writer: Writer::Closed,
+            out: BytesMut::new(),
+            is_dirty: false,
+            reader: None,
+            buffered: BytesMut::new(),
+        };
+        Handler {
+            lanes: shared.channels.iter().map(lane).collect(),
+            to_open: VecDeque::from([Open::Hello(shared.clone())]),
+            shared,
+            names,
+            peer,
+            connection,
+            is_outbound: dialled.is_some(),
+            remote: dialled.unwrap_or(remote),
+            is_accepted: false,
+            heard: None,
+            is_up: false,
+            outbox: Arc::default(),
+            scratch: Vec::new(),
+            ended: None,
+            is_ended: false,
+            deadline: Some(Box::pin(tokio::time::sleep(HELLO_TIMEOUT))),
+        }
+    }
+
+    fn end(&mut self, reason: String, is_fault: bool) {
+        if !self.is_ended {
+            self.is_ended = true;
+            if is_fault {
+                Counters::add(&self.shared.counters.faults);
+            }
+            self.ended = Some(Ended { reason, is_fault });
+        }
+    }
+
+    fn join_if_ready(&mut self) {
+        if self.is_up || self.is_ended || !self.is_accepted {
+            return;
+        }
+        let Some(info) = self.heard.take() else { return };
+        let member = Member {
+            connection: self.connection,
+            is_outbound: self.is_outbound,
+            remote: self.remote.clone(),
+            info: Arc::new(info),
+            outbox: self.outbox.clone(),
+        };
+        if self.shared.join(self.peer, member) {
+            self.is_up = true;
+            self.deadline = None;
+        } else {
+            self.end("there is another connection to it".into(), false);
+        }
+    }
+
+    fn on_inbound(&mut self, stream: Inbound) {
+        match stream {
+            Inbound::Hello(_) if self.is_up || self.heard.is_some() => {
+                self.end("a second hello".into(), true);
+            }
+            Inbound::Hello(info) => {
+                self.heard = Some(info);
+                self.join_if_ready();
+            }
+            Inbound::Channel(index, stream) => {
+                let lane = &mut self.lanes[index];
+                if lane.reader.is_some() {
+                    let id = lane.channel.id;
+                    return self.end(format!("a second stream of channel {id:#04x}"), true);
+                }
+                lane.reader = Some(stream);
+            }
+        }
+    }
+
+    fn on_outbound(&mut self, stream: Outbound) {
+        match stream {
+            Outbound::Hello => {
+                self.is_accepted = true;
+                self.join_if_ready();
+            }
+            Outbound::Channel(index, stream) => self.lanes[index].writer = Writer::Open(stream),
+        }
+    }
+
+    fn on_hello_error(&mut self, error: HelloError) {
+        let is_fault = matches!(error, HelloError::Garbage(_));
+        if matches!(error, HelloError::Refused(_) | HelloError::RefusedUs(_)) {
+            Counters::add(&self.shared.counters.refused);
+        }
+        self.end(error.to_string(), is_fault);
+    }
+
+    /// Moves messages from the outbox into the lanes and the lanes' bytes into their streams.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), String> {
+        loop {
+            self.gather();
+            let mut is_moving = false;
+            for (index, lane) in self.lanes.iter_mut().enumerate() {
+                if lane.out.is_empty() {
+                    continue;
+                }
+                if matches!(lane.writer, Writer::Closed) {
+                    lane.writer = Writer::Opening;
+                    // The hello is name 0.
+                    let name = self.names[index + 1].clone();
+                    self.to_open.push_back(Open::Channel(index, name));
+                }
+                is_moving |= lane.poll_write(cx).map_err(|e| format!("writing failed: {e}"))?;
+            }
+            if !is_moving {
+                break;
+            }
+        }
+        for lane in &mut self.lanes {
+            if let (true, Writer::Open(stream)) = (lane.is_dirty, &mut lane.writer) {
+                match Pin::new(stream).poll_flush(cx) {
+                    Poll::Ready(Ok(())) => lane.is_dirty = false,
+                    Poll::Ready(Err(e)) => return Err(format!("writing failed: {e}")),
+                    Poll::Pending => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn gather(&mut self) {
+        let lanes = &mut self.lanes;
+        for class in 0..super::channels::OUTBOX_ROOMS.len() {
+            while let Some((index, message)) =
+                self.outbox.pop(class, |i| lanes[i].out.len() < GATHER_BYTES)
+            {
+                frame::put(&message, &mut lanes[index].out);
+                Counters::add(&self.shared.counters.sent);
+            }
+        }
+    }
+
+    /// Reads every lane that has bytes and whose class has room in the inbox.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<(), (String, bool)> {
+        for index in 0..self.lanes.len() {
+            let lane = &mut self.lanes[index];
+            let Some(stream) = &mut lane.reader else { continue };
+            let class = lane.channel.class.index();
+            for turn in 0..=READS_IN_A_ROW {
+                let is_held =
+                    take_messages(&self.shared, self.peer, lane.channel, &mut lane.buffered, cx)
+                        .map_err(|e| (format!("channel {:#04x}: {e}", lane.channel.id), true))?;
+                if is_held || self.shared.inbox.poll_room(class, cx).is_pending() {
+                    break;
+                }
+                if turn == READS_IN_A_ROW {
+                    cx.waker().wake_by_ref();
+                    break;
+                }
+                self.scratch.resize(READ_BYTES, 0);
+                match Pin::new(&mut *stream).poll_read(cx, &mut self.scratch) {
+                    Poll::Pending => break,
+                    Poll::Ready(Ok(0)) => {
+                        return Err((format!("it closed channel {:#04x}", lane.channel.id), false));
+                    }
+                    Poll::Ready(Ok(n)) => lane.buffered.extend_from_slice(&self.scratch[..n]),
+                    Poll::Ready(Err(e)) => return Err((format!("reading failed: {e}"), false)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Lane {
+    /// Writes what the stream takes; true when all gathered bytes went out.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> std::io::Result<bool> {
+        let Writer::Open(stream) = &mut self.writer else { return Ok(false) };
+        while !self.out.is_empty() {
+            match Pin::new(&mut *stream).poll_write(cx, &self.out) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(0)) => return Err(std::io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => {
+                    self.out.advance(n);
+                    self.is_dirty = true;
+                }
+                Poll::Ready(Err(e)) => return Err(e),
+            }
+        }
+        // A burst must not keep its memory for ever.
+        if self.out.capacity() > 2 * GATHER_BYTES {
+            self.out = BytesMut::new();
+        }
+        Ok(true)
+    }
+}
+
+/// Hands over the whole messages in `buffered`; true when the inbox has no room for the next.
+fn take_messages(
+    shared: &Shared,
+    peer: PeerId,
+    channel: Channel,
+    buffered: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Result<bool, frame::FrameError> {
+    let class = channel.class.index();
+    while !buffered.is_empty() {
+        if shared.inbox.poll_room(class, cx).is_pending() {
+            return Ok(true);
+        }
+        let Some(bytes) = frame::take(buffered, channel.message_max)? else { break };
+        Counters::add(&shared.counters.received);
+        let len = bytes.len();
+        shared.inbox.push(class, len, Event::Message { peer, channel: channel.id, bytes });
+    }
+    if buffered.is_empty() && buffered.capacity() > 2 * READ_BYTES {
+        *buffered = BytesMut::new();
+    }
+    Ok(false)
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = Infallible;
+    type ToBehaviour = Ended;
+    type InboundProtocol = Accept;
+    type OutboundProtocol = Open;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = ();
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Accept> {
+        SubstreamProtocol::new(Accept::new(self.shared.clone(), self.names.clone()), ())
+    }
+
+    fn connection_keep_alive(&self) -> bool {
+        true
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<Open, (), Ended>> {
+        self.outbox.register(cx.waker());
+        if let (true, Some(reason)) = (self.is_up, self.outbox.closed()) {
+            self.end(reason.into(), false);
+        }
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            self.deadline = None;
+            self.end("no hello in time".into(), false);
+        }
+        if self.is_up && !self.is_ended {
+            if let Err(reason) = self.poll_write(cx) {
+                self.end(reason, false);
+            } else if let Err((reason, is_fault)) = self.poll_read(cx) {
+                self.end(reason, is_fault);
+            }
+        }
+        if let Some(ended) = self.ended.take() {
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(ended));
+        }
+        match self.to_open.pop_front() {
+            Some(open) => Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
+                protocol: SubstreamProtocol::new(open, ()),
+            }),
+            None => Poll::Pending,
+        }
+    }
+
+    fn on_behaviour_event(&mut self, event: Infallible) {
+        match event {}
+    }
+
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Accept, Open>) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
+                protocol, ..
+            }) => self.on_inbound(protocol),
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
+                protocol, ..
+            }) => self.on_outbound(protocol),
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => match error {
+                StreamUpgradeError::Apply(e) => self.on_hello_error(e),
+                other => self.end(format!("a stream could not be opened: {other}"), false),
+            },
+            ConnectionEvent::ListenUpgradeError(ListenUpgradeError { error, .. }) => {
+                self.on_hello_error(error);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        if self.is_up {
+            self.shared.leave(self.peer, self.connection);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The peer-to-peer network: libp2p over TCP, Noise and Yamux, carrying whole messages.
+//!
+//! A connection begins with the [`hello`] of both sides; from then on each channel is one
+//! long-lived, ordered stream in each direction. What comes in is handed to a bounded queue in
+//! priority classes ([`channels`]); what goes out waits in a bounded queue for each peer.
+
+mod behaviour;
+pub mod channels;
+pub mod dial;
+mod frame;
+mod handler;
+pub mod hello;
+mod outbox;
+mod shared;
+mod task;
+#[cfg(test)]
+mod tests;
+mod upgrade;
+
+pub use self::shared::Counters;
+use crate::queue::Queue;
+use bytes::Bytes;
+use channels::Channel;
+use dial::{AddressError, PeerAddress};
+use hello::NodeInfo;
+pub use libp2p::PeerId;
+pub use libp2p::identity::Keypair;
+use shared::Shared;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What the network tells the engine.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Both sides have accepted each other.
+    PeerUp {
+        /// Who.
+        peer: PeerId,
+        /// What it said of itself.
+        info: Arc<NodeInfo>,
+        /// Whether we dialled it.
+        is_outbound: bool,
+    },
+    /// The peer is gone; whatever was not yet sent to it is lost.
+    PeerDown {
+        /// Who.
+        peer: PeerId,
+    },
+    /// One whole message.
+    Message {
+        /// From whom.
+        peer: PeerId,
+        /// On which channel.
+        channel: u8,
+        /// The message without framing.
+        bytes: Bytes,
+    },
+}
+
+/// How the network is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen: `tcp://HOST:PORT`; port 0 takes a free one.
+    pub listen: String,
+    /// Peers to keep connected to.
+    pub persistent: Vec<PeerAddress>,
+    /// Most connections that others opened, configured peers not counted.
+    pub inbound_max: u32,
+    /// Most connections that we opened.
+    pub outbound_max: u32,
+    /// The channels spoken.
+    pub channels: Vec<Channel>,
+}
+
+/// Why the network did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is none.
+    #[error("p2p.laddr: {0}")]
+    Address(#[from] AddressError),
+    /// The transport could not be made.
+    #[error("the encrypted transport could not be made: {0}")]
+    Transport(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen for peers on {address}: {reason}")]
+    Listen {
+        /// Address as configured.
+        address: String,
+        /// What the system says.
+        reason: String,
+    },
+}
+
+/// One connected peer, for `net_info`.
+#[derive(Clone, Debug)]
+pub struct Connected {
+    /// Who.
+    pub peer: PeerId,
+    /// What it said of itself.
+    pub info: Arc<NodeInfo>,
+    /// Whether we dialled it.
+    pub is_outbound: bool,
+    /// `host:port` at the other end.
+    pub remote: String,
+    /// Messages waiting to be sent.
+    pub waiting: usize,
+}
+
+enum Command {
+    Ban { peer: PeerId, reason: String, time: Duration },
+    Shutdown,
+}
+
+/// Handle to the running network; cheap to clone.
+#[derive(Clone)]
+pub struct Network {
+    shared: Arc<Shared>,
+    commands: mpsc::UnboundedSender<Command>,
+    listening: String,
+}
+
+impl Network {
+    /// Starts the network; messages and peers arrive in `inbox`, whose classes are those of
+    /// [`channels::INBOX_ROOMS`].
+    ///
+    /// # Errors
+    /// The address is wrong or taken.
+    pub async fn start(
+        key: Keypair,
+        ours: NodeInfo,
+        settings: Settings,
+        inbox: Arc<Queue<Event>>,
+    ) -> Result<Network, StartError> {
+        let local = key.public().to_peer_id();
+        let channels = settings.channels.clone();
+        let shared = Arc::new(Shared::new(local, ours, channels, inbox));
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let listening = task::start(key, settings, shared.clone(), receiver).await?;
+        Ok(Network { shared, commands, listening })
+    }
+
+    /// Our own peer id.
+    pub fn local(&self) -> PeerId {
+        self.shared.local
+    }
+
+    /// `host:port` that is listened on.
+    pub fn listening(&self) -> &str {
+        &self.listening
+    }
+
+    /// Queues `message` for `peer`; false (and counted) when it will not be sent.
+    pub fn send(&self, peer: PeerId, channel: u8, message: Bytes) -> bool {
+        self.shared.send(peer, channel, message)
+    }
+
+    /// Queues `message` for every connected peer; the bytes are shared.
+    pub fn send_all(&self, channel: u8, message: &Bytes) {
+        self.shared.send_all(channel, message);
+    }
+
+    /// Ends the connections to `peer` and keeps it away for `time` (zero: only ends them).
+    pub fn ban(&self, peer: PeerId, reason: impl Into<String>, time: Duration) {
+        // Fails only while the process is ending.
+        let _ = self.commands.send(Command::Ban { peer, reason: reason.into(), time });
+    }
+
+    /// Who is connected.
+    pub fn connected(&self) -> Vec<Connected> {
+        let members = self.shared.members();
+        members
+            .iter()
+            .map(|(peer, m)| Connected {
+                peer: *peer,
+                info: m.info.clone(),
+                is_outbound: m.is_outbound,
+                remote: m.remote.clone(),
+                waiting: m.outbox.len(),
+            })
+            .collect()
+    }
+
+    /// Sums since the start: (name, value).
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        let c = &self.shared.counters;
+        let value = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        vec![
+            ("received", value(&c.received)),
+            ("sent", value(&c.sent)),
+            ("dropped", value(&c.dropped)),
+            ("faults", value(&c.faults)),
+            ("refused", value(&c.refused)),
+            ("overflowed", value(&c.overflowed)),
+        ]
+    }
+
+    /// Closes every connection and stops.
+    pub fn shutdown(&self) {
+        let _ = self.commands.send(Command::Shutdown);
+    }
+}

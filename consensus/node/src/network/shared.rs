@@ -1,0 +1,162 @@
+//! What every connection of a node shares: who we are, who is connected, where messages go.
+
+use super::Event;
+use super::channels::{Channel, Class};
+use super::hello::NodeInfo;
+use super::outbox::{Outbox, Pushed};
+use crate::queue::Queue;
+use bytes::Bytes;
+use libp2p::PeerId;
+use libp2p::swarm::ConnectionId;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Sums since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Whole messages received.
+    pub received: AtomicU64,
+    /// Messages written.
+    pub sent: AtomicU64,
+    /// Messages lost because a peer's queue was full or the peer gone.
+    pub dropped: AtomicU64,
+    /// Connections ended because the peer broke a rule of the streams.
+    pub faults: AtomicU64,
+    /// Peers refused at hello, by us or by them.
+    pub refused: AtomicU64,
+    /// Connections ended because the peer read too slowly.
+    pub overflowed: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A connected peer that has been accepted.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) connection: ConnectionId,
+    pub(super) is_outbound: bool,
+    pub(super) remote: String,
+    pub(super) info: Arc<NodeInfo>,
+    pub(super) outbox: Arc<Outbox>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) local: PeerId,
+    pub(super) ours: NodeInfo,
+    pub(super) channels: Vec<Channel>,
+    pub(super) inbox: Arc<Queue<Event>>,
+    pub(super) counters: Counters,
+    members: Mutex<BTreeMap<PeerId, Member>>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        local: PeerId,
+        ours: NodeInfo,
+        channels: Vec<Channel>,
+        inbox: Arc<Queue<Event>>,
+    ) -> Self {
+        Shared {
+            local,
+            ours,
+            channels,
+            inbox,
+            counters: Counters::default(),
+            members: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    pub(super) fn members(&self) -> MutexGuard<'_, BTreeMap<PeerId, Member>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn emit(&self, event: Event) {
+        self.inbox.push(Class::Control.index(), 0, event);
+    }
+
+    /// Takes in a peer that both sides have accepted; false when another connection to it stays.
+    ///
+    /// Of two connections between the same two processes both sides keep the one dialled by the
+    /// smaller peer id, the newer of two dialled by the same side. A restarted peer's connection
+    /// always replaces the old one.
+    pub(super) fn join(&self, peer: PeerId, member: Member) -> bool {
+        let mut members = self.members();
+        if let Some(old) = members.get(&peer) {
+            let is_restarted = old.info.session != member.info.session;
+            let keep = self.local.min(peer);
+            let dialler = if member.is_outbound { self.local } else { peer };
+            let is_same_side = old.is_outbound == member.is_outbound;
+            if !(is_restarted || is_same_side || dialler == keep) {
+                return false;
+            }
+            old.outbox.close("another connection to it took its place");
+            self.emit(Event::PeerDown { peer });
+        }
+        self.emit(Event::PeerUp {
+            peer,
+            info: member.info.clone(),
+            is_outbound: member.is_outbound,
+        });
+        members.insert(peer, member);
+        true
+    }
+
+    /// The connection has ended: its peer is gone unless another connection took its place.
+    pub(super) fn leave(&self, peer: PeerId, connection: ConnectionId) {
+        let mut members = self.members();
+        if members.get(&peer).is_some_and(|m| m.connection == connection) {
+            members.remove(&peer);
+            self.emit(Event::PeerDown { peer });
+        }
+    }
+
+    /// Queues one message for one peer.
+    pub(super) fn send(&self, peer: PeerId, channel: u8, message: Bytes) -> bool {
+        let members = self.members();
+        match (members.get(&peer), self.channel(channel)) {
+            (Some(member), Some((index, class))) => self.push(member, index, class, message),
+            _ => {
+                Counters::add(&self.counters.dropped);
+                false
+            }
+        }
+    }
+
+    /// Queues one message for every peer; the bytes are shared.
+    pub(super) fn send_all(&self, channel: u8, message: &Bytes) {
+        if let Some((index, class)) = self.channel(channel) {
+            for member in self.members().values() {
+                self.push(member, index, class, message.clone());
+            }
+        }
+    }
+
+    fn channel(&self, id: u8) -> Option<(usize, Class)> {
+        let index = self.channels.iter().position(|c| c.id == id)?;
+        Some((index, self.channels[index].class))
+    }
+
+    fn push(&self, member: &Member, index: usize, class: Class, message: Bytes) -> bool {
+        if !member.info.channels.contains(&self.channels[index].id) {
+            return false;
+        }
+        match member.outbox.push(index, class, message) {
+            Pushed::Queued => true,
+            Pushed::Overflow => {
+                Counters::add(&self.counters.overflowed);
+                false
+            }
+            Pushed::Dropped | Pushed::Closed => {
+                Counters::add(&self.counters.dropped);
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The task that owns the swarm: listens, dials, closes, and says in the log what happens.
+
+use super::behaviour::{Behaviour, BehaviourEvent, Ending, Streams, address_text};
+use super::dial::{Schedule, parse_address};
+use super::shared::Shared;
+use super::{Command, Settings, StartError};
+use futures::StreamExt;
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::identity::Keypair;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{DialError, SwarmEvent};
+use libp2p::{PeerId, Swarm, identify, noise, ping, tcp, yamux};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Streams of one connection: two hellos, identify, ping, and each channel both ways.
+const STREAMS_MAX: usize = 64;
+/// How often a connection is probed, and how long an answer may take.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+pub(super) async fn start(
+    key: Keypair,
+    settings: Settings,
+    shared: Arc<Shared>,
+    commands: UnboundedReceiver<Command>,
+) -> Result<String, StartError> {
+    let address = parse_address(&settings.listen)?;
+    let mut swarm = swarm(key, &settings, shared.clone())?;
+    let failed = |reason: String| StartError::Listen { address: settings.listen.clone(), reason };
+    swarm.listen_on(address).map_err(|e| failed(e.to_string()))?;
+    let listening = loop {
+        match swarm.select_next_some().await {
+            SwarmEvent::NewListenAddr { address, .. } => break address_text(&address),
+            SwarmEvent::ListenerClosed { reason: Err(e), .. } => return Err(failed(e.to_string())),
+            SwarmEvent::ListenerError { error, .. } => return Err(failed(error.to_string())),
+            _ => {}
+        }
+    };
+    for peer in &settings.persistent {
+        swarm.behaviour_mut().limits.bypass_peer_id(&peer.peer);
+    }
+    let persistent = settings.persistent.into_iter().filter(|p| p.peer != shared.local).collect();
+    let schedule = Schedule::new(persistent, Instant::now());
+    tokio::spawn(Task { swarm, shared, schedule }.run(commands));
+    Ok(listening)
+}
+
+fn swarm(
+    key: Keypair,
+    settings: &Settings,
+    shared: Arc<Shared>,
+) -> Result<Swarm<Behaviour>, StartError> {
+    let limits = ConnectionLimits::default()
+        .with_max_pending_incoming(Some(settings.inbound_max))
+        .with_max_established_incoming(Some(settings.inbound_max))
+        .with_max_established_outgoing(Some(settings.outbound_max))
+        .with_max_established_per_peer(Some(4));
+    let agent = format!("guts-engine/{}", env!("CARGO_PKG_VERSION"));
+    let identify = identify::Config::new("guts/1".into(), key.public()).with_agent_version(agent);
+    let ping = ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT);
+    let behaviour = Behaviour {
+        limits: connection_limits::Behaviour::new(limits),
+        identify: identify::Behaviour::new(identify),
+        ping: ping::Behaviour::new(ping),
+        streams: Streams::new(shared),
+    };
+    let muxer = || {
+        let mut config = yamux::Config::default();
+        config.set_max_num_streams(STREAMS_MAX);
+        config
+    };
+    let transport = |e: &dyn std::fmt::Display| StartError::Transport(e.to_string());
+    let swarm = libp2p::SwarmBuilder::with_existing_identity(key)
+        .with_tokio()
+        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, muxer)
+        .map_err(|e| transport(&e))?
+        .with_behaviour(|_| behaviour)
+        .map_err(|e| transport(&e))?
+        .build();
+    Ok(swarm)
+}
+
+struct Task {
+    swarm: Swarm<Behaviour>,
+    shared: Arc<Shared>,
+    schedule: Schedule,
+}
+
+impl Task {
+    async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
+        loop {
+            let due = self.schedule.next();
+            let timer = async {
+                match due {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_swarm_event(event),
+                command = commands.recv() => match command {
+                    Some(Command::Ban { peer, reason, time }) => self.on_ban(peer, &reason, time),
+                    Some(Command::Shutdown) | None => return self.close().await,
+                },
+                () = timer => self.dial(),
+            }
+        }
+    }
+
+    fn on_ban(&mut self, peer: PeerId, reason: &str, time: Duration) {
+        tracing::warn!(%peer, reason, ban_s = time.as_secs(), "disconnecting a peer");
+        self.swarm.behaviour_mut().streams.ban(peer, time);
+    }
+
+    fn dial(&mut self) {
+        for to in self.schedule.due(Instant::now()) {
+            let opts = DialOpts::peer_id(to.peer)
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .addresses(vec![to.address])
+                .build();
+            match self.swarm.dial(opts) {
+                // The connection that exists already tells when it ends.
+                Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
+                Err(error) => self.on_dial_error(to.peer, &error),
+            }
+        }
+    }
+
+    fn on_dial_error(&mut self, peer: PeerId, error: &DialError) {
+        tracing::debug!(%peer, %error, "dialling failed");
+        self.on_down(peer);
+    }
+
+    fn on_down(&mut self, peer: PeerId) {
+        let banned = self.swarm.behaviour().streams.banned_until(&peer);
+        self.schedule.on_down(peer, Instant::now(), banned);
+    }
+
+    fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+                self.schedule.on_up(peer_id, Instant::now());
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
+                let cause = cause.map(|c| c.to_string());
+                tracing::debug!(peer = %peer_id, cause, "connection closed");
+                self.on_down(peer_id);
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+                if !self.swarm.is_connected(&peer) {
+                    self.on_dial_error(peer, &error);
+                }
+            }
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                tracing::debug!(from = %send_back_addr, %error, "incoming connection failed");
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Streams(Ending { peer, ended })) => {
+                if ended.is_fault {
+                    tracing::warn!(%peer, reason = ended.reason, "peer dropped and kept away");
+                } else {
+                    tracing::info!(%peer, reason = ended.reason, "peer dropped");
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                peer,
+                connection,
+                result: Err(error),
+            })) => {
+                tracing::info!(%peer, %error, "peer does not answer");
+                self.swarm.close_connection(connection);
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes cleanly, so that peers see it at once.
+    async fn close(mut self) {
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let closing = async {
+            while self.swarm.connected_peers().next().is_some() {
+                self.swarm.select_next_some().await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
+        tracing::debug!(local = %self.shared.local, "network closed");
+    }
+}

@@ -148,10 +148,10 @@ impl Task {
                 tracing::debug!(peer = %peer_id, cause, "connection closed");
                 self.on_down(peer_id);
             }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
-                if !self.swarm.is_connected(&peer) {
-                    self.on_dial_error(peer, &error);
-                }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. }
+                if !self.swarm.is_connected(&peer) =>
+            {
+                self.on_dial_error(peer, &error);
             }
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "incoming connection failed");

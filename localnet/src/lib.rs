@@ -63,3 +63,6 @@ pub(crate) fn at<T>(
 ) -> Result<T> {
     result.map_err(|source| Error::File { what, path: path.display().to_string(), source })
 }
+
+#[cfg(test)]
+mod tests;

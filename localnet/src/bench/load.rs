@@ -84,7 +84,7 @@ async fn work(shared: Arc<Shared>, mut connection: Connection) -> Result<(), Fai
 }
 
 /// How many of the answers are errors or codes other than 0.
-fn refusals(answer: &[u8]) -> u64 {
+pub fn refusals(answer: &[u8]) -> u64 {
     let count = |mark: &[u8]| answer.windows(mark.len()).filter(|part| *part == mark).count();
     let good = count(br#""code":0"#);
     let answers = count(br#""jsonrpc""#);

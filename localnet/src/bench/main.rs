@@ -17,6 +17,8 @@ mod http;
 mod load;
 mod machine;
 mod report;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod watch;
 mod work;

@@ -127,7 +127,7 @@ fn round(value: f64) -> f64 {
 }
 
 /// In milliseconds; 0 when nothing was seen.
-fn percentile(sorted_us: &[u64], percent: usize) -> f64 {
+pub fn percentile(sorted_us: &[u64], percent: usize) -> f64 {
     if sorted_us.is_empty() {
         return 0.0;
     }

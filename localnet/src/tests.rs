@@ -1,0 +1,111 @@
+//! The network's files, its processes as they are found again, ports, and its table.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use crate::network::{Half, Network, Started, Validator};
+use crate::{Error, create, ports, process, start, status};
+
+fn options(home: &Path) -> start::Options {
+    start::Options {
+        home: home.to_path_buf(),
+        validators: None,
+        app: Some("sleep 100 {socket}".to_string()),
+        settings: vec!["consensus.create_empty_blocks=true".to_string()],
+        detach: true,
+        allow_small: false,
+    }
+}
+
+#[test]
+fn a_network_is_read_as_it_was_made() {
+    let home = tempfile::tempdir().expect("a directory");
+    let made = create::create(&options(home.path()), 4).expect("made");
+    let read = Network::load(home.path()).expect("read");
+    assert_eq!(read.chain_id, made.chain_id);
+    assert_eq!(read.app_command, made.app_command);
+    assert_eq!(read.settings, ["consensus.create_empty_blocks=true"]);
+    assert_eq!(read.validators.len(), 4);
+    let ids: std::collections::BTreeSet<_> = read.validators.iter().map(|v| &v.node_id).collect();
+    assert_eq!(ids.len(), 4, "every node has a key of its own");
+    let genesis = read.dir(0, Half::Engine).join("config/genesis.json");
+    let genesis = std::fs::read_to_string(genesis).expect("a genesis file");
+    let document = guts_genesis::GenesisDoc::parse(&genesis).expect("a valid genesis");
+    assert_eq!(document.validators.len(), 4);
+    assert!(read.validator(4).is_err());
+}
+
+#[test]
+fn a_directory_without_a_network_says_how_to_make_one() {
+    let home = tempfile::tempdir().expect("a directory");
+    let error = Network::load(home.path()).expect_err("nothing there");
+    assert!(error.to_string().contains("./localnet/start --home"), "{error}");
+    std::fs::write(home.path().join("network.json"), "{").expect("written");
+    let error = Network::load(home.path()).expect_err("half a file");
+    assert!(error.to_string().contains("delete"), "{error}");
+}
+
+#[test]
+fn fewer_than_four_validators_need_a_word() {
+    let home = tempfile::tempdir().expect("a directory");
+    for (count, word) in [(0, "1 to 16"), (1, "--allow-small"), (17, "1 to 16")] {
+        let options = start::Options { validators: Some(count), ..options(home.path()) };
+        let error = start::start(&options).expect_err("refused").to_string();
+        assert!(error.contains(word), "{count}: {error}");
+    }
+    assert!(!Network::exists(home.path()), "nothing is made by a refused command");
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut network = create::create(&options(home.path()), 4).expect("made");
+    // Validator 15's ports: nothing else in the tests uses them.
+    network.validators = vec![Validator { index: 15, ..network.validators[0].clone() }];
+    let port = network.validators[0].rpc_port();
+    let _held = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+    match ports::check_free(&network) {
+        Err(Error::PortTaken { port: taken, use_ }) => {
+            assert_eq!((taken, use_.as_str()), (port, "RPC of validator 15"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_process_is_found_again_and_ended() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut network = create::create(&options(home.path()), 4).expect("made");
+    process::spawn(&mut network, 1, Half::App).expect("started");
+    let again = Network::load(home.path()).expect("read");
+    let started = again.validators[1].app.clone().expect("recorded");
+    assert!(process::is_alive(&started));
+    let other = Started { start_ticks: started.start_ticks + 1, ..started.clone() };
+    assert!(!process::is_alive(&other), "a later process with the same pid is another one");
+    let table = status::table(&again);
+    assert!(table.contains(&started.pid.to_string()), "{table}");
+    process::kill(std::slice::from_ref(&started));
+    assert!(!process::is_alive(&started));
+    assert!(status::table(&again).contains("(dead)"));
+}
+
+#[test]
+fn the_table_lines_up() {
+    let home = tempfile::tempdir().expect("a directory");
+    let network = create::create(&options(home.path()), 4).expect("made");
+    let table = status::table(&network);
+    let lines: Vec<_> = table.lines().collect();
+    let column = lines[0].find("RPC").expect("a column");
+    for line in &lines[1..5] {
+        assert_eq!(&line[column..column + 7], "http://", "{table}");
+    }
+}
+
+#[test]
+fn a_program_that_does_not_exist_is_named() {
+    let home = tempfile::tempdir().expect("a directory");
+    let options = start::Options { app: Some("no-such-program".into()), ..options(home.path()) };
+    let mut network = create::create(&options, 4).expect("made");
+    let error = process::spawn(&mut network, 0, Half::App).expect_err("refused").to_string();
+    assert!(error.contains("no-such-program"), "{error}");
+}

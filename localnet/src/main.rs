@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use guts_localnet::network::Network;
+use guts_localnet::network::{Half, Network};
 use guts_localnet::{Result, process, start, status};
 
 /// A network of validators on this machine.
@@ -54,6 +54,9 @@ enum Command {
         home: Home,
         /// Which validator, from 0.
         validator: usize,
+        /// End only this half.
+        #[arg(long, value_parser = ["app", "engine"])]
+        half: Option<String>,
     },
     /// Start what does not run of a validator.
     Revive {

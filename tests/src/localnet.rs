@@ -49,6 +49,11 @@ impl Localnet {
         self.call("kill", &[&validator.to_string()]).expect_ok();
     }
 
+    /// Ends one half (`app` or `engine`) of a validator with SIGKILL.
+    pub fn kill_half(&self, validator: usize, half: &str) {
+        self.call("kill", &[&validator.to_string(), "--half", half]).expect_ok();
+    }
+
     /// Starts a killed validator again.
     pub fn revive(&self, validator: usize) {
         self.call("revive", &[&validator.to_string()]).expect_ok();

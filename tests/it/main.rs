@@ -1,4 +1,3 @@
 //! The one integration binary of the workspace: tidy, and whatever needs several crates.
 
-mod kvstore;
 mod tidy;

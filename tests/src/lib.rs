@@ -1,6 +1,7 @@
 //! What the tests that need more than one crate share: where the repository and the built
 //! programs are, how to run them, how to wait for them.
 
+pub mod cometbft;
 pub mod http;
 pub mod localnet;
 pub mod run;

@@ -2,9 +2,9 @@
 //! proposer's application, and shipped to nodes that catch up.
 use bytes::Bytes;
 use guts_abci::proto;
-use guts_genesis::{Height, KeyError, Round, Signature};
+use guts_genesis::{Height, KeyError, Round, Signature, SignatureScheme};
 
-use super::{BlockId, Commit, CommitSig, Invalid, Vote, VoteKind};
+use super::{BlockId, Commit, CommitSig, Invalid, ValidatorSet, Vote, VoteKind};
 
 /// One validator's place in an extended commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,13 +53,8 @@ impl ExtendedCommitSig {
         })?;
         let extension_signature = Signature::from_slice(&sig.extension_signature)
             .map_err(|_: KeyError| Invalid::ExtensionSignatureTooLong)?;
-        if !plain.is_commit() && !sig.extension.is_empty() {
-            return Err(Invalid::ExtensionNotAllowed);
-        }
-        if !plain.is_commit() && !extension_signature.is_empty() {
-            return Err(Invalid::ExtensionSignatureNotAllowed);
-        }
-        if !sig.extension.is_empty() && extension_signature.is_empty() {
+        // Whether there must or may be an extension is for `check_extensions` to say.
+        if !plain.is_commit() && !sig.extension.is_empty() && extension_signature.is_empty() {
             return Err(Invalid::ExtensionSignatureMissing);
         }
         let extension = Bytes::copy_from_slice(&sig.extension);
@@ -164,6 +159,27 @@ impl ExtendedCommit {
             true => place.check_extension(),
             false => place.check_no_extension(),
         })
+    }
+
+    /// Checks that each vote and each extension is signed by the validator in its place. Whether
+    /// they are enough is for [`super::CommitCheck`] to say.
+    pub fn verify(
+        &self,
+        scheme: &dyn SignatureScheme,
+        chain_id: &str,
+        validators: &ValidatorSet,
+    ) -> Result<(), Invalid> {
+        if self.signatures.len() != validators.len() {
+            return Err(Invalid::SizeMismatch);
+        }
+        self.check_extensions(true)?;
+        for (index, validator) in validators.validators().iter().enumerate() {
+            let Some(vote) = self.vote(index) else { continue };
+            vote.verify(scheme, chain_id, &validator.key)?;
+            vote.verify_extension(scheme, chain_id, &validator.key)
+                .map_err(|_| Invalid::ExtensionBadSignature)?;
+        }
+        Ok(())
     }
 
     /// Reads and checks the wire form.

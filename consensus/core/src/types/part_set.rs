@@ -123,6 +123,10 @@ impl PartSet {
         if slot.is_some() {
             return Ok(false);
         }
+        // A proof with another total may have the same shape and still lead to the root.
+        if part.proof.total != u64::from(self.header.total) {
+            return Err(Invalid::Proof(Box::new(Invalid::RootComputation)));
+        }
         let proved = part.proof.verify(&self.header.hash, &part.bytes);
         proved.map_err(|error| Invalid::Proof(Box::new(error)))?;
         self.bits.set(part.index as usize, true);

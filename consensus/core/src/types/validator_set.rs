@@ -187,6 +187,8 @@ impl ValidatorSet {
             updates.binary_search_by(by_address).is_ok()
                 || removals.binary_search_by(by_address).is_ok()
         };
+        // The remembered proposer moves with its place in the set, unless that is changed.
+        let follows = self.proposer.is_some_and(|p| !changed(&p) && self.validators.contains(&p));
         self.validators.retain(|validator| !changed(validator));
         self.validators.append(&mut updates);
         self.total = Power(self.validators.iter().map(|validator| validator.power.0).sum());
@@ -194,6 +196,9 @@ impl ValidatorSet {
         self.centre();
         self.validators.sort_by(Validator::order_in_set);
         self.reindex();
+        if let (true, Some(proposer)) = (follows, self.proposer) {
+            self.proposer = self.by_address(&proposer.address).map(|(_, member)| *member);
+        }
         Ok(())
     }
 

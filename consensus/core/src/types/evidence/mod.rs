@@ -45,9 +45,9 @@ impl Evidence {
         }
     }
 
-    /// Bytes it takes in a block, about (CometBFT's `len(Bytes())`).
+    /// Bytes it takes in the evidence list of a block.
     pub fn encoded_len(&self) -> u64 {
-        self.encode_bare().len() as u64
+        wire::field_len(self.to_proto().encoded_len()) as u64
     }
 
     /// What the application is told: one entry a validator at fault.

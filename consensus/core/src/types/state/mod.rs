@@ -52,9 +52,8 @@ impl State {
     /// The state before the first block and before the application was asked.
     pub fn from_genesis(genesis: &GenesisDoc) -> Result<State, Invalid> {
         let validators = State::genesis_validators(genesis)?;
-        let app = genesis.consensus_params.version_app;
         Ok(State {
-            version: Version { block: BLOCK_PROTOCOL, app },
+            version: Version { block: BLOCK_PROTOCOL, app: 0 },
             chain_id: genesis.chain_id.as_str().to_owned(),
             initial_height: genesis.initial_height,
             last_block_height: Height::ZERO,

@@ -2,8 +2,8 @@
 //! answer.
 //!
 //! A transaction is `key=value` (or `key:value`, which a proposer rewrites), or
-//! `val=ed25519!BASE64KEY!POWER`, which changes the validator set (power 0 removes). The app hash is
-//! the number of transactions as a signed varint in eight bytes. Use it to try an engine; the
+//! `val=ed25519!BASE64KEY!POWER`, which changes the validator set (power 0 removes). The app hash
+//! is the number of transactions as a signed varint in eight bytes. Use it to try an engine; the
 //! program is `examples/kvstore`. The module is pure: what is committed lives in a [`Store`].
 //!
 //! Where CometBFT's panics, this one answers with an exception, and a block that was finalized but

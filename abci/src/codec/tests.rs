@@ -1,5 +1,7 @@
 //! Frames: split anywhere, malformed, oversize. Recorded ones are in `tests/it`.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::proto::abci::{Request, request};
 
@@ -76,4 +78,36 @@ fn an_empty_request_is_a_message_without_a_value() {
     let mut buffer = BytesMut::from(&[0][..]);
     let request = Decoder::default().decode::<Request>(&mut buffer).unwrap().unwrap();
     assert_eq!(request.value, None);
+}
+
+proptest! {
+    /// Whatever a peer sends, in whatever pieces: frames, an error, or a wait for more.
+    #[test]
+    fn any_bytes_are_frames_or_an_error(pieces in prop::collection::vec(any::<Vec<u8>>(), 0..8)) {
+        let decoder = Decoder::new(64);
+        let mut buffer = BytesMut::new();
+        let mut failed = false;
+        for piece in pieces {
+            buffer.extend_from_slice(&piece);
+            while !failed {
+                match decoder.decode::<Request>(&mut buffer) {
+                    Ok(Some(request)) => prop_assert!(request.encoded_len() <= 64),
+                    Ok(None) => break,
+                    Err(_) => failed = true,
+                }
+            }
+            // Never more than one frame and its length waits.
+            prop_assert!(failed || buffer.len() <= 64 + PREFIX_BYTES_MAX);
+        }
+    }
+
+    /// A length is read back as it was written, from its bytes alone.
+    #[test]
+    fn lengths_are_read_back(value in any::<u64>()) {
+        let mut bytes = Vec::new();
+        put_uvarint(value, &mut bytes);
+        prop_assert_eq!(read_uvarint(&bytes), Ok(Some((value, bytes.len()))));
+        bytes.pop();
+        prop_assert_eq!(read_uvarint(&bytes), Ok(None));
+    }
 }

@@ -1,0 +1,134 @@
+//! Admission: whether a transaction may run at all, and what it pays. What admission writes stays
+//! even when the actions fail: the nonce is spent, the fee burnt, the work used up.
+
+use guts_schema::work::bits_for;
+use guts_schema::{AccountId, Action, Code, Payment, Tx, events, proto};
+use guts_state::Read;
+
+use crate::fault::{Broken, Fault};
+use crate::modules::account::error;
+use crate::modules::{account, params, staking};
+use crate::run::Run;
+
+/// What an admitted transaction has done already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The payer's account was made, because its first transaction makes it. It stays even when
+    /// the transaction fails, or its work could be used again.
+    pub created: bool,
+}
+
+/// What a transaction costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// Expected hashes of proof of work.
+    pub work: u64,
+    /// Smallest units.
+    pub fee: u64,
+    /// Free to a bonded validator's account.
+    pub stake: bool,
+}
+
+/// The price of these actions in a transaction of `size` bytes.
+pub fn price_of(params: &proto::Params, actions: &[Action], size: u64) -> Price {
+    let bytes = |per_byte: u64| per_byte.saturating_mul(size);
+    let mut price =
+        Price { work: bytes(params.work_per_byte), fee: bytes(params.fee_per_byte), stake: true };
+    for action in actions {
+        let number = action.kind().number();
+        match params.prices.iter().find(|price| price.kind == number) {
+            Some(kind) => {
+                price.work = price.work.saturating_add(kind.work);
+                price.fee = price.fee.saturating_add(kind.fee);
+                price.stake &= kind.stake;
+            }
+            None => price.stake = false,
+        }
+    }
+    price
+}
+
+/// Whether the nonce is the payer's next and the time not past; `next` is the nonce expected.
+pub fn check_order(tx: &Tx, next: u64, now_s: u64) -> Result<(), Fault> {
+    if tx.nonce < next {
+        return Err(error::nonce_low(tx.nonce, &tx.payer, next));
+    }
+    if tx.nonce > next {
+        return Err(error::nonce_high(tx.nonce, &tx.payer, next));
+    }
+    match tx.valid_until_s {
+        Some(until_s) if until_s < now_s => Err(error::expired(until_s, now_s)),
+        _ => Ok(()),
+    }
+}
+
+/// Admits a transaction: order, keys, payment; then spends nonce and payment. A refusal leaves
+/// nothing behind: there is no nonce or fee that could be taken.
+pub fn admit(run: &mut Run<'_>, tx: &Tx) -> Result<Admission, Fault> {
+    let payer = account::get(&run.state, &tx.payer)?;
+    let next = payer.as_ref().map_or(0, |value| value.nonce);
+    check_order(tx, next, run.block.time_s)?;
+    account::check_signers(run, tx)?;
+    let created = payer.is_none();
+    let mut value = match payer {
+        Some(value) => value,
+        None => new_payer(run, tx)?,
+    };
+    let fee = check_payment(&run.state, tx, value.balance)?;
+    value.balance = value.balance.checked_sub(fee).ok_or_else(|| overdrawn(&tx.payer))?;
+    let spent = || Broken::Contradiction(format!("account {} is out of nonces", tx.payer));
+    value.nonce = value.nonce.checked_add(1).ok_or_else(spent)?;
+    account::put(run, &tx.payer, &value)?;
+    if created {
+        account::announce(run, &tx.payer, &value);
+    }
+    if fee > 0 {
+        account::burn(run, fee)?;
+        run.emit(events::FEE_PAID, &[("account", &tx.payer), ("amount", &fee)]);
+    }
+    Ok(Admission { created })
+}
+
+fn overdrawn(payer: &AccountId) -> Broken {
+    Broken::Contradiction(format!("the fee of {payer} was checked and is not there"))
+}
+
+/// The account that a transaction makes for its own payer.
+fn new_payer(run: &mut Run<'_>, tx: &Tx) -> Result<proto::Account, Fault> {
+    let signer = tx.auth.iter().find(|signer| signer.account == tx.payer);
+    let signer = signer.ok_or_else(|| error::unknown(&tx.payer))?;
+    if !account::creates(tx, signer) {
+        return Err(error::unknown(&tx.payer));
+    }
+    account::new_account(run, &tx.payer, &signer.key)
+}
+
+/// Whether the payment is enough; how much balance it takes.
+fn check_payment(view: &dyn Read, tx: &Tx, balance: u64) -> Result<u64, Fault> {
+    let params = params::get(view)?;
+    let price = price_of(&params, &tx.actions, tx.size);
+    match tx.payment {
+        Payment::None => {
+            let free =
+                (params.accept_work && price.work == 0) || (params.accept_fee && price.fee == 0);
+            let name = tx.actions.first().map_or("nothing", |action| action.kind().name());
+            if free { Ok(0) } else { Err(error::payment_missing(name)) }
+        }
+        Payment::Fee(_) if !params.accept_fee => Err(error::plain(Code::FeeRefused)),
+        Payment::Fee(fee) if fee < price.fee => Err(error::fee_low(fee, price.fee)),
+        Payment::Fee(fee) if fee > balance => Err(error::balance_low(&tx.payer, balance, fee)),
+        Payment::Fee(fee) => Ok(fee),
+        Payment::Work { .. } if !params.accept_work => Err(error::plain(Code::WorkRefused)),
+        Payment::Work { anchor_number, anchor, bits } => {
+            let needed = bits_for(price.work);
+            if account::anchor(view, anchor_number)? != Some(anchor) {
+                return Err(error::plain(Code::WorkAnchor));
+            }
+            if bits < needed { Err(error::work_low(bits, needed)) } else { Ok(0) }
+        }
+        Payment::Stake => {
+            let bonded = price.stake && staking::operates(view, &tx.payer)?;
+            if bonded { Ok(0) } else { Err(error::stake_missing(&tx.payer)) }
+        }
+    }
+}

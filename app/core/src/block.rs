@@ -1,0 +1,128 @@
+//! Executing a block: hooks, pseudo-transaction 0, transactions, hooks. A function of the block
+//! and the state before it, and of nothing else.
+
+use guts_abci::proto::abci::{Event, ExecTxResult};
+use guts_schema::attest::Attested;
+use guts_schema::codes::CODESPACE;
+use guts_schema::{Code, PushId, Tx};
+use guts_state::{Cached, Changes, Read};
+
+use crate::admit::admit;
+use crate::checker::Checked;
+use crate::fault::{Broken, Fault, Refusal};
+use crate::modules::{self, MODULES, push};
+use crate::run::{Block, Run};
+
+/// One transaction of a block, as the stateless checks left it.
+pub enum Item {
+    /// Pseudo-transaction 0, its signatures checked.
+    Attested(Attested),
+    /// A transaction.
+    Tx(Checked),
+    /// Bytes that have no business in a block. ProcessProposal rejects such a block; should one be
+    /// decided all the same, they do nothing.
+    Refused(Refusal),
+}
+
+/// What a block did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Executed {
+    /// One for each transaction.
+    pub results: Vec<ExecTxResult>,
+    /// Of the hooks.
+    pub events: Vec<Event>,
+    /// To the state.
+    pub changes: Changes,
+    /// Pushes that it ordered.
+    pub ordered: Vec<PushId>,
+    /// Pushes whose refs it moved, or that failed in it.
+    pub closed: Vec<PushId>,
+}
+
+/// Executes a block on the state `base`.
+pub fn execute(block: &Block, base: &dyn Read, items: &[Item]) -> Result<Executed, Broken> {
+    let cached = Cached::new(base);
+    let mut run = Run::new(block, &cached);
+    let pending_before = push::pending(&run.state)?.0;
+    let attested = items.iter().find_map(|item| match item {
+        Item::Attested(attested) => Some(attested),
+        Item::Tx(_) | Item::Refused(_) => None,
+    });
+    for begin in MODULES.iter().filter_map(|module| module.begin) {
+        begin(&mut run, attested)?;
+    }
+    let mut results = Vec::with_capacity(items.len());
+    for item in items {
+        results.push(match item {
+            Item::Attested(_) => ExecTxResult::default(),
+            Item::Tx(Ok(tx)) => execute_tx(&mut run, tx)?,
+            Item::Tx(Err(error)) => {
+                let sentence = error.to_string();
+                refused(&Refusal { code: error.code(), sentence }, Vec::new())
+            }
+            Item::Refused(refusal) => refused(refusal, Vec::new()),
+        });
+    }
+    for end in MODULES.iter().filter_map(|module| module.end) {
+        end(&mut run)?;
+    }
+    let pending_after = push::pending(&run.state)?.0;
+    let without = |these: &[PushId], those: &[PushId]| -> Vec<PushId> {
+        these.iter().filter(|id| !those.contains(id)).copied().collect()
+    };
+    let ordered = without(&pending_after, &pending_before);
+    let closed = without(&pending_before, &pending_after);
+    let Run { state, events, .. } = run;
+    Ok(Executed { results, events, changes: state.into_changes(), ordered, closed })
+}
+
+/// Executes one transaction on a block's state. What admission did stays; what the actions did,
+/// only if all of them succeed.
+fn execute_tx(block: &mut Run<'_>, tx: &Tx) -> Result<ExecTxResult, Broken> {
+    let mut admission = Run::new(block.block, &block.state);
+    let admitted = admit(&mut admission, tx);
+    let (changes, mut events) = (admission.state.into_changes(), admission.events);
+    if let Err(fault) = admitted {
+        return Ok(refused(&refusal(fault)?, Vec::new()));
+    }
+    block.state.absorb(changes);
+    let mut actions = Run::new(block.block, &block.state);
+    match run_actions(&mut actions, tx) {
+        Ok(()) => {
+            events.append(&mut actions.events);
+            let changes = actions.state.into_changes();
+            block.state.absorb(changes);
+            Ok(ExecTxResult { events, ..Default::default() })
+        }
+        Err(fault) => Ok(refused(&refusal(fault)?, events)),
+    }
+}
+
+/// All actions of a transaction that was admitted.
+pub(crate) fn run_actions(run: &mut Run<'_>, tx: &Tx) -> Result<(), Fault> {
+    tx.actions.iter().try_for_each(|action| modules::execute(run, tx, action))
+}
+
+/// A refusal, unless something is broken.
+pub(crate) fn refusal(fault: Fault) -> Result<Refusal, Broken> {
+    match fault {
+        Fault::Refused(refusal) => Ok(refusal),
+        Fault::Broken(broken) => Err(broken),
+    }
+}
+
+fn refused(refusal: &Refusal, events: Vec<Event>) -> ExecTxResult {
+    ExecTxResult {
+        code: refusal.code.number(),
+        log: refusal.sentence.clone(),
+        info: refusal.code.name().to_owned(),
+        codespace: CODESPACE.to_owned(),
+        events,
+        ..Default::default()
+    }
+}
+
+/// What stands for pseudo-transaction 0 that is not what it should be.
+pub(crate) fn bad_pseudo_tx(why: &str) -> Item {
+    Item::Refused(Refusal::new(Code::TxPseudo, &[&why]))
+}

@@ -1,0 +1,162 @@
+//! CheckTx: whether a transaction may wait for a block, seen from the last commit with what was let
+//! in since.
+
+use std::collections::BTreeMap;
+
+use guts_schema::{AccountId, Hash, Payment, Tx};
+use guts_state::{Overlay, Read};
+
+use crate::admit::admit;
+use crate::block::{refusal, run_actions};
+use crate::fault::{Broken, Fault, Refusal};
+use crate::modules::account;
+use crate::run::{Block, Run};
+
+/// Transactions of one account that may wait.
+const WAITING_PER_ACCOUNT_MAX: usize = 256;
+/// Commits a transaction is remembered without being asked about again. An engine asks again about
+/// all that wait after each commit, so one that it dropped silently stops blocking its nonce.
+const COMMITS_MAX: u64 = 2;
+
+/// What waits, by account and nonce. Bounded by the engine's mempool.
+#[derive(Clone, Debug, Default)]
+pub struct Waiting {
+    accounts: BTreeMap<AccountId, BTreeMap<u64, Entry>>,
+    commits: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    hash: Hash,
+    /// What it takes of its payer's balance, fee included.
+    spends: u64,
+    /// The count of commits when it was last asked about.
+    seen: u64,
+}
+
+impl Waiting {
+    /// With nothing waiting.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.accounts.values().map(BTreeMap::len).sum()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
+    /// The nonce that the next transaction of an account should carry.
+    pub fn next_nonce(&self, view: &dyn Read, payer: &AccountId) -> Result<u64, Broken> {
+        let committed = account::get(view, payer)?.map_or(0, |account| account.nonce);
+        Ok(self.after(payer, committed))
+    }
+
+    fn after(&self, payer: &AccountId, committed: u64) -> u64 {
+        let mut next = committed;
+        if let Some(entries) = self.accounts.get(payer) {
+            while entries.contains_key(&next) {
+                next = next.saturating_add(1);
+            }
+        }
+        next
+    }
+
+    /// Forgets what the last blocks took or the engine dropped. Call after each commit, with the
+    /// payers and nonces of the block's transactions.
+    pub fn on_commit<'a>(&mut self, included: impl IntoIterator<Item = &'a Tx>) {
+        self.commits = self.commits.saturating_add(1);
+        for tx in included {
+            if let Some(entries) = self.accounts.get_mut(&tx.payer) {
+                // Lower nonces went before it.
+                *entries = entries.split_off(&tx.nonce.saturating_add(1));
+            }
+        }
+        let oldest = self.commits.saturating_sub(COMMITS_MAX);
+        for entries in self.accounts.values_mut() {
+            entries.retain(|_, entry| entry.seen >= oldest);
+        }
+        self.accounts.retain(|_, entries| !entries.is_empty());
+    }
+
+    /// Whether `tx` may wait, on the committed state `view` as the block `next` would see it. The
+    /// same question again, such as a recheck, gets the same answer while nothing else changed.
+    pub fn check(
+        &mut self,
+        view: &dyn Read,
+        next: &Block,
+        tx: &Tx,
+    ) -> Result<Result<(), Refusal>, Broken> {
+        match self.try_check(view, next, tx) {
+            Ok(spends) => {
+                let entry = Entry { hash: tx.hash, spends, seen: self.commits };
+                self.accounts.entry(tx.payer).or_default().insert(tx.nonce, entry);
+                Ok(Ok(()))
+            }
+            Err(fault) => {
+                let refusal = refusal(fault)?;
+                self.forget(tx);
+                Ok(Err(refusal))
+            }
+        }
+    }
+
+    /// A transaction that no longer may wait makes room for another with its nonce.
+    fn forget(&mut self, tx: &Tx) {
+        if let Some(entries) = self.accounts.get_mut(&tx.payer) {
+            if entries.get(&tx.nonce).is_some_and(|entry| entry.hash == tx.hash) {
+                entries.remove(&tx.nonce);
+            }
+        }
+    }
+
+    fn try_check(&self, view: &dyn Read, next: &Block, tx: &Tx) -> Result<u64, Fault> {
+        let payer = account::get(view, &tx.payer)?;
+        let committed = payer.as_ref().map_or(0, |account| account.nonce);
+        let none = BTreeMap::new();
+        let waiting = self.accounts.get(&tx.payer).unwrap_or(&none);
+        let again = waiting.get(&tx.nonce).is_some_and(|entry| entry.hash == tx.hash);
+        let expected = if again { tx.nonce } else { self.after(&tx.payer, committed) };
+        if tx.nonce != expected || tx.nonce < committed || waiting.len() > WAITING_PER_ACCOUNT_MAX {
+            let expected = expected.max(committed);
+            return Err(if tx.nonce < expected {
+                account::error::nonce_low(tx.nonce, &tx.payer, expected)
+            } else {
+                account::error::nonce_high(tx.nonce, &tx.payer, expected)
+            });
+        }
+        // As if the ones before had been executed: their nonces are spent, and their balance.
+        let before = || waiting.range(..tx.nonce).map(|(_, entry)| entry.spends);
+        let spent = before().fold(0u64, u64::saturating_add);
+        let follows = before().next().is_some();
+        let mut base = Run { block: next, state: Overlay::new(view), events: Vec::new() };
+        if let (true, Some(mut value)) = (follows, payer) {
+            value.nonce = tx.nonce;
+            value.balance = value.balance.saturating_sub(spent);
+            account::put(&mut base, &tx.payer, &value)?;
+        } else if follows {
+            // The account itself waits to be made: only a block can tell more.
+            return Ok(spends(tx));
+        }
+        let mut run = Run::new(next, &base.state);
+        admit(&mut run, tx)?;
+        if !follows {
+            // Nothing waits before it, so its actions can be tried.
+            run_actions(&mut run, tx)?;
+        }
+        Ok(spends(tx))
+    }
+}
+
+fn spends(tx: &Tx) -> u64 {
+    let fee = if let Payment::Fee(fee) = tx.payment { fee } else { 0 };
+    let moved = tx.actions.iter().map(|action| match action {
+        guts_schema::Action::Transfer { actor, amount, .. } if *actor == tx.payer => *amount,
+        _ => 0,
+    });
+    moved.fold(fee, u64::saturating_add)
+}

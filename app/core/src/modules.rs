@@ -1,0 +1,107 @@
+//! The modules, declared once and in order. Genesis, block hooks, routing, queries and audits walk
+//! this list; a module calls only those to its left.
+
+use guts_abci::proto::abci::ValidatorUpdate;
+use guts_schema::attest::Attested;
+use guts_schema::{Action, RepoId, Tx};
+use guts_state::Read;
+
+use crate::fault::{Broken, Fault};
+use crate::genesis::AppState;
+use crate::run::Run;
+use crate::whole::Whole;
+
+pub mod account;
+pub mod params;
+pub mod push;
+pub mod repo;
+pub mod staking;
+
+/// What genesis gives besides the modules' own parts.
+pub struct Origin<'a> {
+    /// The validators of the genesis document.
+    pub validators: &'a [ValidatorUpdate],
+    /// The application's part.
+    pub state: &'a AppState,
+}
+
+/// What a query answers with: nothing when the path is not the module's.
+pub type Answer = Option<Result<Vec<u8>, QueryFault>>;
+
+/// Why a query has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryFault {
+    /// Its data do not decode.
+    Data,
+    /// What it asks for does not exist; the sentence says what.
+    Refused(crate::fault::Refusal),
+    /// The state is broken.
+    Broken(Broken),
+}
+
+impl From<Broken> for QueryFault {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+impl From<Fault> for QueryFault {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Refused(refusal) => Self::Refused(refusal),
+            Fault::Broken(broken) => Self::Broken(broken),
+        }
+    }
+}
+
+/// A module's part in each walk; absent where it has none.
+pub struct Module {
+    /// Its name, which is also that of its part of the genesis app_state.
+    pub name: &'static str,
+    /// Writes its part of genesis.
+    pub init: fn(&mut Run<'_>, &Origin<'_>) -> Result<(), Broken>,
+    /// Reads it back: `export(init(x)) == x`.
+    pub export: fn(&Whole, &mut AppState) -> Result<(), Broken>,
+    /// Before the transactions of a block.
+    pub begin: Option<fn(&mut Run<'_>, Option<&Attested>) -> Result<(), Broken>>,
+    /// After them.
+    pub end: Option<fn(&mut Run<'_>) -> Result<(), Broken>>,
+    /// Answers queries.
+    pub query: Option<fn(&dyn Read, &str, &[u8]) -> Answer>,
+    /// Audits the whole state; the text says what is wrong.
+    pub audit: Option<fn(&Whole) -> Result<(), Broken>>,
+}
+
+/// All modules, leftmost first.
+pub const MODULES: [Module; 5] =
+    [params::MODULE, account::MODULE, staking::MODULE, repo::MODULE, push::MODULE];
+
+/// Executes one action of an admitted transaction.
+pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault> {
+    match action {
+        Action::CreateAccount { .. }
+        | Action::CommitHandle { .. }
+        | Action::ClaimHandle { .. }
+        | Action::Transfer { .. } => account::execute(run, tx, action),
+        Action::CreateRepo { .. } => {
+            repo::execute(run, action)?;
+            // A repository has a root over its refs from the start; refs are the push module's.
+            let made = RepoId::new(repo::count(&run.state)?);
+            made.map_or(Ok(()), |id| Ok(push::add_head(run, id)?))
+        }
+        Action::EditRepo { .. } => repo::execute(run, action),
+        Action::PushRefs(push) => push::execute(run, tx, push),
+    }
+}
+
+/// Audits the whole state.
+pub fn audit(whole: &Whole) -> Result<(), Broken> {
+    MODULES.iter().filter_map(|module| module.audit).try_for_each(|audit| audit(whole))
+}
+
+/// Reads back the genesis app_state from a state that genesis made.
+pub fn export(whole: &Whole) -> Result<AppState, Broken> {
+    let mut state = AppState::default();
+    MODULES.iter().try_for_each(|module| (module.export)(whole, &mut state))?;
+    Ok(state)
+}

@@ -1,0 +1,34 @@
+//! After the transactions of a block: its hash becomes an anchor, expired commitments go. A block
+//! without transactions does neither, so that it can rest.
+
+use guts_schema::keys::Queue;
+use guts_schema::{Hash, proto};
+
+use super::state;
+use crate::fault::Broken;
+use crate::modules::params;
+use crate::run::Run;
+
+/// Expired commitments removed per block: more than can be made in one on average, and a bound on
+/// what a block costs after a rest.
+const EXPIRED_MAX: usize = 64;
+
+pub(super) fn end(run: &mut Run<'_>) -> Result<(), Broken> {
+    if !run.block.has_txs {
+        return Ok(());
+    }
+    let hash = run.block.hash;
+    state::record_anchor(run, &hash)?;
+    let lasts_s = params::get(&run.state)?.handle_commit_s;
+    for id in state::queue_pop_due(run, Queue::HandleCommits, EXPIRED_MAX)? {
+        let hash = Hash::from_slice(&id);
+        let hash = hash.map_err(|error| Broken::Contradiction(error.to_string()))?;
+        // One that was made again after its claim is younger than this entry, and has its own.
+        let commit = state::commit(&run.state, &hash)?;
+        let expired = |c: proto::HandleCommit| c.time_s.saturating_add(lasts_s) <= run.block.time_s;
+        if commit.is_some_and(expired) {
+            state::drop_commit(run, &hash);
+        }
+    }
+    Ok(())
+}

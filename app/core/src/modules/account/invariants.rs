@@ -1,0 +1,40 @@
+//! Audits of all accounts.
+
+use guts_schema::{AccountId, Key, keys, proto};
+
+use crate::fault::Broken;
+use crate::whole::Whole;
+
+/// What keys of accounts begin with (`keys::account`).
+pub(super) const ACCOUNT_TAG: &str = "account/";
+
+pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
+    let wrong = |text: String| Err(Broken::Contradiction(text));
+    let supply: proto::Supply = whole.get(&keys::supply())?.unwrap_or_default();
+    let mut sum = u128::from(supply.burnt);
+    for (id, account) in whole.below::<proto::Account>(ACCOUNT_TAG)? {
+        let Ok(id) = AccountId::from_slice(&id) else {
+            return wrong("an account under a key of another length".into());
+        };
+        sum += u128::from(account.balance);
+        for key in &account.keys {
+            let record = match Key::from_slice(key) {
+                Ok(key) => whole.get::<proto::KeyRecord>(&keys::key(&key))?,
+                Err(_) => None,
+            };
+            if record.is_none_or(|record| record.account != id.to_vec()) {
+                return wrong(format!("a key of {id} is not recorded as its own"));
+            }
+        }
+        if !account.handle.is_empty() {
+            let record: Option<proto::HandleRecord> = whole.get(&keys::handle(&account.handle))?;
+            if record.is_none_or(|record| record.account != id.to_vec()) {
+                return wrong(format!("the handle of {id} is not recorded as its own"));
+            }
+        }
+    }
+    if sum != u128::from(supply.total) {
+        return wrong(format!("balances and what was burnt are {sum}, supply is {}", supply.total));
+    }
+    Ok(())
+}

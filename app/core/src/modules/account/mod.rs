@@ -1,0 +1,52 @@
+//! Accounts: keys, handles, balances, nonces, supply; the anchors of proof of work.
+//!
+//! | state | value |
+//! |---|---|
+//! | `account/ID` | `proto::Account` |
+//! | `key/KEY` | `proto::KeyRecord`: whose it is, and from and until which height |
+//! | `handle/NAME` | `proto::HandleRecord` |
+//! | `handle_commit/HASH` | `proto::HandleCommit`, until claimed or expired |
+//! | `queue_*/HandleCommits` | commitments by age |
+//! | `supply` | `proto::Supply` |
+//! | `anchors`, `anchor/SLOT` | recorded hashes of non-empty blocks, for proof of work |
+//!
+//! | action | who may |
+//! |---|---|
+//! | `CreateAccount` | the holder of a key that no account has |
+//! | `CommitHandle` | any account |
+//! | `ClaimHandle` | the account that committed to it, after a block and within `handle_commit_s` |
+//! | `Transfer` | the account the balance is of |
+//!
+//! Invariants: balances and what was burnt add up to the supply; each key and handle belongs to
+//! the account that names it; the number of recorded anchors only grows.
+//! Calls: params. (Admission, which also asks staking, is `crate::admit`.)
+
+mod authorize;
+mod block;
+pub(crate) mod error;
+mod execute;
+mod genesis;
+mod invariants;
+mod query;
+mod state;
+
+pub(crate) use authorize::{check_signers, creates};
+pub use execute::execute;
+pub(crate) use execute::{announce, new_account};
+pub use genesis::{Genesis, GenesisAccount};
+pub use query::terms;
+pub(crate) use state::{anchor, burn, put, queue_pop_due, queue_push};
+pub use state::{get, handle_owner, key_owner, name, newest_anchor};
+
+use crate::modules::Module;
+
+/// This module's part in the walks.
+pub const MODULE: Module = Module {
+    name: "account",
+    init: genesis::init,
+    export: genesis::export,
+    begin: None,
+    end: Some(block::end),
+    query: Some(query::query),
+    audit: Some(invariants::audit),
+};

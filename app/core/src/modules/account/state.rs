@@ -1,0 +1,185 @@
+//! Where accounts, keys, handles, supply and anchors lie.
+
+use guts_schema::keys::{self, Queue};
+use guts_schema::limits::ANCHORS_MAX;
+use guts_schema::{AccountId, Hash, Key, proto};
+use guts_state::Read;
+
+use crate::fault::Broken;
+use crate::run::{Run, load};
+
+/// An account.
+pub fn get(view: &dyn Read, id: &AccountId) -> Result<Option<proto::Account>, Broken> {
+    load(view, &keys::account(id))
+}
+
+/// How people call an account: its handle, or its id while it has none.
+pub fn name(view: &dyn Read, id: &AccountId) -> Result<String, Broken> {
+    let handle = get(view, id)?.unwrap_or_default().handle;
+    Ok(if handle.is_empty() { id.to_string() } else { handle })
+}
+
+/// Writes an account.
+pub(crate) fn put(
+    run: &mut Run<'_>,
+    id: &AccountId,
+    account: &proto::Account,
+) -> Result<(), Broken> {
+    run.save(keys::account(id), account)
+}
+
+pub(super) fn key_record(view: &dyn Read, key: &Key) -> Result<Option<proto::KeyRecord>, Broken> {
+    load(view, &keys::key(key))
+}
+
+pub(super) fn put_key(
+    run: &mut Run<'_>,
+    key: &Key,
+    record: &proto::KeyRecord,
+) -> Result<(), Broken> {
+    run.save(keys::key(key), record)
+}
+
+/// The account for which `key` is valid at `height`.
+pub fn key_owner(view: &dyn Read, key: &Key, height: u64) -> Result<Option<AccountId>, Broken> {
+    let Some(record) = key_record(view, key)? else { return Ok(None) };
+    let valid =
+        record.from_height <= height && (record.until_height == 0 || height < record.until_height);
+    if !valid {
+        return Ok(None);
+    }
+    account_id(&record.account).map(Some)
+}
+
+/// The account that holds a handle.
+pub fn handle_owner(view: &dyn Read, handle: &str) -> Result<Option<AccountId>, Broken> {
+    let record: Option<proto::HandleRecord> = load(view, &keys::handle(handle))?;
+    record.map(|record| account_id(&record.account)).transpose()
+}
+
+pub(super) fn put_handle(run: &mut Run<'_>, handle: &str, owner: &AccountId) -> Result<(), Broken> {
+    let claimed_height = run.block.height;
+    let record = proto::HandleRecord { account: owner.to_vec(), claimed_height };
+    run.save(keys::handle(handle), &record)
+}
+
+pub(super) fn commit(view: &dyn Read, hash: &Hash) -> Result<Option<proto::HandleCommit>, Broken> {
+    load(view, &keys::handle_commit(hash))
+}
+
+pub(super) fn put_commit(
+    run: &mut Run<'_>,
+    hash: &Hash,
+    commit: &proto::HandleCommit,
+) -> Result<(), Broken> {
+    run.save(keys::handle_commit(hash), commit)
+}
+
+pub(super) fn drop_commit(run: &mut Run<'_>, hash: &Hash) {
+    run.state.delete(keys::handle_commit(hash));
+}
+
+pub(super) fn supply(view: &dyn Read) -> Result<proto::Supply, Broken> {
+    Ok(load(view, &keys::supply())?.unwrap_or_default())
+}
+
+pub(super) fn put_supply(run: &mut Run<'_>, supply: &proto::Supply) -> Result<(), Broken> {
+    run.save(keys::supply(), supply)
+}
+
+/// Books what was taken from a balance and given to nobody.
+pub(crate) fn burn(run: &mut Run<'_>, amount: u64) -> Result<(), Broken> {
+    let mut supply = supply(&run.state)?;
+    let over = || Broken::Contradiction("more is burnt than there was".into());
+    supply.burnt = supply.burnt.checked_add(amount).ok_or_else(over)?;
+    put_supply(run, &supply)
+}
+
+/// Changes a balance; the caller has checked that it can.
+pub(super) fn balance_change(
+    run: &mut Run<'_>,
+    id: &AccountId,
+    change: impl FnOnce(u64) -> Option<u64>,
+) -> Result<(), Broken> {
+    let gone = || Broken::Contradiction(format!("no balance of account {id} to change"));
+    let mut account = get(&run.state, id)?.ok_or_else(gone)?;
+    account.balance = change(account.balance).ok_or_else(gone)?;
+    put(run, id, &account)
+}
+
+fn anchors(view: &dyn Read) -> Result<u64, Broken> {
+    let anchors: Option<proto::Anchors> = load(view, &keys::anchors())?;
+    Ok(anchors.unwrap_or_default().recorded)
+}
+
+/// The hash recorded under `number`, if it is among the last.
+pub(crate) fn anchor(view: &dyn Read, number: u64) -> Result<Option<Hash>, Broken> {
+    let recorded = anchors(view)?;
+    if number >= recorded || number < recorded.saturating_sub(ANCHORS_MAX) {
+        return Ok(None);
+    }
+    let anchor: Option<proto::Anchor> = load(view, &keys::anchor(number))?;
+    let hash = anchor.map(|anchor| Hash::from_slice(&anchor.hash)).transpose();
+    hash.map_err(|error| Broken::Contradiction(error.to_string()))
+}
+
+/// The newest recorded hash and its number.
+pub fn newest_anchor(view: &dyn Read) -> Result<(u64, Hash), Broken> {
+    let none = || Broken::Contradiction("no anchor is recorded".into());
+    let number = anchors(view)?.checked_sub(1).ok_or_else(none)?;
+    Ok((number, anchor(view, number)?.ok_or_else(none)?))
+}
+
+pub(super) fn record_anchor(run: &mut Run<'_>, hash: &Hash) -> Result<(), Broken> {
+    let number = anchors(&run.state)?;
+    let anchor = proto::Anchor { hash: hash.to_vec(), height: run.block.height };
+    run.save(keys::anchor(number), &anchor)?;
+    let full = || Broken::Contradiction("the anchors are counted out".into());
+    let recorded = number.checked_add(1).ok_or_else(full)?;
+    run.save(keys::anchors(), &proto::Anchors { recorded })
+}
+
+/// Puts something in a queue, to be taken out when `time_s` has passed.
+pub(crate) fn queue_push(
+    run: &mut Run<'_>,
+    queue: Queue,
+    time_s: u64,
+    id: &[u8],
+) -> Result<(), Broken> {
+    let mut ends: proto::QueueEnds = run.load(&keys::queue_ends(queue))?.unwrap_or_default();
+    let item = proto::QueueItem { time_s, id: id.to_vec() };
+    run.save(keys::queue_item(queue, ends.next), &item)?;
+    let full = || Broken::Contradiction("a queue is counted out".into());
+    ends.next = ends.next.checked_add(1).ok_or_else(full)?;
+    run.save(keys::queue_ends(queue), &ends)
+}
+
+/// Takes out of a queue what is due, at most `max` things, oldest first. A thing that waits behind
+/// one that is not due yet waits with it.
+pub(crate) fn queue_pop_due(
+    run: &mut Run<'_>,
+    queue: Queue,
+    max: usize,
+) -> Result<Vec<Vec<u8>>, Broken> {
+    let mut ends: proto::QueueEnds = run.load(&keys::queue_ends(queue))?.unwrap_or_default();
+    let mut due = Vec::new();
+    while ends.first < ends.next && due.len() < max {
+        let key = keys::queue_item(queue, ends.first);
+        let missing = || Broken::Contradiction("a queue has a hole".into());
+        let item: proto::QueueItem = run.load(&key)?.ok_or_else(missing)?;
+        if item.time_s > run.block.time_s {
+            break;
+        }
+        due.push(item.id);
+        run.state.delete(key);
+        ends.first += 1;
+    }
+    if !due.is_empty() {
+        run.save(keys::queue_ends(queue), &ends)?;
+    }
+    Ok(due)
+}
+
+pub(super) fn account_id(bytes: &[u8]) -> Result<AccountId, Broken> {
+    AccountId::from_slice(bytes).map_err(|error| Broken::Contradiction(error.to_string()))
+}

@@ -1,0 +1,31 @@
+//! Chain parameters: what a network accepts, what it costs, how long things last.
+//!
+//! | state | value |
+//! |---|---|
+//! | `params` | `proto::Params`, from genesis |
+//!
+//! | action | who may |
+//! |---|---|
+//! | none yet: parameters change under governance | |
+//!
+//! Invariants: parameters exist and are consistent ([`genesis`] checks them).
+//! Calls: nothing.
+
+mod genesis;
+mod state;
+
+pub use genesis::{Genesis, Price};
+pub use state::get;
+
+use crate::modules::Module;
+
+/// This module's part in the walks.
+pub const MODULE: Module = Module {
+    name: "params",
+    init: genesis::init,
+    export: genesis::export,
+    begin: None,
+    end: None,
+    query: None,
+    audit: None,
+};

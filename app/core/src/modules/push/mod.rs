@@ -1,0 +1,53 @@
+//! Pushes and refs: a signed push is ordered, attested by validators, and then moves its refs.
+//!
+//! | state | value |
+//! |---|---|
+//! | `push/ID` | `proto::Push`: pending, and then remembered until its certificate is stale |
+//! | `pushes_pending` | `proto::PushesPending`: by arrival, and their bytes |
+//! | `pushes_of/ACCOUNT` | `proto::PushesOf`: what an account has in flight |
+//! | `queue_*/Pushes` | closed pushes by age |
+//! | `tick` | `proto::Tick`, written while pushes are pending, so that blocks go on |
+//! | `refs/REPO` | `proto::RefsHead`: root over all refs, their count, the length of the log |
+//! | `ref/REPO NAME` | `proto::RefRecord` |
+//! | `ref_bucket/REPO B` | `proto::RefBucket`: the refs the root is made of |
+//! | `ref_dir/REPO DIR` | `proto::RefDir`: how many refs lie below a directory |
+//! | `ref_log/REPO N` | `proto::RefLogEntry`, append-only, dense |
+//!
+//! | action | who may |
+//! |---|---|
+//! | `PushRefs` | the owner of the repository, by signing the certificate |
+//!
+//! Rules are evaluated when a push is ordered and again when its refs move. More than two thirds of
+//! the power in force for it: all refs move, or none. A third against it, or no decision before the
+//! deadline: it fails, with the reason.
+//!
+//! Invariants: a repository's root, count and log are those of its refs; pending pushes and their
+//! sums are those listed; no push is pending and closed.
+//! Calls: params, account, staking, repo.
+
+mod authorize;
+mod block;
+mod error;
+mod execute;
+mod genesis;
+mod invariants;
+mod query;
+mod state;
+
+pub use execute::execute;
+pub use query::{all_refs, ref_log};
+pub(crate) use state::add_head;
+pub use state::{get, head, pending, pending_pushes};
+
+use crate::modules::Module;
+
+/// This module's part in the walks.
+pub const MODULE: Module = Module {
+    name: "push",
+    init: genesis::init,
+    export: genesis::export,
+    begin: Some(block::begin),
+    end: Some(block::end),
+    query: Some(query::query),
+    audit: Some(invariants::audit),
+};

@@ -1,0 +1,211 @@
+//! Where pushes and refs lie.
+
+use std::collections::BTreeMap;
+
+use guts_schema::ids::Oid;
+use guts_schema::{AccountId, Hash, PushId, RepoId, keys, proto, refs};
+use guts_state::Read;
+
+use crate::fault::Broken;
+use crate::run::{Run, load};
+
+fn damaged(error: impl std::fmt::Display) -> Broken {
+    Broken::Contradiction(error.to_string())
+}
+
+/// A push, pending or remembered.
+pub fn get(view: &dyn Read, id: &PushId) -> Result<Option<proto::Push>, Broken> {
+    load(view, &keys::push(id))
+}
+
+pub(super) fn put(run: &mut Run<'_>, id: &PushId, push: &proto::Push) -> Result<(), Broken> {
+    run.save(keys::push(id), push)
+}
+
+pub(super) fn forget(run: &mut Run<'_>, id: &PushId) {
+    run.state.delete(keys::push(id));
+}
+
+/// The pushes in flight, by arrival, and their bytes.
+pub fn pending(view: &dyn Read) -> Result<(Vec<PushId>, u64), Broken> {
+    let list: proto::PushesPending = load(view, &keys::pushes_pending())?.unwrap_or_default();
+    let ids = list.ids.iter().map(|id| PushId::from_slice(id).map_err(damaged));
+    Ok((ids.collect::<Result<_, _>>()?, list.bytes))
+}
+
+/// The pushes in flight themselves, by arrival: what a validator has to look at.
+pub fn pending_pushes(view: &dyn Read) -> Result<Vec<proto::Push>, Broken> {
+    let (ids, _) = pending(view)?;
+    ids.iter().map(|id| get(view, id)?.ok_or_else(|| damaged("a pending push is gone"))).collect()
+}
+
+fn put_pending(run: &mut Run<'_>, ids: &[PushId], bytes: u64) -> Result<(), Broken> {
+    let list = proto::PushesPending { ids: ids.iter().map(PushId::to_vec).collect(), bytes };
+    run.save(keys::pushes_pending(), &list)
+}
+
+/// What an account has in flight.
+pub(super) fn in_flight(view: &dyn Read, account: &AccountId) -> Result<proto::PushesOf, Broken> {
+    Ok(load(view, &keys::pushes_of(account))?.unwrap_or_default())
+}
+
+/// Counts a push in; the caller has checked the bounds.
+pub(super) fn add_pending(
+    run: &mut Run<'_>,
+    id: &PushId,
+    pusher: &AccountId,
+    size: u64,
+) -> Result<(), Broken> {
+    let over = || damaged("bytes in flight are counted out");
+    let (mut ids, bytes) = pending(&run.state)?;
+    ids.push(*id);
+    put_pending(run, &ids, bytes.checked_add(size).ok_or_else(over)?)?;
+    let mut own = in_flight(&run.state, pusher)?;
+    own.count = own.count.checked_add(1).ok_or_else(over)?;
+    own.bytes = own.bytes.checked_add(size).ok_or_else(over)?;
+    run.save(keys::pushes_of(pusher), &own)
+}
+
+/// Counts a push out.
+pub(super) fn remove_pending(
+    run: &mut Run<'_>,
+    id: &PushId,
+    pusher: &AccountId,
+    size: u64,
+) -> Result<(), Broken> {
+    let under = || damaged("fewer pushes are in flight than were counted in");
+    let (mut ids, bytes) = pending(&run.state)?;
+    ids.retain(|other| other != id);
+    put_pending(run, &ids, bytes.checked_sub(size).ok_or_else(under)?)?;
+    let mut own = in_flight(&run.state, pusher)?;
+    own.count = own.count.checked_sub(1).ok_or_else(under)?;
+    own.bytes = own.bytes.checked_sub(size).ok_or_else(under)?;
+    if own.count == 0 {
+        run.state.delete(keys::pushes_of(pusher));
+        return Ok(());
+    }
+    run.save(keys::pushes_of(pusher), &own)
+}
+
+pub(super) fn tick(run: &mut Run<'_>) -> Result<(), Broken> {
+    let height = run.block.height;
+    run.save(keys::tick(), &proto::Tick { height })
+}
+
+/// What a repository's refs come to.
+pub fn head(view: &dyn Read, repo: RepoId) -> Result<proto::RefsHead, Broken> {
+    let missing = || damaged(format!("repository {repo} has no refs head"));
+    load(view, &keys::refs(repo))?.ok_or_else(missing)
+}
+
+pub(super) fn put_head(
+    run: &mut Run<'_>,
+    repo: RepoId,
+    head: &proto::RefsHead,
+) -> Result<(), Broken> {
+    run.save(keys::refs(repo), head)
+}
+
+/// The refs of a repository that was just made: none.
+pub(crate) fn add_head(run: &mut Run<'_>, repo: RepoId) -> Result<(), Broken> {
+    let root = refs::root_of_buckets(&BTreeMap::new()).to_vec();
+    put_head(run, repo, &proto::RefsHead { root, ..Default::default() })
+}
+
+/// Where a ref points.
+pub(super) fn ref_oid(view: &dyn Read, repo: RepoId, name: &str) -> Result<Vec<u8>, Broken> {
+    let record: Option<proto::RefRecord> = load(view, &keys::ref_record(repo, name))?;
+    Ok(record.unwrap_or_default().oid)
+}
+
+/// Sets a ref, or deletes it when `oid` is empty. Bucket and directories are the caller's.
+pub(super) fn put_ref(
+    run: &mut Run<'_>,
+    repo: RepoId,
+    name: &str,
+    record: Option<&proto::RefRecord>,
+) -> Result<(), Broken> {
+    match record {
+        Some(record) => run.save(keys::ref_record(repo, name), record),
+        None => {
+            run.state.delete(keys::ref_record(repo, name));
+            Ok(())
+        }
+    }
+}
+
+/// How many refs lie below a directory of names.
+pub(super) fn below(view: &dyn Read, repo: RepoId, dir: &str) -> Result<u64, Broken> {
+    let dir: Option<proto::RefDir> = load(view, &keys::ref_dir(repo, dir))?;
+    Ok(dir.unwrap_or_default().count)
+}
+
+/// Counts a ref in or out of the directories above it.
+pub(super) fn count_dirs(
+    run: &mut Run<'_>,
+    repo: RepoId,
+    name: &str,
+    change: impl Fn(u64) -> Option<u64>,
+) -> Result<(), Broken> {
+    for dir in refs::parents(name) {
+        let count = change(below(&run.state, repo, dir)?);
+        match count.ok_or_else(|| damaged("a directory of refs is counted wrong"))? {
+            0 => run.state.delete(keys::ref_dir(repo, dir)),
+            count => run.save(keys::ref_dir(repo, dir), &proto::RefDir { count })?,
+        }
+    }
+    Ok(())
+}
+
+/// The refs of one bucket.
+pub(super) fn bucket(
+    view: &dyn Read,
+    repo: RepoId,
+    bucket: u8,
+) -> Result<BTreeMap<String, Oid>, Broken> {
+    let value: proto::RefBucket = load(view, &keys::ref_bucket(repo, bucket))?.unwrap_or_default();
+    let refs = value.refs.into_iter().map(|entry| {
+        let oid = Oid::from_slice(&entry.oid).map_err(damaged)?;
+        Ok((entry.name, oid))
+    });
+    refs.collect()
+}
+
+/// Writes the refs of one bucket; its hash, unless it is empty.
+pub(super) fn put_bucket(
+    run: &mut Run<'_>,
+    repo: RepoId,
+    bucket: u8,
+    content: &BTreeMap<String, Oid>,
+) -> Result<Option<Hash>, Broken> {
+    let key = keys::ref_bucket(repo, bucket);
+    let hash = refs::bucket_hash(content.iter().map(|(name, oid)| (name.as_str(), *oid)));
+    if hash.is_none() {
+        run.state.delete(key);
+        return Ok(None);
+    }
+    let entry =
+        |(name, oid): (&String, &Oid)| proto::RefEntry { name: name.clone(), oid: oid.to_vec() };
+    run.save(key, &proto::RefBucket { refs: content.iter().map(entry).collect() })?;
+    Ok(hash)
+}
+
+/// Appends to the ref log.
+pub(super) fn put_log(
+    run: &mut Run<'_>,
+    repo: RepoId,
+    number: u64,
+    entry: &proto::RefLogEntry,
+) -> Result<(), Broken> {
+    run.save(keys::ref_log(repo, number), entry)
+}
+
+/// An entry of the ref log.
+pub(super) fn log_entry(
+    view: &dyn Read,
+    repo: RepoId,
+    number: u64,
+) -> Result<proto::RefLogEntry, Broken> {
+    let hole = || damaged(format!("the ref log of repository {repo} has a hole"));
+    load(view, &keys::ref_log(repo, number))?.ok_or_else(hole)
+}

@@ -1,0 +1,27 @@
+//! Refusals of this module; codes 400 to 499.
+
+use std::fmt::Display;
+
+use guts_schema::{AccountId, Code};
+
+use crate::fault::Fault;
+
+pub(super) fn unknown(what: &dyn Display) -> Fault {
+    Fault::refuse(Code::RepoUnknown, &[what])
+}
+
+pub(super) fn exists(path: &str) -> Fault {
+    Fault::refuse(Code::RepoExists, &[&path])
+}
+
+pub(super) fn not_yours(path: &str, actor: &str) -> Fault {
+    Fault::refuse(Code::RepoNotYours, &[&path, &actor])
+}
+
+pub(super) fn handle_missing(account: &AccountId) -> Fault {
+    Fault::refuse(Code::HandleMissing, &[account])
+}
+
+pub(super) fn many(account: &AccountId, count: u64) -> Fault {
+    Fault::refuse(Code::ReposMany, &[account, &count])
+}

@@ -1,0 +1,86 @@
+//! Validators in genesis: who they are comes from the genesis document, who operates them from the
+//! application's part.
+
+use std::collections::BTreeMap;
+
+use guts_abci::proto::crypto::public_key::Sum;
+use guts_schema::ids::ValidatorAddress;
+use guts_schema::{AccountId, Key, keys, proto};
+use serde::{Deserialize, Serialize};
+
+use super::state;
+use crate::fault::Broken;
+use crate::genesis::{AppState, text};
+use crate::modules::{Origin, account};
+use crate::run::Run;
+use crate::whole::Whole;
+
+/// Which account operates a validator, and so may have pushes ordered without paying.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// The validator's consensus key in hex.
+    #[serde(with = "text")]
+    pub consensus_key: Key,
+    /// An account of genesis, by id.
+    #[serde(with = "text")]
+    pub account: AccountId,
+}
+
+/// This module's part of genesis.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Genesis {
+    /// The operators; exported by rising address of their validators.
+    pub operators: Vec<Operator>,
+}
+
+pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken> {
+    let wrong = |text: String| Broken::Genesis(format!("staking: {text}"));
+    let mut operators = BTreeMap::new();
+    for operator in &origin.state.staking.operators {
+        let Operator { consensus_key, account } = operator;
+        if account::get(&run.state, account)?.is_none() {
+            return Err(wrong(format!("the operator {account} is no account of genesis")));
+        }
+        if operators.insert(*consensus_key, *account).is_some() {
+            return Err(wrong(format!("two operators of validator {consensus_key}")));
+        }
+    }
+    let mut validators = Vec::new();
+    for update in origin.validators {
+        let key = match update.pub_key.as_ref().and_then(|key| key.sum.as_ref()) {
+            Some(Sum::Ed25519(key)) => Key::from_slice(key).ok(),
+            _ => None,
+        };
+        let key = key.ok_or_else(|| wrong("a validator whose key is not ed25519".into()))?;
+        let power = u64::try_from(update.power).ok().filter(|power| *power > 0);
+        let account = operators.remove(&key);
+        validators.push(proto::Validator {
+            address: ValidatorAddress::of_key(&key).to_vec(),
+            consensus_key: key.to_vec(),
+            power: power.ok_or_else(|| wrong("a validator without power".into()))?,
+            account: account.map(|account| account.to_vec()).unwrap_or_default(),
+        });
+    }
+    if validators.is_empty() {
+        return Err(wrong("the genesis document has no validators".into()));
+    }
+    if let Some((key, _)) = operators.first_key_value() {
+        return Err(wrong(format!("an operator of {key}, which is no validator")));
+    }
+    let height = run.block.height;
+    state::put(run, height, validators)
+}
+
+pub(super) fn export(whole: &Whole, into: &mut AppState) -> Result<(), Broken> {
+    let set: proto::Validators = whole.get(&keys::validators())?.unwrap_or_default();
+    for validator in set.validators.iter().filter(|validator| !validator.account.is_empty()) {
+        let damaged = |_| Broken::Contradiction("a validator of the wrong form".into());
+        into.staking.operators.push(Operator {
+            consensus_key: Key::from_slice(&validator.consensus_key).map_err(damaged)?,
+            account: AccountId::from_slice(&validator.account).map_err(damaged)?,
+        });
+    }
+    Ok(())
+}

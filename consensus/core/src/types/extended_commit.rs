@@ -98,14 +98,14 @@ impl ExtendedCommit {
         extended: bool,
     ) -> Result<ExtendedCommit, Invalid> {
         let place = |vote: &Option<Vote>| match vote {
+            Some(vote) if vote.block_id.is_nil() => {
+                ExtendedCommitSig { sig: CommitSig::Nil(vote.into()), ..ExtendedCommitSig::ABSENT }
+            }
             Some(vote) if vote.block_id == block_id => ExtendedCommitSig {
                 sig: CommitSig::Commit(vote.into()),
                 extension: vote.extension.clone(),
                 extension_signature: vote.extension_signature,
             },
-            Some(vote) if vote.block_id.is_nil() => {
-                ExtendedCommitSig { sig: CommitSig::Nil(vote.into()), ..ExtendedCommitSig::ABSENT }
-            }
             _ => ExtendedCommitSig::ABSENT,
         };
         let signatures = votes.iter().map(place).collect();

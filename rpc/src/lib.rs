@@ -2,8 +2,25 @@
 //!
 //! - [`Backend`]: what a server answers from; a node implements it over its stores.
 //! - [`types`]: the answers, printing and reading as CometBFT v0.38's JSON.
-//! - [`server`]: JSON-RPC over POST (single and batch) and URI GET.
+//! - [`server`]: JSON-RPC over POST (single and batch) and URI GET; further methods of a server's
+//!   own are registered with [`server::Methods`].
 //! - [`client`]: typed calls to any server of this shape.
+//!
+//! Answers equal CometBFT v0.38.25's, JSON value for value, status and headers (`tests/vectors/rpc`
+//! holds the recordings). Where its answer is a slip of Go rather than a contract, this server does
+//! what JSON-RPC 2.0 says:
+//!
+//! - A request without `params` has the defaults, for every method (CometBFT: HTTP 500).
+//! - An empty batch is an invalid request, -32600 (CometBFT: 200 and nothing).
+//! - The words of Go's JSON, base64 and number parsers after `error converting .. params to
+//!   arguments: ` and `error unmarshaling request: ` are this server's own.
+//!
+//! And it differs in these, which no client depends on: paths are not cleaned (`//health` is 404,
+//! not a redirect); headers may have about 400 KB; answers always have a Content-Length; with CORS
+//! on, `Vary` is sent with every answer; the calls of a batch run at the same time, begun in order.
+//!
+//! Not here yet: WebSocket, searches, `check_tx`, `unconfirmed_txs`, `consensus_state`,
+//! `dump_consensus_state`, `genesis_chunked`, `header_by_hash`, `broadcast_evidence`, unsafe routes.
 
 mod backend;
 pub mod client;

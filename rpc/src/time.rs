@@ -140,6 +140,9 @@ impl Serialize for Time {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         std::borrow::Cow::<'de, str>::deserialize(from)?.parse().map_err(de::Error::custom)

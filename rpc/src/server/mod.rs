@@ -6,6 +6,7 @@ mod args;
 mod envelope;
 mod http;
 mod methods;
+mod quotes;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -115,7 +116,7 @@ async fn connection(stream: TcpStream, service: Arc<Service>, mut stopped: watch
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
-        .serve_connection(TokioIo::new(stream), handler);
+        .serve_connection(TokioIo::new(quotes::Quotes::new(stream)), handler);
     let mut serving = std::pin::pin!(serving);
     let stop = async {
         // An error means that the server is gone, which is a stop as well.

@@ -25,7 +25,7 @@ pub struct Event {
     #[serde(rename = "type")]
     pub kind: String,
     /// In the application's order.
-    #[serde(deserialize_with = "json::null_default")]
+    #[serde(default, deserialize_with = "json::null_default")]
     pub attributes: Vec<EventAttribute>,
 }
 
@@ -73,7 +73,7 @@ pub struct BlockResults {
     #[serde(with = "json::null_list")]
     pub txs_results: Vec<TxResult>,
     /// Events of the block itself.
-    #[serde(with = "json::null_list")]
+    #[serde(serialize_with = "block_events", deserialize_with = "json::null_default")]
     pub finalize_block_events: Vec<Event>,
     /// Changes of the validator set.
     #[serde(with = "json::null_list")]
@@ -82,6 +82,22 @@ pub struct BlockResults {
     pub consensus_param_updates: Option<ConsensusParamUpdates>,
     /// The application's hash after the block.
     pub app_hash: Base64,
+}
+
+/// The events of a block, unlike those of a transaction, leave out an empty list of attributes.
+fn block_events<S: serde::Serializer>(events: &[Event], to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct BlockEvent<'a> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        attributes: &'a [EventAttribute],
+    }
+    let events: Vec<_> = events
+        .iter()
+        .map(|event| BlockEvent { kind: &event.kind, attributes: &event.attributes })
+        .collect();
+    json::null_list::serialize(&events, to)
 }
 
 impl BlockResults {

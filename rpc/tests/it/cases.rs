@@ -1,0 +1,311 @@
+//! Every recorded request of the methods this server has, answered alike: status, headers and
+//! body, JSON value for value. What differs on purpose is counted and listed here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use guts_rpc::server::{Limits, Methods};
+use guts_rpc::{Backend, Heights};
+use serde_json::Value;
+
+use crate::chain::{Chain, vector};
+use crate::wire::{Server, send};
+
+const METHODS: [&str; 19] = [
+    "abci_info",
+    "abci_query",
+    "block",
+    "block_by_hash",
+    "block_results",
+    "blockchain",
+    "broadcast_tx_async",
+    "broadcast_tx_commit",
+    "broadcast_tx_sync",
+    "commit",
+    "consensus_params",
+    "genesis",
+    "header",
+    "health",
+    "net_info",
+    "num_unconfirmed_txs",
+    "status",
+    "tx",
+    "validators",
+];
+
+/// Cases that differ, with why. Everything else must be equal.
+const DIFFERENT: [(&str, &str); 10] = [
+    ("limits: batch of three", "Vary is sent with every answer once origins are allowed"),
+    ("body empty array", "an empty batch is an invalid request in JSON-RPC 2.0"),
+    ("empty body POST", "the index lists this server's methods"),
+    ("no body POST", "the index lists this server's methods"),
+    ("GET index", "the index lists this server's methods"),
+    ("GET index with Accept JSON", "the index lists this server's methods"),
+    ("CORS disabled: preflight", "the index lists this server's methods"),
+    ("index with unsafe routes", "the index lists this server's methods"),
+    ("GET double slash", "paths are not cleaned"),
+    ("GET dot path", "paths are not cleaned"),
+];
+
+/// Cases about parts of the surface that this server does not have yet.
+const ABSENT: [(&str, &str); 6] = [
+    ("GET /websocket without upgrade", "no WebSocket yet"),
+    ("limits: subscription clients exhausted", "no subscriptions yet"),
+    ("limits: after a flush the same tx is accepted again", "no unsafe routes yet"),
+    ("async: empty tx", "a race with CheckTx in the recording"),
+    ("limits: times out after 1 s", "recorded after an unsafe route had emptied the mempool"),
+    ("header too large", "hyper's limit is lower, and its answer has no text"),
+];
+
+fn limits(state: &str) -> Limits {
+    let mut limits = Limits::default();
+    if state == "limits" {
+        limits.batch_max = 2;
+        limits.body_bytes_max = 2_000;
+        limits.cors_origins = vec!["https://example.org".into()];
+    }
+    limits
+}
+
+/// The node in one of the recording's states, as far as `file` asks for it.
+fn backend(file: &str, state: &str, cases: &[&Value]) -> Chain {
+    let top = if ["alone", "genesis"].contains(&state) { 0 } else { 26 };
+    let mut chain = Chain::new(top);
+    let recorded = |file: &str| {
+        let texts = cases.iter().filter_map(|case| case["response"]["body"].as_str());
+        let mut bodies = texts.filter_map(|text| serde_json::from_str::<Value>(text).ok());
+        let body = bodies.find(|body| body["result"].is_object());
+        body.unwrap_or_else(|| panic!("{file} has an answer"))["result"].take()
+    };
+    match file {
+        "status" => chain.status = Some(serde_json::from_value(recorded(file)).unwrap()),
+        "net_info" => chain.net_info = Some(serde_json::from_value(recorded(file)).unwrap()),
+        "broadcast_tx_sync" | "broadcast_tx_async" if state == "building" => {
+            chain.remember("name=satoshi");
+        }
+        "broadcast_tx_commit" if state == "stalled" => chain.remember("stall0=1"),
+        "num_unconfirmed_txs" if state == "stalled" => {
+            for at in 0..3 {
+                chain.wait(&format!("stall{at}=1"));
+            }
+        }
+        _ => {}
+    }
+    if state == "limits" {
+        chain.is_indexed = false;
+        chain.pending_max = 2;
+        if file != "broadcast_tx_sync" {
+            chain.wait("full0=1");
+            chain.wait("full1=1");
+        }
+    }
+    chain
+}
+
+/// The bytes of a request's body, written out where the recording describes them.
+fn body(request: &Value, headers: &mut Vec<(String, String)>) -> Option<Vec<u8>> {
+    if let Some(text) = request["body"].as_str() {
+        return Some(text.as_bytes().to_vec());
+    }
+    let generated = &request["body_gen"];
+    if let Some(hex) = generated.as_str().and_then(|text| text.strip_prefix("bytes ")) {
+        return Some(hex::decode(hex).unwrap());
+    }
+    let count = generated["count"].as_u64()? as usize;
+    let fill = generated["fill"].as_str().unwrap().repeat(count);
+    if let Some(name) = generated["header"].as_str() {
+        headers.push((name.to_owned(), fill));
+        return None;
+    }
+    let template = generated["template"].as_str().unwrap_or("%s");
+    Some(template.replacen("%s", &fill, 1).into_bytes())
+}
+
+/// The part of an error's words that is CometBFT's: what Go's own libraries said is cut off.
+fn own_words(data: &str) -> &str {
+    let go = ["json: ", "json-rpc ID", "invalid character", "unexpected end", "illegal base64"];
+    for prefix in [
+        "error converting json params to arguments: ",
+        "error converting http params to arguments: ",
+        "error unmarshaling request: ",
+    ] {
+        if let Some(rest) = data.strip_prefix(prefix) {
+            if let Some(why) = rest.strip_prefix("unknown type for JSON params") {
+                return &data[..data.len() - why.len()];
+            }
+            if go.iter().any(|words| rest.starts_with(words)) {
+                return prefix;
+            }
+        }
+    }
+    data
+}
+
+/// Removes what no server has to repeat: Go's words, and what changed between two recordings.
+fn normalized(text: &str, wanted_data: &str, volatile: &[Value]) -> Value {
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else { return Value::from(text) };
+    if let Some(data) = value.pointer_mut("/error/data") {
+        let own = own_words(wanted_data);
+        let is_cut = own.len() < wanted_data.len();
+        if is_cut && data.as_str().is_some_and(|data| data.starts_with(own)) {
+            *data = Value::from(own);
+        }
+    }
+    for pointer in volatile.iter().filter_map(Value::as_str) {
+        if let Some(place) = value.pointer_mut(pointer) {
+            *place = Value::Null;
+        }
+    }
+    value
+}
+
+/// Runs one case and says how the answer differs.
+async fn differences(server: &Server, file: &str, case: &Value) -> Vec<String> {
+    let request = &case["request"];
+    let mut headers: Vec<(String, String)> = request["headers"]
+        .as_object()
+        .map(|headers| {
+            headers.iter().map(|(k, v)| (k.clone(), v.as_str().unwrap().to_owned())).collect()
+        })
+        .unwrap_or_default();
+    let body = body(request, &mut headers);
+    let method = request["method"].as_str().unwrap();
+    let path = request["path"].as_str().unwrap();
+    let got = send(&server.address, method, path, &headers, body.as_deref()).await;
+
+    let wanted = &case["response"];
+    let mut differences = Vec::new();
+    let mut differ = |what: &str, got: String, wanted: String| {
+        if got != wanted {
+            differences.push(format!("{what}: got {got}, wanted {wanted}"));
+        }
+    };
+    differ("status", got.status.to_string(), wanted["status"].to_string());
+    for name in [
+        "Content-Type",
+        "Cache-Control",
+        "Vary",
+        "X-Content-Type-Options",
+        "Access-Control-Allow-Origin",
+        "Access-Control-Allow-Methods",
+        "Access-Control-Allow-Headers",
+    ] {
+        let wanted = wanted["headers"][name].as_str();
+        differ(name, format!("{:?}", got.header(name)), format!("{wanted:?}"));
+    }
+    let wanted_text = wanted["body"].as_str().unwrap_or_default();
+    let wanted_json: Value = serde_json::from_str(wanted_text).unwrap_or_default();
+    let data = wanted_json["error"]["data"].as_str().unwrap_or_default();
+    // The chain is the recording's own, so all that follows from it is equal, times included.
+    let volatile = case["volatile"].as_array().map_or(&[][..], Vec::as_slice);
+    let volatile = if ["status", "net_info"].contains(&file) { volatile } else { &[] };
+    let (got, wanted) =
+        (normalized(&got.body, data, volatile), normalized(wanted_text, data, volatile));
+    differ("body", got.to_string(), wanted.to_string());
+    differences
+}
+
+/// Whether CometBFT answered that a member `params` is missing, by a panic in Go's reflection.
+fn is_missing_params(case: &Value) -> bool {
+    case["response"]["body"].as_str().is_some_and(|body| body.contains("reflect: Call"))
+}
+
+#[derive(Default)]
+struct Count {
+    equal: usize,
+    different: usize,
+    absent: usize,
+    missing_params: usize,
+    failures: Vec<String>,
+}
+
+async fn run(files: &[&str]) -> Count {
+    let mut count = Count::default();
+    for file in files {
+        let cases = vector(&format!("rpc/{file}.json"));
+        let mut by_state: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for case in cases["cases"].as_array().unwrap() {
+            by_state.entry(case["state"].as_str().unwrap()).or_default().push(case);
+        }
+        for (state, cases) in by_state {
+            let backend = Arc::new(backend(file, state, &cases));
+            let server = Server::start(backend, limits(state), Methods::default()).await;
+            for case in cases {
+                let name = case["name"].as_str().unwrap();
+                let is = |list: &[(&str, &str)]| list.iter().any(|(other, _)| *other == name);
+                if is(&ABSENT) {
+                    count.absent += 1;
+                    continue;
+                }
+                let found = differences(&server, file, case).await;
+                if is_missing_params(case) {
+                    // Answered as with empty parameters, which JSON-RPC 2.0 allows to leave out.
+                    let is_answered = found.iter().any(|one| one.starts_with("status: got 200"));
+                    assert!(is_answered, "{file} {state} {name}: {found:?}");
+                    count.missing_params += 1;
+                } else if is(&DIFFERENT) {
+                    assert!(!found.is_empty(), "{name} is equal after all");
+                    count.different += 1;
+                } else if found.is_empty() {
+                    count.equal += 1;
+                } else {
+                    count.failures.push(format!("{file} | {state} | {name}: {found:#?}"));
+                }
+            }
+            server.stop().await;
+        }
+    }
+    count
+}
+
+#[tokio::test]
+async fn recorded_answers_of_every_method_are_equal() {
+    let count = run(&METHODS).await;
+    assert!(count.failures.is_empty(), "{}", count.failures.join("\n"));
+    assert_eq!((count.equal, count.missing_params, count.different), (EQUAL, MISSING_PARAMS, 0));
+    assert_eq!(count.absent, 4);
+}
+
+#[tokio::test]
+async fn recorded_answers_of_the_protocol_are_equal() {
+    let count = run(&["protocol"]).await;
+    assert!(count.failures.is_empty(), "{}", count.failures.join("\n"));
+    assert_eq!((count.equal, count.different), (103 - 2 - DIFFERENT.len(), DIFFERENT.len()));
+    assert_eq!(count.absent, 2);
+}
+
+/// How many cases of the methods are equal, and how many leave out `params`.
+const EQUAL: usize = 707;
+const MISSING_PARAMS: usize = 13;
+
+/// A node whose first block is not 1.
+struct Pruned(Heights);
+
+impl Backend for Pruned {
+    fn heights(&self) -> Heights {
+        self.0
+    }
+}
+
+#[tokio::test]
+async fn heights_below_the_base_are_refused_as_recorded() {
+    let cases = vector("rpc/first_block_not_1.json");
+    let mut equal = 0;
+    for case in cases["cases"].as_array().unwrap() {
+        let is_error = case["response"]["body"].as_str().unwrap().contains("\"error\"");
+        let name = case["name"].as_str().unwrap();
+        let has_method = METHODS.iter().any(|method| name.starts_with(&format!("{method} ")));
+        // While it restores a snapshot the node has no heights, and says what its stores say.
+        if !is_error || !has_method || name.contains("while restoring") {
+            continue;
+        }
+        let height = |what: &str| case["chain"][what].as_u64().unwrap();
+        let pruned = Pruned(Heights { base: height("base"), top: height("height") });
+        let server = Server::start(Arc::new(pruned), Limits::default(), Methods::default()).await;
+        let found = differences(&server, "", case).await;
+        assert!(found.is_empty(), "{name}: {found:#?}");
+        equal += 1;
+        server.stop().await;
+    }
+    assert_eq!(equal, 46);
+}

@@ -1,0 +1,12 @@
+//! The server and client against recorded answers of CometBFT v0.38.25, and against other
+//! implementations of the client's side.
+
+// A test fails by panicking, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
+mod cases;
+mod chain;
+mod clients;
+mod json;
+mod service;
+mod wire;

@@ -1,0 +1,121 @@
+//! What the recordings do not show: methods of one's own, keep-alive, shutting down.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use guts_rpc::client::Client;
+use guts_rpc::server::{Coding, Limits, Methods};
+use guts_rpc::{Backend, RpcError};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::wire::{DEADLINE, Server, send};
+
+/// A backend without any method.
+struct Nothing;
+
+impl Backend for Nothing {}
+
+fn greeting() -> Methods {
+    Methods::default().with("guts_greet", &["name", "data"], |args| {
+        let (name, data) = (args.string(0)?, args.bytes(1, Coding::Hex)?);
+        let answer = async move {
+            if name.is_empty() {
+                return Err(RpcError::internal("nobody to greet"));
+            }
+            Ok(json!({ "greeting": format!("<{name}>"), "len": data.len() }))
+        };
+        Ok(answer.boxed())
+    })
+}
+
+#[tokio::test]
+async fn further_methods_are_called_like_the_others() {
+    let server = Server::start(Arc::new(Nothing), Limits::default(), greeting()).await;
+    let client = Client::new(&server.address).unwrap();
+    let params = json!({ "name": "é", "data": "00ff" });
+    let answer: Value = client.call("guts_greet", params).await.unwrap();
+    assert_eq!(answer, json!({ "greeting": "<é>", "len": 2 }));
+    let got = send(&server.address, "GET", "/guts_greet?name=\"x\"", &[], None).await;
+    let wanted = r#"{"jsonrpc":"2.0","id":-1,"result":{"greeting":"\u003cx\u003e","len":0}}"#;
+    assert_eq!((got.status, got.body.as_str()), (200, wanted));
+    let refused = client.call::<_, Value>("guts_greet", json!({})).await.unwrap_err();
+    assert!(refused.to_string().contains("nobody to greet"), "{refused}");
+    let wrong = client.call::<_, Value>("guts_greet", json!({ "name": 5 })).await.unwrap_err();
+    assert!(wrong.to_string().contains("-32602"), "{wrong}");
+    let index = send(&server.address, "GET", "/", &[], None).await;
+    assert!(index.body.contains("/guts_greet?name=_&data=_"), "{}", index.body);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_backend_without_a_method_says_so() {
+    let server = Server::start(Arc::new(Nothing), Limits::default(), Methods::default()).await;
+    let client = Client::new(&server.address).unwrap();
+    let error = client.status().await.unwrap_err().to_string();
+    assert!(error.contains("status is not supported by this server"), "{error}");
+    client.health().await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "the method health is there already")]
+async fn a_method_of_the_table_cannot_be_replaced() {
+    let taken = Methods::default().with("health", &[], |_| Ok(async { Ok(()) }.boxed()));
+    drop(taken);
+}
+
+/// Reads one answer with a Content-Length off a connection that stays open.
+async fn read_one(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.unwrap();
+        bytes.push(byte[0]);
+        if bytes.ends_with(b"\r\n\r\n") {
+            break;
+        }
+    }
+    let head = String::from_utf8(bytes).unwrap().to_ascii_lowercase();
+    let len = head.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap();
+    let mut body = vec![0; len.parse().unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    String::from_utf8(body).unwrap()
+}
+
+#[tokio::test]
+async fn connections_are_kept_and_pipelined_and_closed_on_shutdown() {
+    let server = Server::start(Arc::new(Nothing), Limits::default(), Methods::default()).await;
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let body = |id: u32| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"health"}}"#);
+    let request = |id: u32| {
+        let body = body(id);
+        format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let two = request(1) + &request(2);
+    stream.write_all(two.as_bytes()).await.unwrap();
+    for id in [1, 2] {
+        let wanted = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
+        assert_eq!(read_one(&mut stream).await, wanted);
+    }
+    stream.write_all(request(3).as_bytes()).await.unwrap();
+    assert!(read_one(&mut stream).await.contains("\"id\":3"));
+    server.stop().await;
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut rest)).await;
+    assert_eq!(ended.expect("the server closes idle connections").unwrap(), 0);
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_wait_for_their_turn() {
+    let limits = Limits { connections_max: 1, ..Limits::default() };
+    let server = Server::start(Arc::new(Nothing), limits, Methods::default()).await;
+    let first = TcpStream::connect(&server.address).await.unwrap();
+    let address = server.address.clone();
+    let second =
+        tokio::spawn(async move { send(&address, "GET", "/health", &[], None).await.status });
+    drop(first);
+    assert_eq!(second.await.unwrap(), 200);
+    server.stop().await;
+}

@@ -1,17 +1,16 @@
 //! Our applications under real CometBFT validators.
 
-use std::path::Path;
 use std::process::Command;
 
-use guts_tests::cometbft::{Network, PATIENCE, find};
+use guts_tests::cometbft::{Network, PATIENCE, Place, find};
 use guts_tests::{program, wait};
 
 /// examples/kvstore on a socket; every second one keeps its state on the disk.
-fn kvstore(validator: usize, socket: &Path) -> Command {
+fn kvstore(place: &Place) -> Command {
     let mut command = Command::new(program("kvstore"));
-    command.arg("--address").arg(format!("unix://{}", socket.display()));
-    if validator % 2 == 1 {
-        command.arg("--home").arg(socket.with_extension("home"));
+    command.arg("--address").arg(format!("unix://{}", place.socket.display()));
+    if place.validator % 2 == 1 {
+        command.arg("--home").arg(place.home.join("kvstore"));
     }
     command
 }

@@ -31,15 +31,29 @@ pub fn find() -> Option<PathBuf> {
     found
 }
 
-/// The command of a validator's application, for its number and the socket to listen on.
-type AppCommand = Box<dyn Fn(usize, &Path) -> Command>;
+/// Where a validator is, for its application's command.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// 0-based.
+    pub validator: usize,
+    /// CometBFT's home: `config/`, `data/`. The application may have folders of its own in it.
+    pub home: PathBuf,
+    /// The Unix socket the application listens on.
+    pub socket: PathBuf,
+    /// Address of CometBFT's RPC, `HOST:PORT`.
+    pub rpc: String,
+    /// A free address for a gateway of the application, `HOST:PORT`.
+    pub gateway: String,
+    /// The gateways of the other validators.
+    pub other_gateways: Vec<String>,
+}
 
-/// A validator's two processes.
+/// The command of a validator's application.
+type AppCommand = Box<dyn Fn(&Place) -> Command>;
+
+/// A validator and its two processes.
 struct Node {
-    home: PathBuf,
-    /// Where its application listens.
-    socket: PathBuf,
-    rpc: String,
+    place: Place,
     processes: Vec<Child>,
 }
 
@@ -53,53 +67,45 @@ pub struct Network {
 }
 
 impl Network {
-    /// Makes and starts `count` validators. `app` gives the command of a validator's application,
-    /// which listens on the socket path it is told.
-    ///
-    /// `genesis` may change the homes CometBFT made (`node0`, `node1`, ... with `config/` as
-    /// CometBFT has it) before anything starts.
+    /// Makes and starts `count` validators. `app` gives the command of a validator's application.
+    /// `genesis` may change the genesis document that CometBFT made.
     ///
     /// # Panics
     /// When the network cannot be made.
     pub fn start(
         cometbft: &Path,
         count: usize,
-        genesis: impl FnOnce(&Path),
-        app: impl Fn(usize, &Path) -> Command + 'static,
+        genesis: impl Fn(&mut Value),
+        app: impl Fn(&Place) -> Command + 'static,
     ) -> Self {
         let home = tempfile::tempdir().expect("a directory");
         let out = home.path().display().to_string();
         let v = count.to_string();
         run(cometbft, &["testnet", "--v", &v, "--o", &out], home.path(), &[]).expect_ok();
-        genesis(home.path());
-        // Held until all are known, so that no two are the same.
-        let held: Vec<_> =
-            (0..2 * count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
-        let address = |index: usize| held[index].local_addr().expect("bound").to_string();
-        let ids: Vec<_> = (0..count).map(|i| node_id(cometbft, home.path(), i)).collect();
-        let peers: Vec<_> = (0..count).map(|i| format!("{}@{}", ids[i], address(2 * i))).collect();
-        let mut nodes = Vec::new();
-        for index in 0..count {
-            let node_home = home.path().join(format!("node{index}"));
-            let socket = node_home.join("app.sock");
-            let rpc = address(2 * index + 1);
+        let places = places(home.path(), count);
+        let p2p = free_addresses(count);
+        let peers: Vec<_> = std::iter::zip(&places, &p2p)
+            .map(|(place, address)| format!("{}@{address}", node_id(cometbft, &place.home)))
+            .collect();
+        for place in &places {
             let mut others = peers.clone();
-            others.remove(index);
-            let p2p = format!("tcp://{}", address(2 * index));
+            others.remove(place.validator);
+            let listen = format!("tcp://{}", p2p[place.validator]);
             configure(
-                &node_home,
+                &place.home,
                 &[
-                    ("", "proxy_app", format!("unix://{}", socket.display())),
-                    ("[rpc]", "laddr", format!("tcp://{rpc}")),
-                    ("[p2p]", "laddr", p2p.clone()),
-                    ("[p2p]", "external_address", p2p),
+                    ("", "proxy_app", format!("unix://{}", place.socket.display())),
+                    ("[rpc]", "laddr", format!("tcp://{}", place.rpc)),
+                    ("[p2p]", "laddr", listen.clone()),
+                    ("[p2p]", "external_address", listen),
                     ("[p2p]", "persistent_peers", others.join(",")),
                     ("[consensus]", "timeout_commit", "200ms".to_owned()),
                 ],
             );
-            nodes.push(Node { home: node_home, socket, rpc, processes: Vec::new() });
+            change_genesis(&place.home, &genesis);
         }
-        drop(held);
+        let node = |place| Node { place, processes: Vec::new() };
+        let nodes = places.into_iter().map(node).collect();
         let cometbft = cometbft.to_owned();
         let mut network = Self { cometbft, app: Box::new(app), nodes, _home: home };
         (0..count).for_each(|index| network.revive(index));
@@ -112,11 +118,11 @@ impl Network {
     /// When a program cannot be started.
     pub fn revive(&mut self, validator: usize) {
         let node = &mut self.nodes[validator];
-        let app = (self.app)(validator, &node.socket);
-        node.processes.push(spawn(app, &node.home.join("app.log")));
+        let home = &node.place.home;
+        node.processes.push(spawn((self.app)(&node.place), &home.join("app.log")));
         let mut engine = Command::new(&self.cometbft);
-        engine.arg("start").arg("--home").arg(&node.home);
-        node.processes.push(spawn(engine, &node.home.join("engine.log")));
+        engine.arg("start").arg("--home").arg(home);
+        node.processes.push(spawn(engine, &home.join("engine.log")));
     }
 
     /// Ends a validator's processes with SIGKILL.
@@ -128,18 +134,13 @@ impl Network {
 
     /// The answer of a validator's RPC, or `None` while it does not answer, or says an error.
     pub fn get(&self, validator: usize, call: &str) -> Option<Value> {
-        let answer = http::get(&self.nodes[validator].rpc, call)?;
+        let answer = http::get(&self.place(validator).rpc, call)?;
         answer.get("result").cloned()
     }
 
-    /// URL of a validator's RPC.
-    pub fn rpc(&self, validator: usize) -> String {
-        format!("http://{}", self.nodes[validator].rpc)
-    }
-
-    /// Where a validator's files are.
-    pub fn home(&self, validator: usize) -> &Path {
-        &self.nodes[validator].home
+    /// Where a validator is.
+    pub fn place(&self, validator: usize) -> &Place {
+        &self.nodes[validator].place
     }
 
     /// How many validators there are.
@@ -197,7 +198,7 @@ impl Drop for Network {
             self.kill(validator);
             if std::thread::panicking() {
                 for name in ["app.log", "engine.log"] {
-                    let path = self.nodes[validator].home.join(name);
+                    let path = self.place(validator).home.join(name);
                     let text = std::fs::read_to_string(path).unwrap_or_default();
                     eprintln!("-- end of node{validator}/{name}");
                     let tail: Vec<_> = text.lines().rev().take(15).collect();
@@ -221,10 +222,39 @@ fn spawn(mut command: Command, log: &Path) -> Child {
     command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
-fn node_id(cometbft: &Path, folder: &Path, index: usize) -> String {
-    let home = folder.join(format!("node{index}")).display().to_string();
-    let ran = run(cometbft, &["show-node-id", "--home", &home], folder, &[]).expect_ok();
+/// Addresses of the loopback that nobody listens on, all different.
+fn free_addresses(count: usize) -> Vec<String> {
+    // Held until all are known.
+    let bind = |_| TcpListener::bind("127.0.0.1:0").expect("a port");
+    let held: Vec<_> = (0..count).map(bind).collect();
+    held.iter().map(|held| held.local_addr().expect("bound").to_string()).collect()
+}
+
+fn places(folder: &Path, count: usize) -> Vec<Place> {
+    let addresses = free_addresses(2 * count);
+    let (rpcs, gateways) = addresses.split_at(count);
+    let place = |validator: usize| {
+        let home = folder.join(format!("node{validator}"));
+        let mut other_gateways = gateways.to_vec();
+        let gateway = other_gateways.remove(validator);
+        let socket = home.join("app.sock");
+        Place { validator, home, socket, rpc: rpcs[validator].clone(), gateway, other_gateways }
+    };
+    (0..count).map(place).collect()
+}
+
+fn node_id(cometbft: &Path, home: &Path) -> String {
+    let text = home.display().to_string();
+    let ran = run(cometbft, &["show-node-id", "--home", &text], home, &[]).expect_ok();
     ran.stdout.trim().to_owned()
+}
+
+fn change_genesis(home: &Path, change: &impl Fn(&mut Value)) {
+    let path = home.join("config/genesis.json");
+    let text = std::fs::read_to_string(&path).expect("CometBFT made it");
+    let mut genesis = serde_json::from_str(&text).expect("it is JSON");
+    change(&mut genesis);
+    std::fs::write(&path, genesis.to_string()).expect("it was read");
 }
 
 /// Sets keys of a CometBFT configuration: (section, key, text).

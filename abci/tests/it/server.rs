@@ -26,7 +26,11 @@ struct Odd {
     go_on: mpsc::Receiver<()>,
 }
 
-struct OddReader;
+/// Queries of the path `wait` last while the test holds this lock.
+#[derive(Default)]
+struct OddReader {
+    held: Arc<Mutex<()>>,
+}
 
 impl Application for Odd {
     fn init_chain(&mut self, _: RequestInitChain) -> Answer<ResponseInitChain> {
@@ -58,6 +62,10 @@ impl Reader for OddReader {
     }
 
     fn query(&self, request: RequestQuery) -> Answer<ResponseQuery> {
+        if request.path == "wait" {
+            drop(self.held.lock().unwrap());
+            return Ok(ResponseQuery::default());
+        }
         // As long as the number in the path says.
         let size = request.path.parse().unwrap();
         Ok(ResponseQuery { value: vec![7; size].into(), ..Default::default() })
@@ -68,7 +76,8 @@ impl Reader for OddReader {
 fn odd() -> (Served, Mutex<mpsc::Receiver<()>>, mpsc::Sender<()>) {
     let (began, begun) = mpsc::channel();
     let (leave, go_on) = mpsc::channel();
-    let served = Served { app: Box::new(Odd { began, go_on }), reader: Arc::new(OddReader) };
+    let served =
+        Served { app: Box::new(Odd { began, go_on }), reader: Arc::new(OddReader::default()) };
     (served, Mutex::new(begun), leave)
 }
 
@@ -161,6 +170,40 @@ async fn readers_do_not_wait_for_a_block() {
     assert_eq!(in_time(client.query(query)).await.unwrap().value.len(), 10);
     leave.send(()).unwrap();
     in_time(block).await.unwrap();
+    drop(client);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_that_last_hold_up_neither_transactions_nor_blocks() {
+    let (mut served, begun, leave) = odd();
+    let held = Arc::new(Mutex::new(()));
+    served.reader = Arc::new(OddReader { held: Arc::clone(&held) });
+    let running = Running::unix(served).await;
+    let (let_go, waiting) = mpsc::channel::<()>();
+    let holds = tokio::task::spawn_blocking(move || {
+        let _guard = held.lock().unwrap();
+        waiting.recv().unwrap_or(());
+    });
+    // More of them than there are processors, each from an engine of its own.
+    let mut slow = Vec::new();
+    for _ in 0..12 {
+        let client = Client::connect(&running.address).await.unwrap();
+        let query = RequestQuery { path: "wait".to_owned(), ..Default::default() };
+        let call = client.send(request::Value::Query(query));
+        slow.push((client, call));
+    }
+    let client = Client::connect(&running.address).await.unwrap();
+    in_time(client.check_tx(check_tx("x"))).await.unwrap();
+    leave.send(()).unwrap();
+    in_time(client.finalize_block(RequestFinalizeBlock::default())).await.unwrap();
+    begun.lock().unwrap().recv().unwrap();
+    drop(let_go);
+    for (client, call) in slow {
+        in_time(call).await.unwrap();
+        drop(client);
+    }
+    holds.await.unwrap();
     drop(client);
     running.stop().await.unwrap();
 }

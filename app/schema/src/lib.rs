@@ -12,7 +12,7 @@
 //! | [`mod@validate`] | every check that needs no state; the only maker of [`Verified`] |
 //! | [`certificate`], [`sshsig`], [`nonce`] | signed pushes of stock git |
 //! | [`names`], [`refs`] | handle, repository and ref names; `refs_root` |
-//! | [`work`] | proof of work |
+//! | [`price`], [`work`] | what a transaction costs, proof of work |
 //! | [`attest`] | vote extensions and pseudo-transaction 0 |
 //! | [`keys`], [`values`] | where state lies, and how its values are encoded |
 //! | [`events`], [`query`], [`codes`], [`limits`] | what an application says to the outside |
@@ -29,6 +29,7 @@ pub mod keys;
 pub mod limits;
 pub mod names;
 pub mod nonce;
+pub mod price;
 pub mod proto;
 pub mod query;
 pub mod refs;

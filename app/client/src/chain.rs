@@ -1,0 +1,301 @@
+//! A chain as seen through one node that is not trusted.
+
+use std::time::{Duration, Instant};
+
+use guts_genesis::GenesisDoc;
+use guts_rpc::client::{Client, ClientError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tendermint::Time;
+use tendermint::block::Header;
+use tendermint::block::signed_header::SignedHeader;
+use tendermint::validator::{Info, Set};
+
+use crate::Error;
+use crate::home::{Home, genesis_hash};
+use crate::light::{self, Block, Outcome, Trusted};
+use crate::state::State;
+
+/// How long a block is waited for: several times the interval at which a chain at rest makes one.
+pub const BLOCK_WAIT: Duration = Duration::from_secs(90);
+/// How often a node is asked whether something has happened.
+pub const POLL: Duration = Duration::from_millis(40);
+/// Headers walked backwards at most.
+const BACKWARDS_MAX: u64 = 5_000;
+
+/// A node, the genesis pinned, and what was believed last.
+#[derive(Debug)]
+pub struct Chain {
+    client: Client,
+    address: String,
+    genesis: GenesisDoc,
+    trusted: Trusted,
+    home: Option<Home>,
+}
+
+#[derive(Serialize)]
+struct AtHeight {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Page {
+    height: String,
+    page: String,
+    per_page: &'static str,
+}
+
+#[derive(Deserialize)]
+struct CommitAnswer {
+    signed_header: SignedHeader,
+}
+
+#[derive(Deserialize)]
+struct HeaderAnswer {
+    header: Header,
+}
+
+#[derive(Deserialize)]
+struct ValidatorsAnswer {
+    validators: Vec<Info>,
+    total: String,
+}
+
+impl Chain {
+    /// Asks the node at `address`, believing what follows from the genesis that `home` pins.
+    pub fn open(home: &Home, address: &str) -> Result<Self, Error> {
+        let genesis = home.genesis()?.ok_or_else(|| {
+            Error::Proof("no genesis is pinned: run 'guts init', or give --genesis".into())
+        })?;
+        let client = connect(address)?;
+        let believed = home.trusted()?.filter(|t| t.chain_id.as_str() == genesis.chain_id.as_str());
+        let trusted = match believed {
+            Some(trusted) => trusted,
+            None => Trusted::genesis(&genesis).map_err(Error::Proof)?,
+        };
+        let (address, home) = (address.to_owned(), Some(home.clone()));
+        Ok(Self { client, address, genesis, trusted, home })
+    }
+
+    /// Chain id, as pinned.
+    pub fn chain_id(&self) -> &str {
+        self.genesis.chain_id.as_str()
+    }
+
+    /// The genesis, as pinned.
+    pub fn genesis(&self) -> &GenesisDoc {
+        &self.genesis
+    }
+
+    /// The node's client, for what needs no proof.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The node's address.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Height of the newest header believed.
+    pub fn trusted_height(&self) -> u64 {
+        self.trusted.height
+    }
+
+    /// An error of the node, with its address.
+    pub fn node_error(&self, source: ClientError) -> Error {
+        Error::Node { address: self.address.clone(), source }
+    }
+
+    async fn call<A: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: impl Serialize,
+    ) -> Result<A, Error> {
+        self.client.call(method, params).await.map_err(|error| self.node_error(error))
+    }
+
+    async fn signed_header(&self, height: Option<u64>) -> Result<SignedHeader, Error> {
+        let params = AtHeight { height: height.map(|h| h.to_string()) };
+        let answer: Option<CommitAnswer> = self.call("commit", params).await?;
+        let answer = answer.ok_or_else(|| Error::Missing("the chain has no block yet".into()))?;
+        let found = answer.signed_header.header.height.value();
+        match height {
+            Some(asked) if asked != found => {
+                Err(Error::Proof(format!("asked for header {asked}, the node gave {found}")))
+            }
+            _ => Ok(answer.signed_header),
+        }
+    }
+
+    async fn validators(&self, height: u64) -> Result<Set, Error> {
+        let mut all: Vec<Info> = Vec::new();
+        for page in 1u64.. {
+            let (height, page) = (height.to_string(), page.to_string());
+            let params = Page { height, page, per_page: "100" };
+            let answer: ValidatorsAnswer = self.call("validators", params).await?;
+            let is_last = answer.validators.is_empty();
+            all.extend(answer.validators);
+            let total: usize = answer.total.parse().unwrap_or(0);
+            if is_last || all.len() >= total {
+                break;
+            }
+        }
+        Ok(Set::without_proposer(all))
+    }
+
+    async fn block(&self, signed_header: SignedHeader) -> Result<Block, Error> {
+        let height = signed_header.header.height.value();
+        let header = &signed_header.header;
+        // Mostly they are the same, and those believed already.
+        let known = Set::without_proposer(self.trusted.next_validators.clone());
+        let known_hash = known.hash();
+        let validators = match header.validators_hash == known_hash {
+            true => known.clone(),
+            false => self.validators(height).await?,
+        };
+        let next_validators = match header.next_validators_hash == known_hash {
+            true => known,
+            false => self.validators(height.saturating_add(1)).await?,
+        };
+        Ok(Block { signed_header, validators, next_validators })
+    }
+
+    /// The newest header, verified.
+    pub async fn latest(&mut self) -> Result<Header, Error> {
+        let signed = self.signed_header(None).await?;
+        self.believe(signed).await
+    }
+
+    /// The header of that height, verified.
+    pub async fn header(&mut self, height: u64) -> Result<Header, Error> {
+        if height < self.trusted.height {
+            return self.header_before(height).await;
+        }
+        let signed = self.signed_header(Some(height)).await?;
+        self.believe(signed).await
+    }
+
+    async fn believe(&mut self, signed: SignedHeader) -> Result<Header, Error> {
+        let height = signed.header.height.value();
+        if let Some(known) = &self.trusted.header {
+            if height == self.trusted.height {
+                return match known.hash() == signed.header.hash() {
+                    true => Ok(known.clone()),
+                    false => Err(Error::Proof(format!("two different headers at {height}"))),
+                };
+            }
+            if height < self.trusted.height {
+                return Err(Error::Proof(format!(
+                    "the node is at height {height}, {} was seen before",
+                    self.trusted.height
+                )));
+            }
+        }
+        let wanted = signed.header.clone();
+        let mut todo = vec![self.block(signed).await?];
+        while let Some(block) = todo.last() {
+            match self.trusted.check(block, light::TRUST_PERIOD, Time::now()) {
+                Outcome::Trusted(trusted) => {
+                    self.trusted = *trusted;
+                    todo.pop();
+                }
+                Outcome::TooFar => {
+                    let between = self.trusted.height + (block.height() - self.trusted.height) / 2;
+                    if between == self.trusted.height {
+                        return Err(Error::Proof("too few of the validators signed".into()));
+                    }
+                    let signed = self.signed_header(Some(between)).await?;
+                    todo.push(self.block(signed).await?);
+                }
+                Outcome::Wrong(why) => return Err(self.explain(why).await),
+            }
+        }
+        if let Some(home) = &self.home {
+            home.save_trusted(&self.trusted)?;
+        }
+        Ok(wanted)
+    }
+
+    /// The likeliest reason why a header is wrong is another network at the same address.
+    async fn explain(&self, why: String) -> Error {
+        let other = self.client.genesis().await.ok();
+        let other = other.and_then(|found| GenesisDoc::parse(found.genesis.get()).ok());
+        match other {
+            Some(doc) if genesis_hash(&doc) != genesis_hash(&self.genesis) => {
+                Error::Proof(format!(
+                    "the node runs chain {} with genesis {}, pinned is {} with {}; for another network \
+                 set another GUTS_HOME",
+                    doc.chain_id.as_str(),
+                    genesis_hash(&doc),
+                    self.chain_id(),
+                    genesis_hash(&self.genesis),
+                ))
+            }
+            _ => Error::Proof(why),
+        }
+    }
+
+    /// A header before the newest believed: linked to it by hashes.
+    async fn header_before(&self, height: u64) -> Result<Header, Error> {
+        let missing = || Error::Proof(format!("header {height} lies before all that is believed"));
+        let mut later = self.trusted.header.clone().ok_or_else(missing)?;
+        if self.trusted.height - height > BACKWARDS_MAX {
+            return Err(Error::Proof(format!(
+                "header {height} lies more than {BACKWARDS_MAX} before the newest one believed"
+            )));
+        }
+        while later.height.value() > height {
+            let asked = later.height.value() - 1;
+            let params = AtHeight { height: Some(asked.to_string()) };
+            let answer: HeaderAnswer = self.call("header", params).await?;
+            if !light::is_linked(&answer.header, &later) {
+                return Err(Error::Proof(format!("header {asked} is not the one before the next")));
+            }
+            later = answer.header;
+        }
+        Ok(later)
+    }
+
+    /// The newest state that can be proved. On a chain that has just begun, waits for it.
+    pub async fn state(&mut self) -> Result<State, Error> {
+        let first = self.genesis.initial_height.get();
+        self.state_of(first).await
+    }
+
+    /// The newest state that can be proved, but not before what block `height` left: the state of
+    /// a block is proved by the header of the next, so that one is waited for.
+    pub async fn state_of(&mut self, height: u64) -> Result<State, Error> {
+        let since = Instant::now();
+        loop {
+            let signed = self.signed_header(None).await;
+            match signed {
+                Ok(signed) if signed.header.height.value() > height => {
+                    let header = self.believe(signed).await?;
+                    let (client, address) = (self.client.clone(), self.address.clone());
+                    return Ok(State::new(client, address, &header));
+                }
+                Ok(_) | Err(Error::Missing(_)) => {}
+                Err(error) => return Err(error),
+            }
+            if since.elapsed() > BLOCK_WAIT {
+                let what = format!("the block after {height}");
+                return Err(Error::Late { what, seconds: BLOCK_WAIT.as_secs() });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+/// A client of the node at that address.
+pub fn connect(address: &str) -> Result<Client, Error> {
+    Client::new(address).map_err(|source| Error::Node { address: address.to_owned(), source })
+}
+
+/// The genesis that a node gives: worth as much as the node, until its hash is compared.
+pub async fn genesis_of(address: &str) -> Result<GenesisDoc, Error> {
+    let answer = connect(address)?.genesis().await;
+    let answer = answer.map_err(|source| Error::Node { address: address.to_owned(), source })?;
+    GenesisDoc::parse(answer.genesis.get()).map_err(|error| Error::Proof(error.to_string()))
+}

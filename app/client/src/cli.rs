@@ -1,0 +1,169 @@
+//! The `guts` command: nouns first, one `✓` line a fact.
+//!
+//! Exit codes: 0 done, 1 refused or missing, 2 wrong usage, 3 not proved, 4 no node or too late.
+
+mod git;
+mod init;
+mod node;
+mod out;
+mod repo;
+mod tx;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use guts_genesis::GenesisDoc;
+
+use crate::home::{Home, genesis_hash};
+use crate::{Chain, Error, chain};
+use out::Out;
+
+/// A home for code that no single operator controls.
+#[derive(Debug, Parser)]
+#[command(name = "guts", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// RPC address of the node to ask [default: the one of GUTS_HOME, or http://127.0.0.1:26657]
+    #[arg(long, global = true, value_name = "URL", env = "GUTS_NODE")]
+    node: Option<String>,
+    /// Gateway to push to [default: the one of GUTS_HOME, or http://127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "URL", env = "GUTS_GATEWAY")]
+    gateway: Option<String>,
+    /// Genesis to pin: a file, or the hash that the node's must have
+    #[arg(long, global = true, value_name = "FILE|HASH")]
+    genesis: Option<String>,
+    /// What stdout gets: lines for people, or one JSON object
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    output: Format,
+    /// Configuration, pinned genesis and what was verified last [default: ~/.guts]
+    #[arg(long = "home", global = true, value_name = "DIR", env = "GUTS_HOME")]
+    home: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make an account, claim a handle, write the configuration
+    Init(init::Init),
+    /// Show the account, its handle and keys
+    Whoami,
+    /// Repositories
+    #[command(subcommand)]
+    Repo(repo::Repo),
+    /// Transactions
+    #[command(subcommand)]
+    Tx(tx::Tx),
+    /// The node that is asked
+    #[command(subcommand)]
+    Node(node::Node),
+}
+
+/// What every command gets.
+struct Context {
+    home: Home,
+    node: String,
+    gateway: String,
+    out: Out,
+}
+
+impl Context {
+    /// The chain, its genesis pinned: on first use by what the node gives, which is said.
+    async fn chain(&self) -> Result<Chain, Error> {
+        Chain::open(&self.home, &self.node)
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Out::new(cli.global.output == Format::Json);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli, &out)),
+        Err(error) => Err(Error::Usage(error.to_string())),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out.error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn run(cli: Cli, out: &Out) -> Result<(), Error> {
+    let dir = cli.global.home.clone().map_or_else(default_home, Ok)?;
+    let mut home = Home::open(&dir)?;
+    let node = home.node(cli.global.node.as_deref());
+    let gateway = home.gateway(cli.global.gateway.as_deref());
+    pin(&mut home, &node, cli.global.genesis.as_deref(), out).await?;
+    let mut context = Context { home, node, gateway, out: out.clone() };
+    match cli.command {
+        Command::Init(args) => init::init(&mut context, args).await,
+        Command::Whoami => init::whoami(&context).await,
+        Command::Repo(args) => repo::run(&context, args).await,
+        Command::Tx(args) => tx::run(&context, args).await,
+        Command::Node(args) => node::run(&context, args).await,
+    }
+}
+
+fn default_home() -> Result<PathBuf, Error> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let home = home.ok_or_else(|| Error::Usage("neither GUTS_HOME nor HOME is set".into()))?;
+    Ok(home.join(".guts"))
+}
+
+/// Pins the genesis if none is, or checks that the one asked for is.
+async fn pin(home: &mut Home, node: &str, asked: Option<&str>, out: &Out) -> Result<(), Error> {
+    let Some(pinned) = home.config.genesis_hash.clone() else {
+        let (doc, whence) = match asked {
+            Some(path) if Path::new(path).exists() => (read_genesis(path)?, path),
+            _ => (chain::genesis_of(node).await?, node),
+        };
+        let hash = genesis_hash(&doc);
+        match asked {
+            Some(wanted) if whence == node && *wanted != hash => {
+                return Err(Error::Proof(format!(
+                    "{wanted} is no file, and not the hash of the node's genesis, which is {hash}"
+                )));
+            }
+            _ => {}
+        }
+        home.pin(&doc)?;
+        let how = if asked.is_some() { "as asked" } else { "trusted on first use" };
+        out.fact(&format!("genesis {hash} of {} pinned, {how}", doc.chain_id.as_str()));
+        return Ok(());
+    };
+    let wanted = match asked {
+        None => return Ok(()),
+        Some(path) if Path::new(path).exists() => genesis_hash(&read_genesis(path)?),
+        Some(hash) => hash.to_owned(),
+    };
+    if wanted == pinned {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "genesis {pinned} is pinned, {wanted} was asked for: set another GUTS_HOME for another \
+         network"
+    )))
+}
+
+fn read_genesis(path: &str) -> Result<GenesisDoc, Error> {
+    let wrong = |why: String| Error::Usage(format!("{path}: {why}"));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    GenesisDoc::parse(&text).map_err(|error| wrong(error.to_string()))
+}

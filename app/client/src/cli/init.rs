@@ -1,0 +1,153 @@
+//! `guts init`, `guts whoami`.
+
+use guts_schema::{AccountId, Action, keys, names, proto, sshsig};
+use serde_json::json;
+
+use super::Context;
+use crate::{Chain, Error, Signer, State};
+
+#[derive(Debug, clap::Args)]
+pub struct Init {
+    /// The name people know you by; repositories are HANDLE/NAME
+    #[arg(long, value_name = "H")]
+    handle: Option<String>,
+    /// An OpenSSH ed25519 private key, or "agent" for the first one that ssh-agent holds
+    /// [default: a new key in GUTS_HOME]
+    #[arg(long, value_name = "FILE|agent")]
+    key: Option<String>,
+}
+
+/// Makes what there is not yet: running it again goes on where it stopped.
+pub async fn init(context: &mut Context, args: Init) -> Result<(), Error> {
+    if let Some(handle) = &args.handle {
+        names::check_handle(handle).map_err(|error| Error::Usage(error.to_string()))?;
+    }
+    let signer = match (&args.key, &context.home.config.key) {
+        (None, Some(_)) => Signer::open(&context.home).await?,
+        (flag, _) => Signer::choose(&context.home, flag.as_deref()).await?,
+    };
+    context.out.fact(&format!("key {}", sshsig::fingerprint(&signer.key())));
+    let mut chain = context.chain().await?;
+    let state = chain.state().await?;
+    let account = make_account(context, &mut chain, &state, &signer, args.handle.as_deref());
+    let (account, state) = account.await?;
+    let config = &mut context.home.config;
+    config.account = Some(account.to_string());
+    config.key = Some(signer.place());
+    config.node = Some(context.node.clone());
+    config.gateway = Some(context.gateway.clone());
+    context.home.save()?;
+    context.out.fact(&format!("configuration in {}", context.home.path("config.toml").display()));
+    show(context, &state, &account).await
+}
+
+/// The account of the key, made if need be, with that handle, claimed if need be.
+async fn make_account(
+    context: &Context,
+    chain: &mut Chain,
+    state: &State,
+    signer: &Signer,
+    handle: Option<&str>,
+) -> Result<(AccountId, State), Error> {
+    let key = signer.key();
+    let known = state.account_of_key(&key).await?;
+    let account = known.unwrap_or_else(|| AccountId::of_key(&key));
+    let value = state.account(&account).await?.unwrap_or_default();
+    let claim = match (handle, value.handle.as_str()) {
+        (Some(wanted), "") => {
+            check_free(state, wanted).await?;
+            Some(wanted)
+        }
+        (Some(wanted), held) if wanted != held => {
+            return Err(Error::Usage(format!("account {account} has the handle {held} already")));
+        }
+        _ => None,
+    };
+    let mut actions = Vec::new();
+    if known.is_none() {
+        actions.push(Action::CreateAccount { actor: account, key });
+    }
+    let salt: [u8; 32] = rand::random();
+    if let Some(handle) = claim {
+        let commitment = names::handle_commitment(chain.chain_id(), &account, handle, &salt);
+        actions.push(Action::CommitHandle { actor: account, commitment });
+    }
+    if actions.is_empty() {
+        return Ok((account, state.clone()));
+    }
+    let what = if known.is_none() { "account" } else { "handle" };
+    let sent = chain.send(account, &actions, signer, &context.out.bar(what)).await?;
+    if known.is_none() {
+        context.out.fact(&format!("account {account} made in block {}", sent.height));
+    }
+    let Some(handle) = claim else { return Ok((account, chain.state_of(sent.height).await?)) };
+    // The commitment counts from the next block on, so that nobody who saw it can be first.
+    let claim = Action::ClaimHandle { actor: account, handle: handle.to_owned(), salt };
+    let sent = chain.send(account, &[claim], signer, &context.out.bar("handle")).await?;
+    context.out.fact(&format!("handle {handle} claimed in block {}", sent.height));
+    Ok((account, chain.state_of(sent.height).await?))
+}
+
+async fn check_free(state: &State, handle: &str) -> Result<(), Error> {
+    match state.account_of_handle(handle).await? {
+        None => Ok(()),
+        Some(_) => Err(Error::Missing(format!("the handle {handle} is taken: choose another"))),
+    }
+}
+
+/// Says who the configuration says we are.
+pub async fn whoami(context: &Context) -> Result<(), Error> {
+    let account = account_of(context)?;
+    let mut chain = context.chain().await?;
+    let state = chain.state().await?;
+    show(context, &state, &account).await
+}
+
+/// The account of the configuration.
+pub fn account_of(context: &Context) -> Result<AccountId, Error> {
+    let text = context.home.config.account.as_deref();
+    let text = text.ok_or_else(|| Error::Missing("no account yet: run 'guts init'".into()))?;
+    text.parse().map_err(|error| Error::Home {
+        path: context.home.path("config.toml").display().to_string(),
+        why: format!("account: {error}"),
+    })
+}
+
+async fn show(context: &Context, state: &State, account: &AccountId) -> Result<(), Error> {
+    let out = &context.out;
+    let missing = || {
+        Error::Missing(format!("account {account} is not on this chain: run 'guts init' for it"))
+    };
+    let value = state.account(account).await?.ok_or_else(missing)?;
+    let handle = if value.handle.is_empty() { "none yet" } else { &value.handle };
+    out.line(&format!("account  {account}"));
+    out.line(&format!("handle   {handle}"));
+    out.line(&format!("balance  {}", value.balance));
+    let mut listed = Vec::new();
+    for key in &value.keys {
+        let key = guts_schema::Key::from_slice(key).map_err(|e| Error::Proof(e.to_string()))?;
+        let record: Option<proto::KeyRecord> = state.get(&keys::key(&key)).await?;
+        let record = record.unwrap_or_default();
+        let until = match record.until_height {
+            0 => String::new(),
+            height => format!(" until height {height}"),
+        };
+        let from = record.from_height;
+        out.line(&format!("key      {} from height {from}{until}", sshsig::fingerprint(&key)));
+        listed.push(json!({
+            "key": sshsig::key_to_text(&key),
+            "fingerprint": sshsig::fingerprint(&key),
+            "from_height": from,
+            "until_height": record.until_height,
+        }));
+    }
+    out.proved(state);
+    out.result(&json!({
+        "account": account.to_string(),
+        "handle": value.handle,
+        "balance": value.balance.to_string(),
+        "keys": listed,
+        "proved_height": state.height(),
+    }));
+    Ok(())
+}

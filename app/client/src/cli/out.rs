@@ -1,0 +1,90 @@
+//! What a command says: lines for people, or one JSON object on stdout and the lines on stderr.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::send::Progress;
+use crate::{Error, State};
+
+/// Where a command speaks.
+#[derive(Clone, Debug)]
+pub struct Out {
+    is_json: bool,
+}
+
+impl Out {
+    pub const fn new(is_json: bool) -> Self {
+        Self { is_json }
+    }
+
+    /// A fact that holds.
+    pub fn fact(&self, text: &str) {
+        self.line(&format!("✓ {text}"));
+    }
+
+    /// A line that is no fact: a table's row, what to do next.
+    pub fn line(&self, text: &str) {
+        // A reader that went away is no reason to fail.
+        let _ = match self.is_json {
+            true => writeln!(std::io::stderr(), "{text}"),
+            false => writeln!(std::io::stdout(), "{text}"),
+        };
+    }
+
+    /// What was read was proved, and when that was so.
+    pub fn proved(&self, state: &State) {
+        self.fact(&format!("proved at height {}", state.height()));
+    }
+
+    /// The result, for programs.
+    pub fn result(&self, value: &Value) {
+        if self.is_json {
+            let _ = writeln!(std::io::stdout(), "{value}");
+        }
+    }
+
+    /// Why it did not work.
+    pub fn error(&self, error: &Error) {
+        let _ = writeln!(std::io::stderr(), "✗ {error}");
+        self.result(&json!({ "error": { "kind": error.kind(), "message": error.to_string() } }));
+    }
+
+    /// A bar on stderr, while a proof of work is sought.
+    pub fn bar(&self, what: &'static str) -> Bar {
+        let shown = (std::io::stderr().is_terminal() && !self.is_json).then(Default::default);
+        Bar { what, since: Instant::now(), shown }
+    }
+}
+
+/// Says how far a proof of work is.
+pub struct Bar {
+    what: &'static str,
+    since: Instant,
+    /// When it was last drawn; `None` where nobody looks.
+    shown: Option<std::sync::Mutex<Duration>>,
+}
+
+impl Progress for Bar {
+    fn work(&self, tried: u64, expected: u64) {
+        let Some(shown) = &self.shown else { return };
+        let now = self.since.elapsed();
+        let Ok(mut last) = shown.lock() else { return };
+        if now.saturating_sub(*last) < Duration::from_millis(100) {
+            return;
+        }
+        *last = now;
+        let percent = tried.saturating_mul(100) / expected.max(1);
+        let _ = write!(std::io::stderr(), "\r  {}: {percent} % of the usual work", self.what);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        let drawn = self.shown.as_ref().and_then(|shown| shown.lock().ok());
+        if drawn.is_some_and(|last| *last > Duration::ZERO) {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! `guts repo create | list | show | log | verify`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use guts_schema::proto::ObjectFormat;
+use guts_schema::{AccountId, Action, Key, Oid, names, proto, refs, sshsig};
+use serde_json::{Value, json};
+
+use super::Context;
+use super::git::{self, Git};
+use super::init::account_of;
+use crate::state::{Repo as Found, account_id};
+use crate::{Error, Signer, State};
+
+#[derive(Debug, Subcommand)]
+pub enum Repo {
+    /// Make a repository, and set up the remote of the git repository you are in
+    Create(Create),
+    /// Repositories of an owner, of yours by default
+    List {
+        /// Handle of the owner
+        owner: Option<String>,
+        /// Of everybody
+        #[arg(long, conflicts_with = "owner")]
+        all: bool,
+    },
+    /// A repository and its refs
+    Show {
+        /// OWNER/NAME
+        repo: String,
+    },
+    /// Who moved which ref when, newest first
+    Log {
+        /// OWNER/NAME
+        repo: String,
+        /// Entries at most
+        #[arg(long, default_value_t = 20)]
+        limit: u64,
+    },
+    /// Check a clone, ref by ref, against what the validators agreed on
+    Verify {
+        /// The clone
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// OWNER/NAME [default: the end of the remote's URL]
+        #[arg(long)]
+        repo: Option<String>,
+        /// The remote whose refs are checked
+        #[arg(long, default_value = "origin")]
+        remote: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Create {
+    /// Name of the repository, without its owner
+    name: String,
+    /// One line about it
+    #[arg(long, default_value = "")]
+    description: String,
+    /// Branch that clones check out [default: the one checked out here, or main]
+    #[arg(long, value_name = "BRANCH")]
+    default_branch: Option<String>,
+    /// Object ids: sha1 or sha256 [default: those of the git repository here, or sha1]
+    #[arg(long, value_name = "FORMAT", value_parser = ["sha1", "sha256"])]
+    object_format: Option<String>,
+    /// Remote to set up in the git repository here [default: origin, if there is none yet]
+    #[arg(long, value_name = "REMOTE", num_args = 0..=1, default_missing_value = "origin")]
+    remote: Option<String>,
+}
+
+pub async fn run(context: &Context, command: Repo) -> Result<(), Error> {
+    match command {
+        Repo::Create(args) => create(context, args).await,
+        Repo::List { owner, all } => list(context, owner, all).await,
+        Repo::Show { repo } => show(context, &repo).await,
+        Repo::Log { repo, limit } => log(context, &repo, limit).await,
+        Repo::Verify { dir, repo, remote } => {
+            super::verify::verify(context, &dir, repo.as_deref(), &remote).await
+        }
+    }
+}
+
+/// The handle of the configuration's account.
+async fn handle_of(state: &State, account: &AccountId) -> Result<String, Error> {
+    let value = state.account(account).await?.unwrap_or_default();
+    match value.handle.is_empty() {
+        false => Ok(value.handle),
+        true => Err(Error::Missing(
+            "you have no handle to name repositories by: 'guts init --handle H' claims one".into(),
+        )),
+    }
+}
+
+async fn create(context: &Context, args: Create) -> Result<(), Error> {
+    let usage = |error: &dyn std::fmt::Display| Error::Usage(error.to_string());
+    names::check_repo_name(&args.name).map_err(|e| usage(&e))?;
+    names::check_description(&args.description).map_err(|e| usage(&e))?;
+    let here = Git::find(Path::new("."))?;
+    let default_branch = default_branch(here.as_ref(), args.default_branch.as_deref())?;
+    let object_format = object_format(here.as_ref(), args.object_format.as_deref())?;
+    let remote = remote_to_set(here.as_ref(), args.remote.as_deref())?;
+    let (account, signer) = (account_of(context)?, Signer::open(&context.home).await?);
+    let mut chain = context.chain().await?;
+    let owner = handle_of(&chain.state().await?, &account).await?;
+    let action = Action::CreateRepo {
+        actor: account,
+        name: args.name.clone(),
+        description: args.description.clone(),
+        default_branch: default_branch.clone(),
+        object_format,
+    };
+    let bar = context.out.bar("repository");
+    let sent = chain.send(account, &[action], &signer, &bar).await?;
+    drop(bar);
+    let state = chain.state_of(sent.height).await?;
+    let path = format!("{owner}/{}", args.name);
+    let repo = state.repo(&path).await?;
+    let url = format!("{}/{path}.git", context.gateway);
+    context.out.fact(&format!("repository {path} made in block {}", sent.height));
+    context.out.proved(&state);
+    set_up(context, here.as_ref().zip(remote.as_deref()), &url, &signer)?;
+    let mut value = describe(&repo);
+    value["url"] = json!(url);
+    value["remote"] = json!(remote);
+    value["tx"] = json!(sent.hash.to_string());
+    value["proved_height"] = json!(state.height());
+    context.out.result(&value);
+    Ok(())
+}
+
+fn default_branch(here: Option<&Git>, asked: Option<&str>) -> Result<String, Error> {
+    let name = match (asked, here) {
+        (Some(name), _) if name.starts_with("refs/") => name.to_owned(),
+        (Some(name), _) => format!("refs/heads/{name}"),
+        (None, Some(git)) => git.head()?.unwrap_or_else(|| "refs/heads/main".into()),
+        (None, None) => "refs/heads/main".into(),
+    };
+    refs::check_branch(&name).map_err(|error| Error::Usage(format!("{name}: {error}")))?;
+    Ok(name)
+}
+
+fn object_format(here: Option<&Git>, asked: Option<&str>) -> Result<ObjectFormat, Error> {
+    let found = match (asked, here) {
+        (Some(name), _) => Some(name.to_owned()),
+        (None, Some(git)) => git.ask(&["rev-parse", "--show-object-format"])?,
+        (None, None) => None,
+    };
+    Ok(match found.as_deref() {
+        Some("sha256") => ObjectFormat::Sha256,
+        _ => ObjectFormat::Sha1,
+    })
+}
+
+/// The remote to set up: the one asked for, or `origin` where there is none yet.
+fn remote_to_set(here: Option<&Git>, asked: Option<&str>) -> Result<Option<String>, Error> {
+    match (here, asked) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => {
+            Err(Error::Git("this is no git repository: 'git init' makes it one".into()))
+        }
+        (Some(_), Some(name)) => Ok(Some(name.to_owned())),
+        (Some(git), None) => Ok(git.remote("origin")?.is_none().then(|| "origin".to_owned())),
+    }
+}
+
+fn set_up(
+    context: &Context,
+    remote: Option<(&Git, &str)>,
+    url: &str,
+    signer: &Signer,
+) -> Result<(), Error> {
+    let out = &context.out;
+    let settings = git::settings(&signer.for_git());
+    let Some((git, remote)) = remote else {
+        out.line("To push to it, in a git repository:");
+        out.line(&format!("  git remote add origin {url}"));
+        for (name, value) in &settings {
+            out.line(&format!("  git config {name} {}", git::quoted(value)));
+        }
+        return Ok(());
+    };
+    match git.remote(remote)? {
+        None => git.run(&["remote", "add", remote, url])?,
+        Some(_) => git.run(&["remote", "set-url", remote, url])?,
+    };
+    for (name, value) in &settings {
+        git.run(&["config", "--local", name, value])?;
+    }
+    out.fact(&format!("remote {remote} is {url}"));
+    out.fact("pushes from here are signed (gpg.format, user.signingKey, push.gpgSign)");
+    let branch = git.head()?.unwrap_or_default();
+    let branch = branch.strip_prefix("refs/heads/").unwrap_or("main").to_owned();
+    out.line(&format!("Next: git push -u {remote} {branch}"));
+    Ok(())
+}
+
+const fn format_name(format: ObjectFormat) -> &'static str {
+    match format {
+        ObjectFormat::Sha1 => "sha1",
+        ObjectFormat::Sha256 => "sha256",
+    }
+}
+
+fn describe(repo: &Found) -> Value {
+    json!({
+        "id": repo.id.number(),
+        "repo": repo.path(),
+        "description": repo.value.description,
+        "default_branch": repo.value.default_branch,
+        "object_format": format_name(repo.value.object_format()),
+        "archived": repo.value.archived,
+        "created_height": repo.value.created_height,
+    })
+}
+
+async fn list(context: &Context, owner: Option<String>, all: bool) -> Result<(), Error> {
+    let mut chain = context.chain().await?;
+    let state = chain.state().await?;
+    let repos = match (owner, all) {
+        (_, true) => state.repos().await?,
+        (Some(owner), _) => state.repos_of(&owner).await?,
+        (None, _) => state.repos_of(&handle_of(&state, &account_of(context)?).await?).await?,
+    };
+    let width = repos.iter().map(|repo| repo.path().len()).max().unwrap_or(0);
+    for repo in &repos {
+        let archived = if repo.value.archived { " (archived)" } else { "" };
+        let line = format!("{:width$}  {}{archived}", repo.path(), repo.value.description);
+        context.out.line(line.trim_end());
+    }
+    let count = repos.len();
+    context.out.fact(&format!("proved at height {}: {count}, and no other", state.height()));
+    context.out.result(&json!({
+        "repos": repos.iter().map(describe).collect::<Vec<_>>(),
+        "proved_height": state.height(),
+    }));
+    Ok(())
+}
+
+async fn show(context: &Context, path: &str) -> Result<(), Error> {
+    let mut chain = context.chain().await?;
+    let state = chain.state().await?;
+    let repo = state.repo(path).await?;
+    let listing = state.refs(repo.id).await?;
+    let out = &context.out;
+    out.line(&format!("repository  {} (number {})", repo.path(), repo.id));
+    out.line(&format!("about       {}", repo.value.description));
+    out.line(&format!("default     {}", repo.value.default_branch));
+    out.line(&format!("clone       {}/{}.git", context.gateway, repo.path()));
+    if repo.value.archived {
+        out.line("archived    takes no pushes");
+    }
+    for (name, oid) in &listing.refs {
+        out.line(&format!("{oid} {name}"));
+    }
+    out.fact(&format!(
+        "proved at height {}: {} refs, and no other (refs_root {})",
+        state.height(),
+        listing.refs.len(),
+        listing.root
+    ));
+    let mut value = describe(&repo);
+    let refs = listing.refs.iter().map(|(name, oid)| (name.clone(), json!(oid.to_string())));
+    value["refs"] = Value::Object(refs.collect());
+    value["refs_root"] = json!(listing.root.to_string());
+    value["proved_height"] = json!(state.height());
+    out.result(&value);
+    Ok(())
+}
+
+async fn log(context: &Context, path: &str, limit: u64) -> Result<(), Error> {
+    let mut chain = context.chain().await?;
+    let state = chain.state().await?;
+    let repo = state.repo(path).await?;
+    let count = state.refs(repo.id).await?.log_count;
+    let first = count.saturating_sub(limit);
+    let mut entries = Vec::new();
+    for number in (first..count).rev() {
+        let entry = state.log_entry(repo.id, number).await?;
+        let pusher = account_id(&entry.pusher)?;
+        let handle = state.account(&pusher).await?.unwrap_or_default().handle;
+        let who = if handle.is_empty() { pusher.to_string() } else { handle };
+        context.out.line(&log_line(&entry, &who));
+        entries.push(log_json(number, &entry, &pusher, &who));
+    }
+    context.out.fact(&format!(
+        "proved at height {}: {} of {count} entries",
+        state.height(),
+        entries.len()
+    ));
+    context.out.result(&json!({
+        "repo": repo.path(),
+        "count": count,
+        "entries": entries,
+        "proved_height": state.height(),
+    }));
+    Ok(())
+}
+
+fn oid_text(bytes: &[u8]) -> Option<String> {
+    Oid::from_slice(bytes).ok().map(|oid| oid.to_string())
+}
+
+fn log_line(entry: &proto::RefLogEntry, who: &str) -> String {
+    let short = |bytes: &[u8]| oid_text(bytes).map_or_else(|| "-".to_owned(), |t| t[..12].into());
+    let (old, new) = (short(&entry.old), short(&entry.new));
+    let what = match (entry.old.is_empty(), entry.new.is_empty(), entry.forced) {
+        (true, ..) => "made",
+        (_, true, _) => "deleted",
+        (_, _, true) => "forced",
+        _ => "moved",
+    };
+    let (height, name) = (entry.height, &entry.name);
+    format!("block {height}  {what:7}  {old:12} -> {new:12}  {name}  by {who}")
+}
+
+fn log_json(number: u64, entry: &proto::RefLogEntry, pusher: &AccountId, who: &str) -> Value {
+    let key = Key::from_slice(&entry.key).map(|key| sshsig::fingerprint(&key)).ok();
+    json!({
+        "number": number,
+        "ref": entry.name,
+        "old": oid_text(&entry.old),
+        "new": oid_text(&entry.new),
+        "pusher": pusher.to_string(),
+        "who": who,
+        "key": key,
+        "push": hex::encode(&entry.push),
+        "height": entry.height,
+        "time_s": entry.time_s,
+        "forced": entry.forced,
+    })
+}

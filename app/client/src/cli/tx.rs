@@ -1,0 +1,86 @@
+//! `guts tx show`.
+
+use clap::Subcommand;
+use guts_rpc::client::ClientError;
+use guts_schema::{ChainRules, Code, Hash, sshsig, validate};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::{Error, proof};
+
+#[derive(Debug, Subcommand)]
+pub enum Tx {
+    /// A transaction and what came of it
+    Show {
+        /// Its hash
+        hash: String,
+    },
+}
+
+pub async fn run(context: &Context, command: Tx) -> Result<(), Error> {
+    let Tx::Show { hash } = command;
+    let hash: Hash =
+        hash.to_lowercase().parse().map_err(|_| Error::Usage(format!("{hash} is no hash")))?;
+    let mut chain = context.chain().await?;
+    let found = match chain.client().tx(hash.as_bytes(), true).await {
+        Ok(found) => found,
+        Err(ClientError::Rpc(_)) => {
+            return Err(Error::Missing(format!("transaction {hash} is in no block this node has")));
+        }
+        Err(error) => return Err(chain.node_error(error)),
+    };
+    let bytes = &found.tx.0;
+    if Hash::of(bytes) != hash {
+        return Err(Error::Proof("the node gave another transaction".into()));
+    }
+    let height = u64::try_from(found.height).map_err(|_| Error::Proof("height".into()))?;
+    let header = chain.header(height).await?;
+    let data_hash = header.data_hash.unwrap_or_default();
+    let proof = found.proof.as_ref().ok_or_else(|| Error::Proof("there is no proof".into()))?;
+    proof::check_tx(&proof.proof, data_hash.as_bytes(), bytes, found.index)?;
+    let out = &context.out;
+    let tx = validate(bytes, &ChainRules::new(chain.chain_id())).ok();
+    let actions: Vec<&str> =
+        tx.iter().flat_map(|tx| &tx.actions).map(|action| action.kind().name()).collect();
+    out.line(&format!("transaction  {hash}"));
+    if let Some(tx) = &tx {
+        out.line(&format!("payer        {} nonce {}", tx.payer, tx.nonce));
+        out.line(&format!("actions      {}", actions.join(", ")));
+        for signer in &tx.auth {
+            let key = sshsig::fingerprint(&signer.key);
+            out.line(&format!("signed by    {} with {key}", signer.account));
+        }
+    }
+    let result = &found.tx_result;
+    match result.code {
+        0 => out.line("outcome      done"),
+        code => {
+            let name = Code::from_number(code).map_or("unknown code", Code::name);
+            out.line(&format!("outcome      refused ({name}): {}", result.log));
+        }
+    }
+    // Results are in the next header's last_results_hash, whose leaves the node does not give.
+    out.fact(&format!("proved to be in block {height}; the outcome is what the node says"));
+    out.result(&json!({
+        "hash": hash.to_string(),
+        "height": height,
+        "index": found.index,
+        "payer": tx.as_ref().map(|tx| tx.payer.to_string()),
+        "nonce": tx.as_ref().map(|tx| tx.nonce),
+        "actions": actions,
+        "code": result.code,
+        "log": result.log,
+        "events": events(&result.events),
+        "proved_height": height,
+    }));
+    Ok(())
+}
+
+fn events(events: &[guts_rpc::types::Event]) -> Value {
+    let event = |event: &guts_rpc::types::Event| {
+        let pair = |a: &guts_rpc::types::EventAttribute| (a.key.clone(), json!(a.value));
+        let attributes = Value::Object(event.attributes.iter().map(pair).collect());
+        json!({ "type": event.kind, "attributes": attributes })
+    };
+    Value::Array(events.iter().map(event).collect())
+}

@@ -1,0 +1,146 @@
+//! Following headers: pure, on the verifier of `tendermint-light-client-verifier`.
+//!
+//! A header is believed when more than two thirds of its own validators signed it and it is linked
+//! to what was believed before: the next validators named there (the very next header), or more
+//! than a third of their power among the signers (a later one).
+
+use std::time::Duration;
+
+use guts_genesis::{GenesisDoc, PublicKey};
+use serde::{Deserialize, Serialize};
+use tendermint::block::Header;
+use tendermint::block::signed_header::SignedHeader;
+use tendermint::validator::{Info, Set};
+use tendermint::{Hash, Time, chain};
+use tendermint_light_client_verifier::options::Options;
+use tendermint_light_client_verifier::types::{
+    TrustThreshold, TrustedBlockState, UntrustedBlockState,
+};
+use tendermint_light_client_verifier::{ProdVerifier, Verdict, Verifier};
+
+/// How long what was believed may be the base of believing more. Shorter than any unbonding.
+pub const TRUST_PERIOD: Duration = Duration::from_secs(14 * 24 * 3600);
+/// How far a header's time may be ahead of the clock here.
+pub const CLOCK_DRIFT: Duration = Duration::from_secs(30);
+
+/// What is believed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trusted {
+    /// The chain.
+    pub chain_id: chain::Id,
+    /// Height of the header; the one before the first block for the genesis.
+    pub height: u64,
+    /// Its time.
+    pub time: Time,
+    /// Who signs the next header.
+    pub next_validators: Vec<Info>,
+    /// The header; `None` for the genesis.
+    pub header: Option<Header>,
+}
+
+/// A header that is to be believed, with all that it takes.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The header and its commit.
+    pub signed_header: SignedHeader,
+    /// Who had to sign it.
+    pub validators: Set,
+    /// Who has to sign the next.
+    pub next_validators: Set,
+}
+
+/// What comes of a check.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Believed from now on.
+    Trusted(Box<Trusted>),
+    /// Too few of those believed signed it: one in between is needed.
+    TooFar,
+    /// Wrong, and why.
+    Wrong(String),
+}
+
+impl Trusted {
+    /// The validators of a genesis, as if a header before the first had named them.
+    pub fn genesis(doc: &GenesisDoc) -> Result<Self, String> {
+        let chain_id = doc.chain_id.as_str().parse();
+        let time = Time::parse_from_rfc3339(&doc.genesis_time.to_string());
+        // The first block has the time of the genesis, and time must rise.
+        let time = time.ok().and_then(|time| time.checked_sub(Duration::from_nanos(1)));
+        let next_validators =
+            doc.validators.iter().map(|v| info(&v.key, v.power.get())).collect::<Option<_>>();
+        Ok(Self {
+            chain_id: chain_id.map_err(|_| "the chain id of the genesis is malformed")?,
+            height: doc.initial_height.get().saturating_sub(1),
+            time: time.ok_or("the time of the genesis is out of range")?,
+            next_validators: next_validators.ok_or("a validator of the genesis is no ed25519")?,
+            header: None,
+        })
+    }
+
+    /// Checks a later header.
+    pub fn check(&self, block: &Block, period: Duration, now: Time) -> Outcome {
+        let next_validators = Set::without_proposer(self.next_validators.clone());
+        let next_validators_hash = next_validators.hash();
+        if self.header.as_ref().is_some_and(|h| h.next_validators_hash != next_validators_hash) {
+            return Outcome::Wrong("the validators remembered are not those of the header".into());
+        }
+        let Ok(height) = self.height.try_into() else {
+            return Outcome::Wrong("a height out of range".into());
+        };
+        let trusted = TrustedBlockState {
+            chain_id: &self.chain_id,
+            header_time: self.time,
+            height,
+            next_validators: &next_validators,
+            next_validators_hash,
+        };
+        let untrusted = UntrustedBlockState {
+            signed_header: &block.signed_header,
+            validators: &block.validators,
+            next_validators: Some(&block.next_validators),
+        };
+        let options = Options {
+            trust_threshold: TrustThreshold::ONE_THIRD,
+            trusting_period: period,
+            clock_drift: CLOCK_DRIFT,
+        };
+        match ProdVerifier::default().verify_update_header(untrusted, trusted, &options, now) {
+            Verdict::Success => Outcome::Trusted(Box::new(block.trusted())),
+            Verdict::NotEnoughTrust(_) => Outcome::TooFar,
+            Verdict::Invalid(why) => Outcome::Wrong(why.to_string()),
+        }
+    }
+}
+
+impl Block {
+    /// Its height.
+    pub fn height(&self) -> u64 {
+        self.signed_header.header.height.value()
+    }
+
+    fn trusted(&self) -> Trusted {
+        let header = self.signed_header.header.clone();
+        Trusted {
+            chain_id: header.chain_id.clone(),
+            height: header.height.value(),
+            time: header.time,
+            next_validators: self.next_validators.validators().clone(),
+            header: Some(header),
+        }
+    }
+}
+
+/// True when `earlier` is the header that `later` names as the one before it.
+pub fn is_linked(earlier: &Header, later: &Header) -> bool {
+    let named = later.last_block_id.map(|id| id.hash);
+    earlier.chain_id == later.chain_id
+        && earlier.height.increment() == later.height
+        && named == Some(earlier.hash())
+        && named != Some(Hash::None)
+}
+
+fn info(key: &PublicKey, power: u64) -> Option<Info> {
+    let key = tendermint::PublicKey::from_raw_ed25519(key.as_bytes())?;
+    Some(Info::new(key, power.try_into().ok()?))
+}

@@ -1,9 +1,11 @@
 //! A chain as seen through one node that is not trusted.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use guts_genesis::GenesisDoc;
 use guts_rpc::client::{Client, ClientError};
+use guts_schema::AccountId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tendermint::Time;
@@ -31,6 +33,8 @@ pub struct Chain {
     genesis: GenesisDoc,
     trusted: Trusted,
     home: Option<Home>,
+    /// Nonces that come next after what was sent from here: a node's hint may lag.
+    pub(crate) nonces: BTreeMap<AccountId, u64>,
 }
 
 #[derive(Serialize)]
@@ -75,7 +79,8 @@ impl Chain {
             None => Trusted::genesis(&genesis).map_err(Error::Proof)?,
         };
         let (address, home) = (address.to_owned(), Some(home.clone()));
-        Ok(Self { client, address, genesis, trusted, home })
+        let nonces = BTreeMap::new();
+        Ok(Self { client, address, genesis, trusted, home, nonces })
     }
 
     /// Chain id, as pinned.
@@ -224,13 +229,12 @@ impl Chain {
         let other = other.and_then(|found| GenesisDoc::parse(found.genesis.get()).ok());
         match other {
             Some(doc) if genesis_hash(&doc) != genesis_hash(&self.genesis) => {
+                let (found, pinned) = (genesis_hash(&doc), genesis_hash(&self.genesis));
                 Error::Proof(format!(
-                    "the node runs chain {} with genesis {}, pinned is {} with {}; for another network \
-                 set another GUTS_HOME",
+                    "the node runs chain {} with genesis {found}, pinned is {} with {pinned}; for \
+                     another network set another GUTS_HOME",
                     doc.chain_id.as_str(),
-                    genesis_hash(&doc),
                     self.chain_id(),
-                    genesis_hash(&self.genesis),
                 ))
             }
             _ => Error::Proof(why),

@@ -5,8 +5,8 @@
 //! 1. [`home`] pins the genesis: its validators are the first trust.
 //! 2. [`chain`] follows headers from there with the light-client verifier: a header counts when
 //!    more than two thirds of the stake signed it, and is remembered.
-//! 3. [`state`] reads keys with ICS-23 proofs ([`proof`]) against the app hash of such a header. The
-//!    client spells the key itself.
+//! 3. [`state`] reads keys with ICS-23 proofs ([`proof`]) against the app hash of such a header;
+//!    the client spells the key itself.
 //! 4. [`send`] pays, signs ([`signer`]), sends, and waits until the outcome is in a block.
 //!
 //! The binary is in [`cli`].

@@ -61,12 +61,13 @@ impl Chain {
         progress: &dyn Progress,
     ) -> Result<Sent, Error> {
         let request = proto::PageRequest { account: account.to_vec(), ..Default::default() };
-        let nonce: proto::PendingNonce = self.hint(query::NONCE, &request).await?;
+        let hint: proto::PendingNonce = self.hint(query::NONCE, &request).await?;
+        let nonce = self.nonces.get(&account).copied().unwrap_or(0).max(hint.nonce);
         let terms: proto::PaymentTerms = self.hint(query::TERMS, &Default::default()).await?;
         let params = terms.params.clone().unwrap_or_default();
         let until = self.latest().await?.time.unix_timestamp();
         let until = u64::try_from(until).unwrap_or(0).saturating_add(VALID_FOR_S);
-        let draft = Draft::new(self.chain_id(), account, nonce.nonce, actions).valid_until_s(until);
+        let draft = Draft::new(self.chain_id(), account, nonce, actions).valid_until_s(until);
         let kinds = || actions.iter().map(Action::kind);
         let draft = if params.accept_work {
             let anchor = Hash::from_slice(&terms.anchor);
@@ -75,7 +76,7 @@ impl Chain {
             // The longest solution there is: the price must cover whichever is found.
             let size = draft.clone().work(number, anchor, u64::MAX).size_with(1);
             let price = price::of(&params, kinds(), size);
-            let puzzle = Puzzle::new(self.chain_id(), &account, nonce.nonce, &anchor);
+            let puzzle = Puzzle::new(self.chain_id(), &account, nonce, &anchor);
             draft.work(number, anchor, solve(&puzzle, bits_for(price.work), progress))
         } else {
             let size = draft.clone().fee(u64::MAX).size_with(1);
@@ -85,7 +86,9 @@ impl Chain {
             }
         };
         let bytes = signer.sign(draft, account).await?.encode();
-        self.send_bytes(&bytes).await
+        let sent = self.send_bytes(&bytes).await?;
+        self.nonces.insert(account, nonce.saturating_add(1));
+        Ok(sent)
     }
 
     async fn send_bytes(&self, bytes: &[u8]) -> Result<Sent, Error> {

@@ -33,3 +33,8 @@ pub use checker::{Checked, Checker, Direct};
 pub use fault::{Broken, Refusal};
 pub use genesis::AppState;
 pub use mempool::Waiting;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

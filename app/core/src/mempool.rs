@@ -107,10 +107,9 @@ impl Waiting {
 
     /// A transaction that no longer may wait makes room for another with its nonce.
     fn forget(&mut self, tx: &Tx) {
-        if let Some(entries) = self.accounts.get_mut(&tx.payer) {
-            if entries.get(&tx.nonce).is_some_and(|entry| entry.hash == tx.hash) {
-                entries.remove(&tx.nonce);
-            }
+        let Some(entries) = self.accounts.get_mut(&tx.payer) else { return };
+        if entries.get(&tx.nonce).is_some_and(|entry| entry.hash == tx.hash) {
+            entries.remove(&tx.nonce);
         }
     }
 

@@ -54,22 +54,33 @@ impl From<Fault> for QueryFault {
     }
 }
 
+/// Writes a module's part of genesis.
+pub type Init = fn(&mut Run<'_>, &Origin<'_>) -> Result<(), Broken>;
+/// A module's hook before the transactions of a block, given its attestations.
+pub type Begin = fn(&mut Run<'_>, Option<&Attested>) -> Result<(), Broken>;
+/// A module's hook after the transactions of a block.
+pub type End = fn(&mut Run<'_>) -> Result<(), Broken>;
+/// Answers the queries of a module: path and data.
+pub type Query = fn(&dyn Read, &str, &[u8]) -> Answer;
+/// Audits a module's part of the whole state; the error says what is wrong.
+pub type Audit = fn(&Whole) -> Result<(), Broken>;
+
 /// A module's part in each walk; absent where it has none.
 pub struct Module {
     /// Its name, which is also that of its part of the genesis app_state.
     pub name: &'static str,
     /// Writes its part of genesis.
-    pub init: fn(&mut Run<'_>, &Origin<'_>) -> Result<(), Broken>,
+    pub init: Init,
     /// Reads it back: `export(init(x)) == x`.
     pub export: fn(&Whole, &mut AppState) -> Result<(), Broken>,
     /// Before the transactions of a block.
-    pub begin: Option<fn(&mut Run<'_>, Option<&Attested>) -> Result<(), Broken>>,
+    pub begin: Option<Begin>,
     /// After them.
-    pub end: Option<fn(&mut Run<'_>) -> Result<(), Broken>>,
+    pub end: Option<End>,
     /// Answers queries.
-    pub query: Option<fn(&dyn Read, &str, &[u8]) -> Answer>,
-    /// Audits the whole state; the text says what is wrong.
-    pub audit: Option<fn(&Whole) -> Result<(), Broken>>,
+    pub query: Option<Query>,
+    /// Audits.
+    pub audit: Option<Audit>,
 }
 
 /// All modules, leftmost first.

@@ -3,7 +3,7 @@
 //! Every encoding is spelled here, so that a database only keeps ordered rows in columns.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{StateError, Version};
 
@@ -187,6 +187,21 @@ impl MemoryStore {
         self.rows.insert(Column::Stale, later);
     }
 
+    /// Every key and value of the state as `version` left it; for audits, which the tree itself
+    /// cannot serve.
+    pub fn entries(&self, version: Version) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StateError> {
+        let mut entries = BTreeMap::new();
+        let none = BTreeMap::new();
+        for (hash, key) in self.rows.get(&Column::Preimages).unwrap_or(&none) {
+            let row = |version: Version| [&hash[..], &version.to_be_bytes()].concat();
+            let value = self.last(Column::Values, &row(0), &row(version))?;
+            if let Some((1, value)) = value.as_ref().and_then(|(_, value)| value.split_first()) {
+                entries.insert(key.clone(), value.to_vec());
+            }
+        }
+        Ok(entries)
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.values().map(BTreeMap::len).sum()
@@ -205,5 +220,16 @@ impl Store for MemoryStore {
 
     fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError> {
         Ok(last_in(&self.rows, column, low, high))
+    }
+}
+
+/// A memory store that is written while snapshots read it, as a database is.
+impl Store for RwLock<MemoryStore> {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.read().unwrap_or_else(PoisonError::into_inner).get(column, key)
+    }
+
+    fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError> {
+        self.read().unwrap_or_else(PoisonError::into_inner).last(column, low, high)
     }
 }

@@ -180,6 +180,7 @@ proptest! {
             history.push(model.clone());
         }
         for (height, model) in (1..).zip(&history) {
+            prop_assert_eq!(&world.store.entries(height).unwrap(), model);
             let snapshot = world.snapshot(height);
             let root = snapshot.root().unwrap().hash;
             for key in (0..4u8).flat_map(|a| [vec![a], vec![a, 0], vec![a, 1], vec![a, 3]]) {

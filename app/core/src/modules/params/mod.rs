@@ -29,3 +29,6 @@ pub const MODULE: Module = Module {
     query: None,
     audit: None,
 };
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! Genesis parameters that contradict themselves are refused, by name.
+
+use super::Genesis;
+use crate::genesis::AppState;
+use crate::testing::World;
+
+fn refused(change: impl FnOnce(&mut Genesis)) -> String {
+    let mut state = AppState::default();
+    change(&mut state.params);
+    World::try_genesis(4, &state).err().expect("refused").to_string()
+}
+
+#[test]
+fn contradictions_are_refused() {
+    assert!(refused(|p| p.prices[0].kind = "fly".into()).contains("\"fly\""));
+    assert!(refused(|p| p.prices.reverse()).contains("in order"));
+    assert!(refused(|p| (p.accept_work, p.accept_fee) = (false, false)).contains("accept_fee"));
+    assert!(refused(|p| p.push_window_s = 100).contains("push_window_s"));
+    assert!(refused(|p| p.push_deadline_s = 0).contains("push_deadline_s"));
+    assert!(refused(|p| p.pack_bytes_max = u64::MAX).contains("in flight"));
+}
+
+#[test]
+fn unknown_fields_are_refused() {
+    assert!(AppState::parse(br#"{"params":{"acept_work":true}}"#).is_err());
+    assert!(AppState::parse(br#"{"extra":{}}"#).is_err());
+    assert_eq!(AppState::parse(b"{}").unwrap(), AppState::default());
+    assert_eq!(AppState::parse(b"").unwrap(), AppState::default());
+}

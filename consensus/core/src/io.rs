@@ -24,7 +24,7 @@ use guts_abci::proto::abci as pb;
 use guts_genesis::{Address, Height, Power, Round, Signature, Time};
 
 use crate::messages::Message;
-use crate::types::{Block, BlockId, Evidence, ExtendedCommit, Part, ValidatorSet};
+use crate::types::{Block, BlockId, Evidence, ExtendedCommit, Part, State, ValidatorSet};
 use crate::wal::Entry;
 
 /// The time at which an input is handled, read once by the shell.
@@ -145,6 +145,9 @@ pub enum Record {
         /// The answer, whole.
         response: Arc<pb::ResponseFinalizeBlock>,
     },
+    /// The state after a block; replaces the one before. `last_validators`, `validators` and
+    /// `next_validators` of it are what the RPC answers for its height, +1 and +2.
+    State(Arc<State>),
     /// Evidence that was verified and waits to be put into a block.
     EvidencePending(Arc<Evidence>),
     /// Evidence (by hash) that is in a block or has expired: no longer pending.
@@ -234,7 +237,7 @@ pub enum Action {
         height: Height,
     },
     /// The application has committed a block: it may be shown to clients. [`Record::Block`],
-    /// [`Record::Response`] of it were appended before.
+    /// [`Record::Response`] and [`Record::State`] of it were appended before.
     Committed(Arc<Committed>),
     /// Blocks below this height are no longer needed by the application or for evidence.
     Prune {
@@ -254,11 +257,12 @@ pub enum Action {
 pub struct Committed {
     /// The block's height.
     pub height: Height,
-    /// The block and its commit; absent when the handshake replays a block whose parts the store
-    /// has.
-    pub decided: Option<Arc<Decided>>,
+    /// The block and its commit.
+    pub decided: Arc<Decided>,
     /// What the application answered to FinalizeBlock.
     pub response: Arc<pb::ResponseFinalizeBlock>,
+    /// The state after it.
+    pub state: Arc<State>,
 }
 
 /// Whom to send to.

@@ -1,10 +1,14 @@
-//! Recorded vectors of CometBFT v0.38.25 against the types of this crate.
+//! Recorded vectors of CometBFT v0.38.25 against the types of this crate, and whole engines in one
+//! process with an instant network, a log in memory and the kvstore application.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod blocks;
 mod chain;
+mod cluster;
 mod evidence;
 mod extended;
+mod faults;
+mod happy;
 mod merkle;
 mod support;
 mod validators;

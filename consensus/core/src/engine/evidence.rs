@@ -1,0 +1,273 @@
+//! Evidence of misbehaviour: found, verified, passed on, put into a block, and done with.
+//!
+//! Two votes that contradict each other become evidence when the block of their height is
+//! decided, because evidence states that block's time. It is kept until it is in a block or both
+//! age limits have passed, across restarts.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use guts_genesis::{Height, Time};
+
+use super::{Action, Engine, Pending};
+use crate::height::Progress;
+use crate::io::{ClientReply, Load, Loaded, Offence, PeerId, Record, Ticket};
+use crate::messages::Message;
+use crate::types::{
+    Block, DuplicateVote, Evidence, Hash, State, ValidatorSet, Vote, is_evidence_expired,
+};
+
+/// Heights whose validators and time are remembered.
+const CONTEXTS_MAX: usize = 2_000;
+/// Pieces of evidence that wait at most; there is no more than one for each fault.
+const PENDING_MAX: usize = 1_000;
+/// Pairs of votes of the height in progress kept at most.
+const UNFINISHED_MAX: usize = 200;
+
+/// The evidence pool.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Evidences {
+    pending: BTreeMap<Hash, Arc<Evidence>>,
+    /// In a block already, by hash.
+    done: BTreeMap<Hash, Height>,
+    /// Pairs of votes of the height in progress.
+    unfinished: Vec<(Vote, Vote)>,
+    contexts: BTreeMap<Height, (Time, Arc<ValidatorSet>)>,
+    validators: Option<Arc<ValidatorSet>>,
+}
+
+/// What is thought of a piece of evidence.
+enum Opinion {
+    Good,
+    Bad(&'static str),
+    Known,
+    /// Its height's validators have to be loaded.
+    Unknown,
+}
+
+impl Evidences {
+    pub(super) fn new(pending: Vec<Evidence>) -> Evidences {
+        let pending = pending.into_iter().map(|e| (e.hash(), Arc::new(e))).collect();
+        Evidences { pending, ..Evidences::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// What goes into the next block: the oldest first, as much as fits.
+    pub(super) fn for_block(&self, state: &State) -> Vec<Evidence> {
+        let mut room = u64::try_from(state.consensus_params.evidence_max_bytes).unwrap_or(0);
+        let mut list: Vec<&Arc<Evidence>> =
+            self.pending.values().filter(|e| !is_expired(state, e)).collect();
+        list.sort_by_key(|evidence| evidence.height());
+        let fits = list.into_iter().take_while(|evidence| {
+            let len = evidence.encoded_len();
+            let fits = len <= room;
+            room = room.saturating_sub(len);
+            fits
+        });
+        fits.map(|evidence| Evidence::clone(evidence)).collect()
+    }
+
+    pub(super) fn has_pending(&self, state: &State) -> bool {
+        self.pending.values().any(|evidence| !is_expired(state, evidence))
+    }
+
+    /// A height begins: its validators are what its evidence is judged by.
+    pub(super) fn on_height(&mut self, _: &State, cur: &Progress) {
+        self.validators = Some(cur.validators.clone());
+    }
+
+    /// A block is committed. Gives back what to record.
+    pub(super) fn on_block(&mut self, block: &Block, state: &State) -> Vec<Record> {
+        let (height, time) = (state.last_block_height, state.last_block_time);
+        let mut records = Vec::new();
+        if let Some(validators) = &self.validators {
+            self.contexts.insert(height, (time, validators.clone()));
+        }
+        while self.contexts.len() > CONTEXTS_MAX {
+            self.contexts.pop_first();
+        }
+        for evidence in block.evidence() {
+            let hash = evidence.hash();
+            self.pending.remove(&hash);
+            self.done.insert(hash, evidence.height());
+            records.push(done(&hash, evidence.height(), true));
+        }
+        let expired: Vec<(Hash, Height)> = self
+            .pending
+            .iter()
+            .filter(|(_, evidence)| is_expired(state, evidence))
+            .map(|(hash, evidence)| (*hash, evidence.height()))
+            .collect();
+        for (hash, height) in expired {
+            self.pending.remove(&hash);
+            records.push(done(&hash, height, false));
+        }
+        let age = u64::try_from(state.consensus_params.evidence_max_age_num_blocks).unwrap_or(0);
+        let oldest = Height(height.0.saturating_sub(age.saturating_mul(2)));
+        self.done.retain(|_, of| *of >= oldest);
+        records
+    }
+}
+
+fn done(hash: &Hash, height: Height, committed: bool) -> Record {
+    let hash = hash.as_bytes().try_into().expect("evidence has a hash");
+    Record::EvidenceDone { hash, height, committed }
+}
+
+fn is_expired(state: &State, evidence: &Evidence) -> bool {
+    let params = &state.consensus_params;
+    is_evidence_expired(
+        (state.last_block_height.wire(), state.last_block_time),
+        (evidence.height().wire(), evidence.time()),
+        (params.evidence_max_age_num_blocks, params.evidence_max_age_duration_ns),
+    )
+}
+
+impl Engine {
+    /// Two verified votes of one validator contradict each other.
+    pub(super) fn on_equivocation(&mut self, earlier: Vote, later: Vote) {
+        self.counters.equivocations += 1;
+        if earlier.height < self.cur.height {
+            let time = self.state.last_block_time;
+            let validators = Arc::new(self.state.last_validators.clone());
+            self.make_evidence(earlier, later, time, &validators);
+        } else if self.evidences.unfinished.len() < UNFINISHED_MAX {
+            self.evidences.unfinished.push((earlier, later));
+        }
+    }
+
+    /// The block of the height is decided: its contradictions become evidence.
+    pub(super) fn finish_evidence(&mut self, time: Time, validators: &Arc<ValidatorSet>) {
+        for (earlier, later) in std::mem::take(&mut self.evidences.unfinished) {
+            self.make_evidence(earlier, later, time, validators);
+        }
+    }
+
+    fn make_evidence(
+        &mut self,
+        earlier: Vote,
+        later: Vote,
+        time: Time,
+        validators: &Arc<ValidatorSet>,
+    ) {
+        if let Ok(evidence) = DuplicateVote::new(earlier, later, time, validators) {
+            self.take_evidence(Evidence::DuplicateVote(Box::new(evidence)));
+        }
+    }
+
+    /// Keeps verified evidence and passes it on.
+    fn take_evidence(&mut self, evidence: Evidence) {
+        let hash = evidence.hash();
+        let known = self.evidences.pending.contains_key(&hash)
+            || self.evidences.done.contains_key(&hash)
+            || self.evidences.pending.len() >= PENDING_MAX;
+        if known {
+            return;
+        }
+        let evidence = Arc::new(evidence);
+        self.evidences.pending.insert(hash, evidence.clone());
+        self.out.records.push(Record::EvidencePending(evidence.clone()));
+        self.broadcast(Message::Evidence(vec![Evidence::clone(&evidence)]));
+    }
+
+    pub(super) fn on_evidence(&mut self, peer: PeerId, list: Vec<Evidence>) {
+        for evidence in list {
+            match self.judge_evidence(&evidence) {
+                Opinion::Good => self.take_evidence(evidence),
+                Opinion::Bad(why) => return self.report(peer, Offence::BadEvidence(why)),
+                Opinion::Known => {}
+                Opinion::Unknown => self.load_evidence(evidence, Some(peer)),
+            }
+        }
+    }
+
+    pub(super) fn on_submitted_evidence(&mut self, ticket: Ticket, evidence: Evidence) {
+        let hash: [u8; 32] = evidence.hash().as_bytes().try_into().unwrap_or_default();
+        let answer = match self.judge_evidence(&evidence) {
+            Opinion::Good => {
+                self.take_evidence(evidence);
+                Ok(hash)
+            }
+            Opinion::Known => Ok(hash),
+            Opinion::Bad(why) => Err(why.to_owned()),
+            Opinion::Unknown => {
+                self.load_evidence(evidence, None);
+                Ok(hash)
+            }
+        };
+        self.act(Action::Reply { ticket, reply: ClientReply::Evidence(answer) });
+    }
+
+    fn load_evidence(&mut self, evidence: Evidence, from: Option<PeerId>) {
+        let load = Load::Validators(evidence.height());
+        let ticket = self.ticket(Pending::EvidenceLoad(Box::new(evidence), from));
+        self.act(Action::Load { ticket, load });
+    }
+
+    pub(super) fn on_evidence_loaded(
+        &mut self,
+        evidence: Evidence,
+        from: Option<PeerId>,
+        loaded: Loaded,
+    ) {
+        let Loaded::Validators { validators, time } = loaded else { return };
+        self.evidences.contexts.insert(evidence.height(), (time, validators));
+        match (self.judge_evidence(&evidence), from) {
+            (Opinion::Good, _) => self.take_evidence(evidence),
+            (Opinion::Bad(why), Some(peer)) => self.report(peer, Offence::BadEvidence(why)),
+            _ => {}
+        }
+    }
+
+    fn judge_evidence(&self, evidence: &Evidence) -> Opinion {
+        let hash = evidence.hash();
+        let pool = &self.evidences;
+        if pool.pending.contains_key(&hash) || pool.done.contains_key(&hash) {
+            return Opinion::Known;
+        }
+        let height = evidence.height();
+        if height > self.state.last_block_height || is_expired(&self.state, evidence) {
+            return Opinion::Known; // not yet, or no longer, to be judged: no offence
+        }
+        let Evidence::DuplicateVote(votes) = evidence else {
+            return Opinion::Bad("attacks on light clients cannot be judged by this version");
+        };
+        let Some((time, validators)) = pool.contexts.get(&height) else { return Opinion::Unknown };
+        if votes.time != *time {
+            return Opinion::Bad("states another time than its block's");
+        }
+        let (scheme, chain_id) = (self.common.scheme.as_ref(), &self.common.chain_id);
+        match votes.verify(scheme, chain_id, validators) {
+            Ok(()) => Opinion::Good,
+            Err(_) => Opinion::Bad("does not prove anything"),
+        }
+    }
+
+    /// Whether a proposed block's evidence is all good, new and of age. What cannot be judged yet
+    /// is looked up, so that it can be in the next round.
+    pub(super) fn evidence_is_fine(&mut self, block: &Block) -> bool {
+        let mut seen = Vec::new();
+        for evidence in block.evidence() {
+            let hash = evidence.hash();
+            let twice = seen.contains(&hash) || self.evidences.done.contains_key(&hash);
+            if twice || is_expired(&self.state, evidence) {
+                return false;
+            }
+            seen.push(hash);
+            if self.evidences.pending.contains_key(&hash) {
+                continue;
+            }
+            match self.judge_evidence(evidence) {
+                Opinion::Good => self.take_evidence(evidence.clone()),
+                Opinion::Unknown => {
+                    self.load_evidence(evidence.clone(), None);
+                    return false;
+                }
+                Opinion::Bad(_) | Opinion::Known => return false,
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,500 @@
+//! The engine: heights one after another, and everything around them.
+//!
+//! One struct, one file for each duty: `handshake` (the application may be anywhere behind us),
+//! `rounds` (what the round machine wants becomes calls, signatures and messages), `commit` (a
+//! decision becomes a committed block and the next height), `recover` (the height in progress
+//! comes back from the log), `peers` (what others say), `pool` (transactions and clients),
+//! `evidence`, `sync` (blocks that others decided without us), `pacing` (when to begin).
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use guts_abci::proto::abci as pb;
+use guts_genesis::{Address, GenesisDoc, Height, Round, SignatureScheme, Time};
+
+use crate::config::{Canary, Config};
+use crate::guard::Guard;
+use crate::height::{Common, Progress, Tally};
+use crate::io::{
+    Action, AppAnswer, AppCall, Counters, Decided, Input, Now, Output, PeerId, Record,
+    SignPosition, SignRequest, Status, StepName, Ticket, TimerId, To,
+};
+use crate::mempool::{Mempool, TxKey};
+use crate::messages::Message;
+use crate::types::{Block, BlockId, CommitSig, Evidence, Invalid, State, Vote};
+use crate::wal::{Entry, Intent};
+
+mod commit;
+mod evidence;
+mod handshake;
+mod pacing;
+mod peers;
+mod pool;
+mod recover;
+mod rounds;
+mod sync;
+
+use evidence::Evidences;
+use handshake::Handshake;
+use peers::Peer;
+use sync::Sync;
+
+/// What an engine starts from: what the shell found on its disk.
+#[derive(Clone)]
+pub struct Boot {
+    /// The genesis document.
+    pub genesis: Arc<GenesisDoc>,
+    /// This node's validator address, if it has a validator key.
+    pub me: Option<Address>,
+    /// How signatures are checked.
+    pub scheme: Arc<dyn SignatureScheme>,
+    /// The last [`Record::State`]; none before the first.
+    pub state: Option<State>,
+    /// The lowest block in the store; zero if it is empty.
+    pub base: Height,
+    /// The highest block in the store.
+    pub last_block: Option<Arc<Decided>>,
+    /// The entries of the log.
+    pub log: Vec<Entry>,
+    /// The last point at which the signer is known to have signed, from wherever else that is
+    /// known (`priv_validator_state.json`).
+    pub last_sign: Option<SignPosition>,
+    /// Evidence that waits ([`Record::EvidencePending`] without its [`Record::EvidenceDone`]).
+    pub evidence: Vec<Evidence>,
+}
+
+/// Why an engine cannot start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BootError {
+    /// The genesis document does not make a state.
+    #[error("the genesis document is not usable: {0}")]
+    Genesis(Invalid),
+    /// The data are of another chain.
+    #[error("the data directory is of chain {found}, the genesis document of chain {expected}")]
+    ForeignChain {
+        /// In the stored state.
+        found: String,
+        /// In the genesis document.
+        expected: String,
+    },
+}
+
+/// What an answer is for.
+#[derive(Clone, Debug)]
+enum Pending {
+    Info,
+    InitChain,
+    Prepare(Height, Round, Block),
+    Process(Height, BlockId),
+    Extend(Height, Round, BlockId),
+    VerifyExtension(Box<Vote>, PeerId),
+    Finalize(Height),
+    Commit(Height),
+    Check { key: TxKey, tx: Bytes, reply: Option<Ticket>, height: Height },
+    Recheck(TxKey),
+    Sign(Box<Intent>),
+    HandshakeLoad,
+    EvidenceLoad(Box<Evidence>, Option<PeerId>),
+}
+
+impl Pending {
+    fn is_app(&self) -> bool {
+        !matches!(self, Pending::Sign(_) | Pending::EvidenceLoad(..))
+    }
+}
+
+/// What the engine as a whole is doing.
+#[derive(Clone, Debug)]
+enum Phase {
+    /// The application is not connected.
+    NoApp,
+    /// Shaking hands.
+    Handshake(Handshake),
+    /// Working.
+    Running,
+    /// Stopped for good.
+    Halted(String),
+}
+
+/// The block before the height in progress, and the precommits for it, late ones included.
+#[derive(Clone)]
+struct LastCommit {
+    decided: Arc<Decided>,
+    tally: Tally,
+}
+
+/// A decision on its way through the application.
+#[derive(Clone)]
+struct Deciding {
+    commit: LastCommit,
+    /// The answer to FinalizeBlock and the state it leads to, once it is there.
+    after: Option<(Arc<pb::ResponseFinalizeBlock>, Arc<State>)>,
+    synced: bool,
+}
+
+/// A consensus engine.
+pub struct Engine {
+    config: Config,
+    common: Common,
+    genesis: Arc<GenesisDoc>,
+    now: Now,
+    out: Output,
+    tickets: u64,
+    pending: BTreeMap<Ticket, Pending>,
+    phase: Phase,
+    state: Arc<State>,
+    /// Heights in the block store.
+    base: Height,
+    store_height: Height,
+    /// A log that has not been put back into the height in progress yet.
+    log: Vec<Entry>,
+    /// Own intents of the height in progress.
+    intents: BTreeMap<SignPosition, Intent>,
+    guard: Guard,
+    cur: Progress,
+    last: Option<LastCommit>,
+    deciding: Option<Deciding>,
+    pacing: pacing::Pace,
+    mempool: Mempool,
+    evidences: Evidences,
+    peers: BTreeMap<PeerId, Peer>,
+    sync: Sync,
+    gossip: pool::Gossip,
+    counters: Counters,
+}
+
+impl Engine {
+    /// An engine that waits for its application ([`Input::AppUp`]).
+    pub fn new(config: Config, boot: Boot) -> Result<Engine, BootError> {
+        let genesis = boot.genesis;
+        let state = match boot.state {
+            Some(state) => state,
+            None => State::from_genesis(&genesis).map_err(BootError::Genesis)?,
+        };
+        if state.chain_id != genesis.chain_id.as_str() {
+            return Err(BootError::ForeignChain {
+                found: state.chain_id,
+                expected: genesis.chain_id.as_str().to_owned(),
+            });
+        }
+        let common = Common {
+            chain_id: state.chain_id.clone(),
+            scheme: boot.scheme,
+            me: boot.me,
+            forget_lock: config.canary == Some(Canary::ForgetLock),
+            quorum_minus_one: config.canary == Some(Canary::QuorumMinusOne),
+        };
+        let mut guard = Guard::default();
+        boot.last_sign.into_iter().for_each(|at| guard.restore_position(at));
+        for entry in &boot.log {
+            if let Entry::Intent(intent) = entry {
+                guard.restore(intent.clone());
+            }
+        }
+        let state = Arc::new(state);
+        let mut engine = Engine {
+            mempool: Mempool::new(config.mempool),
+            evidences: Evidences::new(boot.evidence),
+            cur: progress(&state, &common),
+            now: Now { mono: Duration::ZERO, wall: Time::EPOCH },
+            out: Output::default(),
+            tickets: 0,
+            pending: BTreeMap::new(),
+            phase: Phase::NoApp,
+            base: boot.base,
+            store_height: boot.last_block.as_ref().map_or(Height::ZERO, |d| d.commit.height),
+            log: boot.log,
+            intents: BTreeMap::new(),
+            guard,
+            last: None,
+            deciding: None,
+            pacing: pacing::Pace::default(),
+            peers: BTreeMap::new(),
+            sync: Sync::default(),
+            gossip: pool::Gossip::default(),
+            counters: Counters::default(),
+            config,
+            common,
+            genesis,
+            state,
+        };
+        engine.last = boot.last_block.map(|decided| engine.last_commit_of(decided));
+        Ok(engine)
+    }
+
+    /// Handles one input. Total: every input has an output, whatever it says.
+    pub fn step(&mut self, now: Now, input: Input) -> Output {
+        self.now = now;
+        if !matches!(self.phase, Phase::Halted(_)) || matches!(input, Input::Client { .. }) {
+            self.dispatch(input);
+            self.settle();
+        }
+        if self.config.audit {
+            self.audit();
+        }
+        self.check_invariants();
+        std::mem::take(&mut self.out)
+    }
+
+    fn dispatch(&mut self, input: Input) {
+        match input {
+            Input::AppUp => self.on_app_up(),
+            Input::AppDown => self.on_app_down(),
+            Input::App { ticket, answer } => {
+                let Some(pending) = self.pending.remove(&ticket) else { return };
+                match answer {
+                    Ok(answer) => self.on_app(pending, answer),
+                    Err(error) => self.on_app_exception(pending, &error.0),
+                }
+            }
+            Input::PeerUp(peer) => self.on_peer_up(peer),
+            Input::PeerDown(peer) => self.on_peer_down(peer),
+            Input::Message { peer, message } => self.on_message(peer, message),
+            Input::Timer(timer) => self.on_timer(timer),
+            Input::Signed { ticket, outcome } => {
+                if let Some(Pending::Sign(intent)) = self.pending.remove(&ticket) {
+                    self.on_signed(*intent, outcome);
+                }
+            }
+            Input::Loaded { ticket, loaded } => match self.pending.remove(&ticket) {
+                Some(Pending::HandshakeLoad) => self.on_handshake_loaded(loaded),
+                Some(Pending::EvidenceLoad(evidence, from)) => {
+                    self.on_evidence_loaded(*evidence, from, loaded);
+                }
+                _ => {}
+            },
+            Input::Client { ticket, request } => self.on_client(ticket, request),
+        }
+    }
+
+    fn on_app(&mut self, pending: Pending, answer: AppAnswer) {
+        match (pending, answer) {
+            (Pending::Info, AppAnswer::Info(info)) => self.on_info(&info),
+            (Pending::InitChain, AppAnswer::InitChain(answer)) => self.on_init_chain(&answer),
+            (Pending::Prepare(height, round, draft), AppAnswer::PrepareProposal(answer)) => {
+                self.on_prepared((height, round), &draft, answer);
+            }
+            (Pending::Process(height, id), AppAnswer::ProcessProposal(answer)) => {
+                self.on_processed(height, &id, &answer);
+            }
+            (Pending::Extend(height, round, id), AppAnswer::ExtendVote(answer)) => {
+                self.on_extended(height, round, id, answer.vote_extension);
+            }
+            (Pending::VerifyExtension(vote, peer), AppAnswer::VerifyVoteExtension(answer)) => {
+                self.on_extension_verified(*vote, peer, &answer);
+            }
+            (Pending::Finalize(height), AppAnswer::FinalizeBlock(answer)) => match self.phase {
+                Phase::Handshake(_) => self.on_replay_finalized(height, *answer),
+                _ => self.on_finalized(height, *answer),
+            },
+            (Pending::Commit(height), AppAnswer::Commit(answer)) => match self.phase {
+                Phase::Handshake(_) => self.on_replay_committed(height),
+                _ => self.on_app_committed(height, &answer),
+            },
+            (Pending::Check { key, tx, reply, height }, AppAnswer::CheckTx(answer)) => {
+                self.on_checked(key, tx, reply, height, answer);
+            }
+            (Pending::Recheck(key), AppAnswer::CheckTx(answer)) => {
+                self.on_rechecked(&key, &answer);
+            }
+            (pending, _) => {
+                self.halt(format!("the application answered another kind: {pending:?}"))
+            }
+        }
+    }
+
+    /// An exception says that the application is broken: nothing it said before can be built on.
+    /// One in CheckTx is about one transaction and does no harm.
+    fn on_app_exception(&mut self, pending: Pending, text: &str) {
+        match pending {
+            Pending::Check { key, tx, reply, .. } => self.on_check_failed(key, tx, reply, text),
+            Pending::Recheck(key) => self.mempool.drop_rechecked(&key),
+            _ => self.halt(format!("the application failed: {text}")),
+        }
+    }
+
+    fn on_timer(&mut self, timer: TimerId) {
+        match timer {
+            TimerId::Propose(..) | TimerId::Prevote(..) | TimerId::Precommit(..) => {
+                self.on_timeout(timer);
+            }
+            TimerId::Commit(height) => self.on_commit_pause_over(height),
+            TimerId::EmptyBlock(height) => self.on_empty_block_due(height),
+            TimerId::Heal => self.on_heal(),
+            TimerId::Sync => self.on_sync_timer(),
+            TimerId::Gossip => self.on_gossip_due(),
+        }
+    }
+
+    /// Runs on whatever the input has made possible.
+    fn settle(&mut self) {
+        if matches!(self.phase, Phase::Running) {
+            self.maybe_start();
+            self.advance(None);
+            self.drive_sync();
+        }
+    }
+
+    // What steps put into the output.
+
+    fn record(&mut self, entry: Entry) {
+        self.out.records.push(Record::Wal(entry));
+    }
+
+    fn act(&mut self, action: Action) {
+        self.out.actions.push(action);
+    }
+
+    fn ticket(&mut self, pending: Pending) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.pending.insert(ticket, pending);
+        ticket
+    }
+
+    fn call(&mut self, pending: Pending, call: AppCall) {
+        let ticket = self.ticket(pending);
+        self.act(Action::App { ticket, call });
+    }
+
+    fn broadcast(&mut self, message: Message) {
+        if !self.peers.is_empty() {
+            self.act(Action::Send { to: To::All, message: Arc::new(message) });
+        }
+    }
+
+    fn send(&mut self, peer: PeerId, message: Message) {
+        self.act(Action::Send { to: To::Peer(peer), message: Arc::new(message) });
+    }
+
+    /// Asks for a signature of an intent that is durable (or becomes so with this output).
+    fn ask_signature(&mut self, intent: Intent) {
+        let extension = match &intent {
+            Intent::Vote(vote) if self.is_extended_at(vote) => {
+                Some(vote.extension_sign_bytes(&self.common.chain_id))
+            }
+            _ => None,
+        };
+        let bytes = intent.sign_bytes(&self.common.chain_id);
+        let request = SignRequest { at: intent.position(), bytes, extension };
+        let ticket = self.ticket(Pending::Sign(Box::new(intent)));
+        self.act(Action::Sign { ticket, request });
+    }
+
+    fn is_extended_at(&self, vote: &Vote) -> bool {
+        vote.is_extendable() && self.cur.extended && vote.height == self.cur.height
+    }
+
+    /// [S-5] Stops for good rather than contradict what was decided.
+    fn halt(&mut self, reason: String) {
+        if matches!(self.phase, Phase::Halted(_)) {
+            return;
+        }
+        self.pending.retain(|_, pending| !pending.is_app());
+        self.act(Action::Halt { reason: reason.clone() });
+        self.phase = Phase::Halted(reason);
+    }
+
+    fn last_commit_of(&self, decided: Arc<Decided>) -> LastCommit {
+        let validators = match self.state.last_block_height == decided.commit.height {
+            true => &self.state.last_validators,
+            false => &self.state.validators,
+        };
+        let mut tally = Tally::new(Arc::new(validators.clone()), self.common.quorum_minus_one);
+        for index in 0..decided.commit.signatures.len() {
+            decided.commit.vote(index).into_iter().for_each(|vote| {
+                tally.add(vote);
+            });
+        }
+        LastCommit { decided, tally }
+    }
+
+    /// What the shell and its RPC need to know.
+    pub fn status(&self) -> Status {
+        let address = self.common.me;
+        let me = address.and_then(|me| self.state.validators.by_address(&me));
+        Status {
+            height: self.state.last_block_height,
+            block_id: self.state.last_block_id,
+            time: self.state.last_block_time,
+            app_hash: self.state.app_hash.clone(),
+            base: self.base,
+            round: self.cur.machine.round,
+            step: self.step_name(),
+            catching_up: self.is_catching_up(),
+            halted: match &self.phase {
+                Phase::Halted(reason) => Some(reason.clone()),
+                _ => None,
+            },
+            validator: me.map(|(_, validator)| (validator.address, validator.power)),
+            mempool_txs: self.mempool.len(),
+            mempool_bytes: self.mempool.bytes(),
+            evidence: self.evidences.len() as u64,
+            participation: self.participation(),
+            peers: self.peers.iter().map(|(peer, known)| known.status(*peer)).collect(),
+            counters: self.counters,
+        }
+    }
+
+    fn participation(&self) -> Vec<(Address, bool)> {
+        let Some(last) = &self.last else { return Vec::new() };
+        let voters = last.tally.voters();
+        let validators = last.tally.validators().validators().iter().enumerate();
+        validators.map(|(index, v)| (v.address, voters.get(index))).collect()
+    }
+
+    fn step_name(&self) -> StepName {
+        match (self.cur.started, self.cur.machine.decided) {
+            (_, true) => StepName::Commit,
+            (false, _) => StepName::NewHeight,
+            _ => self.cur.machine.step.name(),
+        }
+    }
+
+    /// The application is behind, or other nodes are ahead.
+    fn is_catching_up(&self) -> bool {
+        !matches!(self.phase, Phase::Running) || self.sync.is_active()
+    }
+
+    /// What must hold between any two steps, as far as it can be seen cheaply.
+    fn check_invariants(&self) {
+        self.cur.machine.check_invariants();
+        let next = self.state.next_height();
+        assert_eq!(self.cur.height, next, "[S-5] the height in progress follows the state");
+        if let Some(last) = &self.last
+            && matches!(self.phase, Phase::Running)
+        {
+            let id = last.decided.id;
+            assert_eq!(id, self.state.last_block_id, "[S-5] one chain");
+        }
+    }
+
+    fn audit(&self) {
+        self.cur.audit();
+        self.mempool.audit();
+        if let Some(last) = &self.last {
+            last.tally.audit();
+            let commits = &last.decided.commit.signatures;
+            let power = commits
+                .iter()
+                .enumerate()
+                .filter(|(_, place)| matches!(place.sig, CommitSig::Commit(_)));
+            let set = last.tally.validators();
+            let power = power.filter_map(|(i, _)| set.validators().get(i)).map(|v| v.power);
+            let power = power.fold(guts_genesis::Power::ZERO, |a, b| a.saturating_add(b));
+            let lax = self.common.quorum_minus_one;
+            let decided = power.is_over_two_thirds(set.total_power());
+            assert!(lax || decided, "[S-1] two thirds decided the last block");
+        }
+    }
+}
+
+/// The height after `state`, of which nothing is known yet.
+fn progress(state: &State, common: &Common) -> Progress {
+    let height = state.next_height();
+    let extended = state.has_extensions_at(height);
+    let validators = Arc::new(state.validators.clone());
+    let bytes_max = state.consensus_params.block_max_bytes;
+    Progress::new(height, validators, (extended, bytes_max), common.clone())
+}

@@ -1,0 +1,369 @@
+//! What peers say, and how messages that were lost are found again.
+//!
+//! Between our own nodes everything is pushed once, by whoever made it, to all peers, over ordered
+//! streams. Nothing is acknowledged. What is lost is healed from behind: once a second every node
+//! says where it is (`NewRoundStep`); one that has not moved since the second before also says to
+//! a few peers, in turn, what it has (`VoteSetBits`, `NewValidBlock`), and they send what it
+//! lacks. A node that is a height or more behind fetches blocks (`sync`).
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use guts_genesis::{Height, Round};
+
+use super::{Action, Engine, TimerId};
+use crate::height::PartAdded;
+use crate::io::{Offence, PeerId, PeerStatus, StepName};
+use crate::messages::{Message, NewRoundStep, NewValidBlock, VoteSetBits, VoteSetMaj23};
+use crate::types::{BlockId, Part, Proposal, Vote, VoteKind};
+use crate::wal::Entry;
+
+/// Messages for the next height that are kept until it begins, from one peer.
+const EARLY_MESSAGES_MAX: usize = 1_000;
+/// Bytes of block parts among them.
+const EARLY_BYTES_MAX: usize = 32 << 20;
+/// Peers that a node that does not move asks in one go.
+const ASKED_AT_ONCE: usize = 3;
+
+/// What is known of a peer.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    /// The height it works on, as it says.
+    pub(super) height: Height,
+    round: Round,
+    step: StepName,
+    /// Blocks it says it has.
+    pub(super) base: Height,
+    pub(super) top: Height,
+    /// Its messages for the next height.
+    early: VecDeque<Message>,
+    early_bytes: usize,
+}
+
+impl Peer {
+    fn new() -> Peer {
+        Peer {
+            height: Height::ZERO,
+            round: Round::ZERO,
+            step: StepName::NewHeight,
+            base: Height::ZERO,
+            top: Height::ZERO,
+            early: VecDeque::new(),
+            early_bytes: 0,
+        }
+    }
+
+    pub(super) fn status(&self, peer: PeerId) -> PeerStatus {
+        PeerStatus { peer, height: self.height, round: self.round, step: self.step }
+    }
+}
+
+impl Engine {
+    pub(super) fn on_peer_up(&mut self, peer: PeerId) {
+        self.peers.insert(peer, Peer::new());
+        let step = self.new_round_step();
+        self.send(peer, Message::NewRoundStep(step));
+        self.send(peer, Message::StatusRequest);
+        self.greet_with_pool(peer);
+        if self.peers.len() == 1 {
+            self.start_heal_timer();
+        }
+    }
+
+    pub(super) fn on_peer_down(&mut self, peer: PeerId) {
+        self.peers.remove(&peer);
+        self.on_sync_peer_lost(peer);
+    }
+
+    fn new_round_step(&self) -> NewRoundStep {
+        let last = self.last.as_ref().map(|last| last.decided.commit.round);
+        NewRoundStep {
+            height: self.cur.height,
+            round: self.cur.machine.round,
+            step: self.step_name(),
+            seconds_since_start: 0,
+            last_commit_round: last,
+        }
+    }
+
+    /// Says where we are, outside the usual rhythm: a new round.
+    pub(super) fn announce(&mut self) {
+        let step = self.new_round_step();
+        self.broadcast(Message::NewRoundStep(step));
+    }
+
+    pub(super) fn on_message(&mut self, peer: PeerId, message: Message) {
+        if !self.peers.contains_key(&peer) {
+            return; // it is gone
+        }
+        match message {
+            Message::NewRoundStep(step) => self.on_new_round_step(peer, &step),
+            Message::Proposal(_) | Message::BlockPart { .. } | Message::Vote(_) => {
+                self.on_consensus_message(peer, message);
+            }
+            Message::VoteSetBits(bits) => self.on_vote_set_bits(peer, &bits),
+            Message::NewValidBlock(valid) => self.on_new_valid_block(peer, &valid),
+            Message::VoteSetMaj23(asked) => self.on_maj23(peer, &asked),
+            // Said by CometBFT's nodes; ours push and heal instead of keeping such books.
+            Message::HasVote(_) | Message::ProposalPol(_) => {}
+            Message::Txs(txs) => self.on_txs(peer, txs),
+            Message::Evidence(list) => self.on_evidence(peer, list),
+            Message::BlockRequest(height) => self.act(Action::ServeBlock { peer, height }),
+            Message::NoBlockResponse(height) => self.on_no_block(peer, height),
+            Message::BlockResponse(response) => self.on_block(peer, response),
+            Message::StatusRequest => {
+                let (base, height) = (self.base, self.store_height);
+                self.send(peer, Message::StatusResponse { base, height });
+            }
+            Message::StatusResponse { base, height } => self.on_sync_status(peer, base, height),
+        }
+    }
+
+    /// A proposal, a part or a vote: for now, for the next height, or for the last.
+    fn on_consensus_message(&mut self, peer: PeerId, message: Message) {
+        let height = match &message {
+            Message::Proposal(proposal) => proposal.height,
+            Message::BlockPart { height, .. } => *height,
+            Message::Vote(vote) => vote.height,
+            _ => return,
+        };
+        let ready = self.is_running() && !self.cur.machine.decided;
+        let current = self.cur.height;
+        if height > current || (height == current && !self.is_running()) {
+            self.keep_early(peer, height, message);
+        } else if height == current {
+            match message {
+                Message::Proposal(proposal) if ready => self.on_proposal(peer, &proposal),
+                Message::BlockPart { round, part, .. } if ready => {
+                    self.on_part(peer, round, &part);
+                }
+                Message::Vote(vote) => self.on_vote(peer, vote),
+                _ => {}
+            }
+        } else if height.next() == current
+            && let Message::Vote(vote) = message
+        {
+            self.on_late_vote(peer, vote);
+        }
+    }
+
+    fn keep_early(&mut self, peer: PeerId, height: Height, message: Message) {
+        let next = self.cur.height.next();
+        let known = self.peers.get_mut(&peer).expect("only known peers are heard");
+        known.height = known.height.max(height);
+        let bytes = match &message {
+            Message::BlockPart { part, .. } => part.bytes.len(),
+            _ => 0,
+        };
+        let room =
+            known.early.len() < EARLY_MESSAGES_MAX && known.early_bytes + bytes <= EARLY_BYTES_MAX;
+        if height <= next && room {
+            known.early.push_back(message);
+            known.early_bytes += bytes;
+        } else {
+            self.counters.overflows += 1;
+        }
+    }
+
+    /// A height has begun: what peers said of it before is heard now.
+    pub(super) fn replay_early(&mut self) {
+        if !self.is_running() {
+            return;
+        }
+        let height = self.cur.height;
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        for peer in peers {
+            let Some(known) = self.peers.get_mut(&peer) else { continue };
+            let early = std::mem::take(&mut known.early);
+            known.early_bytes = 0;
+            for message in early {
+                // Deciding in the middle of it moves the height on: the rest is looked at again.
+                debug_assert_eq!(height, self.cur.height);
+                self.on_consensus_message(peer, message);
+            }
+        }
+    }
+
+    fn on_proposal(&mut self, peer: PeerId, proposal: &Proposal) {
+        if !self.cur.started {
+            self.pacing.others_began = true;
+        }
+        match self.cur.add_proposal(proposal) {
+            Ok(true) => self.record(Entry::Proposal(proposal.clone())),
+            Ok(false) => {}
+            Err(_) => self.report(peer, Offence::BadSignature("proposal")),
+        }
+    }
+
+    fn on_part(&mut self, peer: PeerId, round: Round, part: &Arc<Part>) {
+        match self.cur.add_part(round, part) {
+            Ok(PartAdded::New { .. }) => {
+                let header = self.cur.header_of(part);
+                let (height, part) = (self.cur.height, part.clone());
+                if let Some(header) = header {
+                    self.record(Entry::Part { height, header, part });
+                }
+            }
+            Ok(PartAdded::Ignored) => {}
+            Err(_) => self.report(peer, Offence::BadMessage("block part")),
+        }
+    }
+
+    /// A precommit for the last block that comes late still goes into the next block.
+    fn on_late_vote(&mut self, peer: PeerId, vote: Vote) {
+        let Some(last) = &self.last else { return };
+        let round = last.decided.commit.round;
+        if vote.kind != VoteKind::Precommit
+            || vote.round != round
+            || last.tally.has(vote.validator_index, &vote.block_id)
+        {
+            return;
+        }
+        let validators = last.tally.validators();
+        let Some(validator) = validators.at(vote.validator_index) else {
+            return self.report(peer, Offence::BadMessage("vote of nobody"));
+        };
+        let (scheme, chain_id) = (self.common.scheme.as_ref(), &self.common.chain_id);
+        let good = vote.verify(scheme, chain_id, &validator.key).is_ok()
+            && (!last.decided.extended
+                || vote.check_extension_required().is_ok()
+                    && vote.verify_extension(scheme, chain_id, &validator.key).is_ok());
+        if !good {
+            return self.report(peer, Offence::BadSignature("late precommit"));
+        }
+        let earlier = last.tally.vote(vote.validator_index).cloned();
+        match earlier {
+            Some(earlier) => self.on_equivocation(earlier, vote),
+            None => self.add_late_precommit(vote),
+        }
+    }
+
+    // Healing.
+
+    pub(super) fn start_heal_timer(&mut self) {
+        let after = self.config.heal_interval;
+        self.act(Action::SetTimer { id: TimerId::Heal, after });
+    }
+
+    pub(super) fn on_heal(&mut self) {
+        if self.peers.is_empty() {
+            return; // started again with the first peer
+        }
+        self.start_heal_timer();
+        self.announce();
+        let here = (self.cur.height, self.cur.machine.round, self.cur.machine.step);
+        let stuck = self.cur.started && self.pacing.healed_at == Some(here);
+        self.pacing.healed_at = Some(here);
+        self.sync_tick();
+        if stuck && self.is_running() && !self.cur.machine.decided {
+            let asked = self.next_asked();
+            asked.into_iter().for_each(|peer| self.ask_what_is_missing(peer));
+        }
+    }
+
+    /// A few peers, in turn.
+    fn next_asked(&mut self) -> Vec<PeerId> {
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        let from = self.pacing.asked;
+        self.pacing.asked = self.pacing.asked.wrapping_add(ASKED_AT_ONCE);
+        let count = ASKED_AT_ONCE.min(peers.len());
+        (0..count).map(|i| peers[from.wrapping_add(i) % peers.len()]).collect()
+    }
+
+    /// Says what we have of the round, so that the peer sees what we lack.
+    fn ask_what_is_missing(&mut self, peer: PeerId) {
+        let (height, round) = (self.cur.height, self.cur.machine.round);
+        for kind in [VoteKind::Prevote, VoteKind::Precommit] {
+            let votes = self.cur.round_mut(round).tally(kind).voters().clone();
+            let of = VoteSetMaj23 { height, round, kind, block_id: BlockId::NIL };
+            self.send(peer, Message::VoteSetBits(VoteSetBits { of, votes }));
+        }
+        let incomplete = self.cur.candidates().iter().filter(|c| !c.parts.is_complete());
+        let asked: Vec<NewValidBlock> = incomplete
+            .map(|candidate| NewValidBlock {
+                height,
+                round,
+                parts_header: candidate.parts.header(),
+                parts: candidate.parts.bits().clone(),
+                is_commit: false,
+            })
+            .collect();
+        asked.into_iter().for_each(|valid| self.send(peer, Message::NewValidBlock(valid)));
+    }
+
+    fn on_new_round_step(&mut self, peer: PeerId, said: &NewRoundStep) {
+        let known = self.peers.get_mut(&peer).expect("only known peers are heard");
+        (known.height, known.round, known.step) = (said.height, said.round, said.step);
+        known.top = known.top.max(said.height.prev());
+    }
+
+    /// A peer lists the votes it has of a round: it gets the others, and, if it waits for a
+    /// proposal that we have, that too.
+    fn on_vote_set_bits(&mut self, peer: PeerId, said: &VoteSetBits) {
+        if said.of.height != self.cur.height {
+            return;
+        }
+        let rounds = [said.of.round, self.cur.machine.round.max(said.of.round)];
+        let mut missing: Vec<Message> = Vec::new();
+        if let Some(votes) = self.cur.round(rounds[0]) {
+            let tally = votes.tally(said.of.kind);
+            let lacks = |vote: &&Vote| !said.votes.get(vote.validator_index as usize);
+            missing.extend(tally.votes().filter(lacks).cloned().map(Message::Vote));
+            if said.of.kind == VoteKind::Prevote {
+                missing.extend(self.proposal_messages(peer, rounds[0]));
+            }
+        }
+        if rounds[1] > rounds[0]
+            && let Some(votes) = self.cur.round(rounds[1])
+        {
+            // It is rounds behind: our round's votes let it skip.
+            let tally = votes.tally(said.of.kind);
+            missing.extend(tally.votes().cloned().map(Message::Vote));
+        }
+        missing.into_iter().for_each(|message| self.send(peer, message));
+    }
+
+    /// The proposal of a round, with the polka it names and its first part, for a peer that waits.
+    fn proposal_messages(&self, peer: PeerId, round: Round) -> Vec<Message> {
+        let waits = self.peers.get(&peer).is_some_and(|p| p.step <= StepName::Propose);
+        let proposal = self.cur.round(round).and_then(|votes| votes.proposal.clone());
+        let Some(proposal) = proposal.filter(|_| waits) else { return Vec::new() };
+        let mut messages = Vec::new();
+        let polka = proposal.pol_round.and_then(|pol| self.cur.round(pol));
+        messages
+            .extend(polka.into_iter().flat_map(|r| r.prevotes.votes().cloned()).map(Message::Vote));
+        let parts = self.cur.candidate_of(&proposal.block_id.parts).map(|c| c.parts.clone());
+        messages.push(Message::Proposal(proposal));
+        let first = parts.as_ref().and_then(|parts| parts.part(0));
+        messages.extend(first.map(|part| Message::BlockPart {
+            height: self.cur.height,
+            round,
+            part: Arc::new(part.clone()),
+        }));
+        messages
+    }
+
+    /// A peer lists the parts it has of a block: it gets the others.
+    fn on_new_valid_block(&mut self, peer: PeerId, said: &NewValidBlock) {
+        let height = self.cur.height;
+        if said.height != height {
+            return;
+        }
+        let Some(candidate) = self.cur.candidate_of(&said.parts_header) else { return };
+        let lacks = |part: &&Part| !said.parts.get(part.index as usize);
+        let parts: Vec<_> = candidate.parts.parts().filter(lacks).cloned().collect();
+        for part in parts {
+            let (round, part) = (said.round, Arc::new(part));
+            self.send(peer, Message::BlockPart { height, round, part });
+        }
+    }
+
+    /// A peer claims a majority and asks which of its votes we have.
+    fn on_maj23(&mut self, peer: PeerId, asked: &VoteSetMaj23) {
+        if asked.height != self.cur.height {
+            return;
+        }
+        let Some(votes) = self.cur.round(asked.round) else { return };
+        let votes = votes.tally(asked.kind).voters_for(&asked.block_id);
+        self.send(peer, Message::VoteSetBits(VoteSetBits { of: *asked, votes }));
+    }
+}

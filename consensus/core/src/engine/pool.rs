@@ -1,0 +1,186 @@
+//! Transactions and clients: the mempool's calls, gossip and answers.
+//!
+//! A transaction is shown to the application once on each node. What a client submits here and
+//! passes is sent to all peers, many in one message; what a peer sends is not passed on to those
+//! that are connected to everybody, which is what the default full mesh means.
+use std::sync::Arc;
+
+use bytes::Bytes;
+use guts_abci::proto::abci as pb;
+use guts_genesis::Height;
+
+use super::{Action, AppCall, Engine, Pending, TimerId};
+use crate::io::{ClientReply, ClientRequest, PeerId, Ticket, To, TxRefused};
+use crate::mempool::TxKey;
+use crate::messages::{Message, TXS_BATCH_BYTES};
+
+/// Transactions checked again after a block, at most: the first in line, which the next blocks
+/// will take. The others are checked again when their turn has come.
+const RECHECKS_PER_BLOCK: usize = 200;
+/// How long transactions are collected before they are sent on in one message.
+const GOSSIP_DELAY_MS: u64 = 2;
+/// Transactions in one message at most.
+const GOSSIP_TXS_MAX: usize = 1_000;
+
+/// Transactions on their way to peers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gossip {
+    txs: Vec<Bytes>,
+    bytes: usize,
+    timer: bool,
+}
+
+impl Engine {
+    pub(super) fn on_client(&mut self, ticket: Ticket, request: ClientRequest) {
+        match request {
+            ClientRequest::SubmitTx(tx) => {
+                if let Err(refused) = self.submit(tx, None, Some(ticket)) {
+                    self.refuse(Some(ticket), refused);
+                }
+            }
+            ClientRequest::SubmitEvidence(evidence) => {
+                self.on_submitted_evidence(ticket, *evidence);
+            }
+            ClientRequest::Unconfirmed { limit } => {
+                let (txs, total) = (self.mempool.first(limit), self.mempool.len());
+                let total_bytes = self.mempool.bytes();
+                let reply = ClientReply::Unconfirmed { txs, total, total_bytes };
+                self.act(Action::Reply { ticket, reply });
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, ticket: Option<Ticket>, refused: TxRefused) {
+        if let Some(ticket) = ticket {
+            self.act(Action::Reply { ticket, reply: ClientReply::Refused(refused) });
+        }
+    }
+
+    /// Shows a transaction to the application if there is room for it.
+    fn submit(
+        &mut self,
+        tx: Bytes,
+        from: Option<PeerId>,
+        reply: Option<Ticket>,
+    ) -> Result<(), TxRefused> {
+        if !self.is_running() {
+            return Err(TxRefused::NoApp);
+        }
+        if self.sync.is_active() {
+            return Err(TxRefused::CatchingUp);
+        }
+        let key = self.mempool.admit(&tx, from)?;
+        let request = pb::RequestCheckTx { tx: tx.clone(), r#type: pb::CheckTxType::New as i32 };
+        let height = self.state.last_block_height;
+        self.call(Pending::Check { key, tx, reply, height }, AppCall::CheckTx(request));
+        Ok(())
+    }
+
+    pub(super) fn on_txs(&mut self, peer: PeerId, txs: Vec<Bytes>) {
+        for tx in txs {
+            // One that is known or has no room is dropped: its sender keeps it.
+            let dropped = self.submit(tx, Some(peer), None);
+            self.counters.overflows += u64::from(matches!(dropped, Err(TxRefused::Full { .. })));
+        }
+    }
+
+    pub(super) fn on_checked(
+        &mut self,
+        key: TxKey,
+        tx: Bytes,
+        reply: Option<Ticket>,
+        height: Height,
+        answer: pb::ResponseCheckTx,
+    ) {
+        let good = answer.code == 0;
+        let verdict = (good, answer.gas_wanted);
+        let theirs = self.mempool.checked((key, tx.clone()), verdict, height.0);
+        if theirs.is_some_and(|peers| peers.is_empty()) {
+            self.gossip(tx);
+        }
+        if let Some(ticket) = reply {
+            let reply = ClientReply::Checked(Box::new(answer));
+            self.act(Action::Reply { ticket, reply });
+        }
+    }
+
+    /// The application threw an exception at one transaction: it is not taken.
+    pub(super) fn on_check_failed(
+        &mut self,
+        key: TxKey,
+        tx: Bytes,
+        reply: Option<Ticket>,
+        text: &str,
+    ) {
+        self.mempool.checked((key, tx), (false, 0), 0);
+        if let Some(ticket) = reply {
+            let log = text.to_owned();
+            let answer = pb::ResponseCheckTx { code: 1, log, ..pb::ResponseCheckTx::default() };
+            let reply = ClientReply::Checked(Box::new(answer));
+            self.act(Action::Reply { ticket, reply });
+        }
+    }
+
+    pub(super) fn on_rechecked(&mut self, key: &TxKey, answer: &pb::ResponseCheckTx) {
+        if answer.code != 0 {
+            self.mempool.drop_rechecked(key);
+        }
+    }
+
+    /// After a block: are the first in line still good?
+    pub(super) fn recheck(&mut self) {
+        let height = self.state.last_block_height;
+        for (key, tx) in self.mempool.take_for_recheck(height.0, RECHECKS_PER_BLOCK) {
+            let r#type = pb::CheckTxType::Recheck as i32;
+            let call = AppCall::CheckTx(pb::RequestCheckTx { tx, r#type });
+            self.call(Pending::Recheck(key), call);
+        }
+    }
+
+    // Gossip.
+
+    fn gossip(&mut self, tx: Bytes) {
+        if self.peers.is_empty() {
+            return;
+        }
+        self.gossip.bytes += tx.len();
+        self.gossip.txs.push(tx);
+        if self.gossip.bytes >= TXS_BATCH_BYTES || self.gossip.txs.len() >= GOSSIP_TXS_MAX {
+            self.send_gossip();
+        } else if !self.gossip.timer {
+            self.gossip.timer = true;
+            let after = std::time::Duration::from_millis(GOSSIP_DELAY_MS);
+            self.act(Action::SetTimer { id: TimerId::Gossip, after });
+        }
+    }
+
+    pub(super) fn on_gossip_due(&mut self) {
+        self.gossip.timer = false;
+        self.send_gossip();
+    }
+
+    fn send_gossip(&mut self) {
+        self.gossip.bytes = 0;
+        let txs = std::mem::take(&mut self.gossip.txs);
+        if !txs.is_empty() {
+            self.broadcast(Message::Txs(txs));
+        }
+    }
+
+    /// A new peer gets what waits here: it may be the one that was missing when it was sent.
+    pub(super) fn greet_with_pool(&mut self, peer: PeerId) {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        for tx in self.mempool.first(u64::MAX) {
+            bytes += tx.len();
+            batch.push(tx);
+            if bytes >= TXS_BATCH_BYTES {
+                let message = Message::Txs(std::mem::take(&mut batch));
+                self.act(Action::Send { to: To::Peer(peer), message: Arc::new(message) });
+                bytes = 0;
+            }
+        }
+        if !batch.is_empty() {
+            self.send(peer, Message::Txs(batch));
+        }
+    }
+}

@@ -1,0 +1,496 @@
+//! A height in progress: its rounds, votes, proposals and blocks, and the round machine on them.
+//!
+//! This layer knows the data and none of the outside: it verifies and counts what comes in
+//! ([`Progress::check_vote`], [`Progress::add_proposal`], [`Progress::add_part`],
+//! [`Progress::set_verdict`]) and [`Progress::advance`] asks, as long as anything changes, which of
+//! the paper's conditions hold now (`next_event`) and feeds them to the machine.
+//! Because conditions are looked up in the data rather than noticed in passing, the order in which
+//! messages came, and a restart in between, make no difference.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use guts_genesis::{Address, Height, Power, Round, SignatureScheme};
+
+use crate::round::{Effect, Event, Machine, Step};
+use crate::types::{
+    Block, BlockId, Invalid, Part, PartSet, PartSetHeader, Proposal, ValidatorSet, Vote, VoteKind,
+};
+
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use tally::{Added, Tally};
+
+/// Rounds ahead of the next one that one validator may open with its votes.
+const FUTURE_ROUNDS_PER_VALIDATOR: usize = 2;
+/// Blocks that may be under construction in one height: proposals and polkas of its rounds.
+const CANDIDATES_MAX: usize = 16;
+
+/// What every height of an engine has in common.
+#[derive(Clone)]
+pub struct Common {
+    /// The chain's id, part of all sign bytes.
+    pub chain_id: String,
+    /// How signatures are checked.
+    pub scheme: Arc<dyn SignatureScheme>,
+    /// This node's validator address.
+    pub me: Option<Address>,
+    /// Canaries, off but in the simulator.
+    pub forget_lock: bool,
+    /// Canaries, off but in the simulator.
+    pub quorum_minus_one: bool,
+}
+
+/// Votes and proposal of a round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundVotes {
+    /// Who proposes.
+    pub proposer: Address,
+    /// The verified proposal.
+    pub proposal: Option<Proposal>,
+    /// Prevotes.
+    pub prevotes: Tally,
+    /// Precommits.
+    pub precommits: Tally,
+}
+
+impl RoundVotes {
+    /// The votes of one kind.
+    pub fn tally(&self, kind: VoteKind) -> &Tally {
+        match kind {
+            VoteKind::Prevote => &self.prevotes,
+            VoteKind::Precommit => &self.precommits,
+        }
+    }
+}
+
+/// A block under construction, by its parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its parts so far.
+    pub parts: PartSet,
+    /// The block, once complete; absent also if the bytes are not a block.
+    pub block: Option<Block>,
+    /// Whether it is valid, once known. Permanent.
+    pub verdict: Option<bool>,
+    /// Whether judging it has begun.
+    pub asked: bool,
+}
+
+impl Candidate {
+    /// Its id, once complete.
+    pub fn id(&self) -> Option<BlockId> {
+        let block = self.block.as_ref()?;
+        Some(BlockId { hash: block.hash(), parts: self.parts.header() })
+    }
+}
+
+/// What became of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartAdded {
+    /// Taken; the block is now complete or not.
+    New {
+        /// Whether it was the last one missing.
+        complete: bool,
+    },
+    /// Known, or not awaited.
+    Ignored,
+}
+
+/// A height in progress.
+#[derive(Clone)]
+pub struct Progress {
+    /// The height.
+    pub height: Height,
+    /// Its validators, turned to round 0.
+    pub validators: Arc<ValidatorSet>,
+    /// The round machine.
+    pub machine: Machine,
+    /// Whether round 0 has begun.
+    pub started: bool,
+    /// Whether precommits are extended at this height.
+    pub extended: bool,
+    block_max_bytes: i64,
+    common: Common,
+    rounds: BTreeMap<Round, RoundVotes>,
+    candidates: Vec<Candidate>,
+    opened: BTreeMap<u32, Vec<Round>>,
+}
+
+impl Progress {
+    /// A height of which nothing is known yet.
+    pub fn new(
+        height: Height,
+        validators: Arc<ValidatorSet>,
+        (extended, block_max_bytes): (bool, i64),
+        common: Common,
+    ) -> Progress {
+        let machine = Machine::new(common.forget_lock);
+        Progress {
+            height,
+            validators,
+            machine,
+            started: false,
+            extended,
+            block_max_bytes,
+            common,
+            rounds: BTreeMap::new(),
+            candidates: Vec::new(),
+            opened: BTreeMap::new(),
+        }
+    }
+
+    /// The round's data, made if it is not there.
+    pub fn round_mut(&mut self, round: Round) -> &mut RoundVotes {
+        let (validators, lax) = (&self.validators, self.common.quorum_minus_one);
+        self.rounds.entry(round).or_insert_with(|| RoundVotes {
+            proposer: proposer_of(validators, round),
+            proposal: None,
+            prevotes: Tally::new(validators.clone(), lax),
+            precommits: Tally::new(validators.clone(), lax),
+        })
+    }
+
+    /// The round's data.
+    pub fn round(&self, round: Round) -> Option<&RoundVotes> {
+        self.rounds.get(&round)
+    }
+
+    /// All rounds of which something is known.
+    pub fn rounds(&self) -> impl Iterator<Item = (&Round, &RoundVotes)> {
+        self.rounds.iter()
+    }
+
+    /// Blocks under construction.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The block with this id.
+    pub fn candidate(&self, id: &BlockId) -> Option<&Candidate> {
+        self.candidates.iter().find(|c| c.id().is_some_and(|own| own == *id))
+    }
+
+    /// The block with these parts.
+    pub fn candidate_of(&self, header: &PartSetHeader) -> Option<&Candidate> {
+        self.candidates.iter().find(|c| c.parts.header() == *header)
+    }
+
+    /// The header of the block that a part was taken for.
+    pub fn header_of(&self, part: &Part) -> Option<PartSetHeader> {
+        self.candidates.iter().map(|c| c.parts.header()).find(|header| proves(header, part))
+    }
+
+    /// Whether `me` proposes in the round.
+    pub fn is_proposer(&mut self, round: Round) -> bool {
+        let me = self.common.me;
+        me == Some(self.round_mut(round).proposer)
+    }
+
+    /// This node's place among the validators of the height.
+    pub fn my_index(&self) -> Option<u32> {
+        let (index, _) = self.validators.by_address(&self.common.me?)?;
+        Some(index)
+    }
+
+    /// Verifies a vote of this height. False if it is known already.
+    pub fn check_vote(&self, vote: &Vote) -> Result<bool, Invalid> {
+        let validator = self.validators.at(vote.validator_index).ok_or(Invalid::NotAValidator)?;
+        if validator.address != vote.validator_address {
+            return Err(Invalid::AddressMismatch);
+        }
+        let known = self.rounds.get(&vote.round).map(|round| round.tally(vote.kind));
+        if known.is_some_and(|tally| tally.has(vote.validator_index, &vote.block_id)) {
+            return Ok(false);
+        }
+        let (scheme, chain_id) = (self.common.scheme.as_ref(), self.common.chain_id.as_str());
+        vote.verify(scheme, chain_id, &validator.key)?;
+        if self.extended {
+            vote.check_extension_required()?;
+            vote.verify_extension(scheme, chain_id, &validator.key)?;
+        } else if !vote.extension.is_empty() || !vote.extension_signature.is_empty() {
+            return Err(Invalid::ExtensionPresent);
+        }
+        Ok(true)
+    }
+
+    /// Counts a vote whose signatures are known to be good: our own, or one from our log.
+    pub fn add_verified_vote(&mut self, vote: Vote) -> Added {
+        if !self.has_room(vote.validator_index, vote.round) {
+            return Added::Known;
+        }
+        let (kind, id) = (vote.kind, vote.block_id);
+        let round = self.round_mut(vote.round);
+        let tally = match kind {
+            VoteKind::Prevote => &mut round.prevotes,
+            VoteKind::Precommit => &mut round.precommits,
+        };
+        let added = tally.add(vote);
+        if tally.maj23() == Some(id) && !id.is_nil() {
+            self.await_parts(id.parts);
+        }
+        added
+    }
+
+    /// Rounds up to the next are open to all; beyond, each validator may open a few, the lowest
+    /// of them giving way (the others of an honest majority will be in the highest).
+    fn has_room(&mut self, index: u32, round: Round) -> bool {
+        if round <= self.machine.round.next() || self.rounds.contains_key(&round) {
+            return true;
+        }
+        let current = self.machine.round;
+        let opened = self.opened.entry(index).or_default();
+        opened.retain(|known| *known > current);
+        if opened.len() >= FUTURE_ROUNDS_PER_VALIDATOR {
+            let lowest = *opened.iter().min().expect("it is not empty");
+            if lowest > round {
+                return false;
+            }
+            opened.retain(|known| *known != lowest);
+            let alone = self.rounds.get(&lowest).is_some_and(|r| {
+                let voters = r.prevotes.voters().or(r.precommits.voters());
+                r.proposal.is_none() && voters.count_ones() <= 1
+            });
+            if alone {
+                self.rounds.remove(&lowest);
+            }
+        }
+        opened.push(round);
+        true
+    }
+
+    /// Verifies and keeps a proposal. False if one is known for its round, or it is too far ahead.
+    pub fn add_proposal(&mut self, proposal: &Proposal) -> Result<bool, Invalid> {
+        let round = proposal.round;
+        if round > self.machine.round.next() && !self.rounds.contains_key(&round) {
+            return Ok(false);
+        }
+        if self.round(round).is_some_and(|known| known.proposal.is_some()) {
+            return Ok(false);
+        }
+        let proposer = self.round_mut(round).proposer;
+        let (_, validator) = self.validators.by_address(&proposer).ok_or(Invalid::NotAValidator)?;
+        proposal.verify(self.common.scheme.as_ref(), &self.common.chain_id, &validator.key)?;
+        proposal.check_parts(self.block_max_bytes)?;
+        self.await_parts(proposal.block_id.parts);
+        self.round_mut(round).proposal = Some(proposal.clone());
+        Ok(true)
+    }
+
+    /// Makes room for a block's parts.
+    fn await_parts(&mut self, header: PartSetHeader) {
+        if self.candidate_of(&header).is_some() {
+            return;
+        }
+        let Ok(parts) = PartSet::awaiting(header) else { return };
+        if self.candidates.len() >= CANDIDATES_MAX {
+            let needed = self.needed_headers();
+            let spare = |c: &Candidate| !needed.contains(&c.parts.header());
+            let Some(at) = self.candidates.iter().position(spare) else { return };
+            self.candidates.remove(at);
+        }
+        self.candidates.push(Candidate { parts, block: None, verdict: None, asked: false });
+    }
+
+    /// Blocks that rounds, locks or polkas still speak of.
+    fn needed_headers(&self) -> Vec<PartSetHeader> {
+        let ids = [self.machine.locked, self.machine.valid].into_iter().flatten().map(|(_, id)| id);
+        let polkas = self.rounds.values().flat_map(|r| [r.prevotes.maj23(), r.precommits.maj23()]);
+        let recent = self.rounds.range(self.machine.round..);
+        let proposals = recent.filter_map(|(_, r)| r.proposal.as_ref().map(|p| p.block_id));
+        ids.chain(polkas.flatten()).chain(proposals).map(|id| id.parts).collect()
+    }
+
+    /// Takes a part of an awaited block; which one, the proof tells.
+    pub fn add_part(&mut self, round: Round, part: &Part) -> Result<PartAdded, Invalid> {
+        let proposed =
+            self.round(round).and_then(|r| r.proposal.as_ref()).map(|p| p.block_id.parts);
+        let header = proposed.filter(|h| proves(h, part)).or_else(|| {
+            let open = self.candidates.iter().filter(|c| !c.parts.is_complete());
+            open.map(|c| c.parts.header()).find(|header| proves(header, part))
+        });
+        let Some(header) = header else {
+            let wrong = proposed.is_some_and(|h| {
+                self.candidate_of(&h).is_some_and(|c| c.parts.part(part.index).is_none())
+            });
+            // The part of some other block, perhaps one we do not await.
+            return if wrong { Err(Invalid::RootMismatch) } else { Ok(PartAdded::Ignored) };
+        };
+        self.add_part_of(&header, part)
+    }
+
+    /// Takes a part of the block with this header.
+    pub fn add_part_of(
+        &mut self,
+        header: &PartSetHeader,
+        part: &Part,
+    ) -> Result<PartAdded, Invalid> {
+        let max = u64::try_from(self.block_max_bytes).unwrap_or(u64::MAX);
+        let found = self.candidates.iter_mut().find(|c| c.parts.header() == *header);
+        let Some(candidate) = found else { return Ok(PartAdded::Ignored) };
+        if candidate.parts.is_complete() || !candidate.parts.add(part.clone())? {
+            return Ok(PartAdded::Ignored);
+        }
+        if candidate.parts.is_complete() {
+            let fits = candidate.parts.byte_size() <= max;
+            let whole = candidate.parts.assemble().filter(|_| fits);
+            candidate.block = whole.and_then(|bytes| Block::decode(bytes).ok());
+            if candidate.block.is_none() {
+                candidate.verdict = Some(false);
+            }
+        }
+        Ok(PartAdded::New { complete: candidate.parts.is_complete() })
+    }
+
+    /// A part from our own log, whose proposal may come after it.
+    pub fn restore_part(&mut self, header: PartSetHeader, part: &Part) {
+        self.await_parts(header);
+        // A log with a bad part would have failed its checksum; such a part is left out.
+        let _ = self.add_part_of(&header, part);
+    }
+
+    /// Puts in a whole block of our own making.
+    pub fn add_own_block(&mut self, block: Block, parts: PartSet) {
+        self.candidates.retain(|c| c.parts.header() != parts.header());
+        let candidate = Candidate { parts, block: Some(block), verdict: None, asked: false };
+        self.candidates.push(candidate);
+    }
+
+    /// A complete block that somebody proposed or voted for and whose validity is not known.
+    /// Marks it as asked.
+    pub fn to_judge(&mut self) -> Option<(BlockId, Block)> {
+        let found = self.candidates.iter_mut().find(|c| c.block.is_some() && !c.asked)?;
+        found.asked = true;
+        let id = found.id()?;
+        (found.verdict.is_none()).then(|| (id, found.block.clone().expect("it was looked for")))
+    }
+
+    /// The answer to [`Progress::to_judge`].
+    pub fn set_verdict(&mut self, id: &BlockId, valid: bool) {
+        let found = self.candidates.iter_mut().find(|c| c.id().is_some_and(|own| own == *id));
+        if let Some(candidate) = found {
+            candidate.verdict.get_or_insert(valid);
+        }
+    }
+
+    /// Blocks whose judging was lost (with the application's connection) are asked for again.
+    pub fn forget_asked(&mut self) {
+        for candidate in &mut self.candidates {
+            candidate.asked = candidate.verdict.is_some();
+        }
+    }
+
+    /// Feeds an outside event (a start, a timeout), then all conditions that hold, to the machine.
+    pub fn advance(&mut self, outside: Option<Event>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mut event = outside;
+        while self.started || matches!(event, Some(Event::StartRound { .. })) {
+            let Some(now) = event.take().or_else(|| self.next_event()) else { break };
+            self.started = true;
+            let Some(effect) = self.machine.step(now) else { continue };
+            effects.push(effect);
+            if let Effect::Start(round) = effect {
+                let proposer = self.is_proposer(round);
+                event = Some(Event::StartRound { round, proposer });
+            }
+        }
+        effects
+    }
+
+    /// The first condition of the paper that holds and that the machine has not handled.
+    fn next_event(&self) -> Option<Event> {
+        if self.machine.decided {
+            return None;
+        }
+        for (round, votes) in &self.rounds {
+            if let Some(id) = votes.precommits.maj23()
+                && self.candidate(&id).is_some()
+            {
+                return Some(Event::Commit(*round, id));
+            }
+        }
+        let machine = &self.machine;
+        let event = self.rounds.get(&machine.round).and_then(|votes| self.round_event(votes));
+        event.or_else(|| {
+            let ahead = self.rounds.range(machine.round.next()..).rev();
+            ahead.into_iter().find(|(_, votes)| self.is_ahead(votes)).map(|(r, _)| Event::Skip(*r))
+        })
+    }
+
+    fn round_event(&self, votes: &RoundVotes) -> Option<Event> {
+        let machine = &self.machine;
+        if machine.step == Step::Propose
+            && let Some(proposal) = &votes.proposal
+            && let Some(valid) = self.proposal_verdict(proposal)
+            && proposal.pol_round.is_none_or(|pol| self.has_polka(pol, &proposal.block_id))
+        {
+            let (id, pol_round) = (proposal.block_id, proposal.pol_round);
+            return Some(Event::Proposal { id, valid, pol_round });
+        }
+        match votes.prevotes.maj23() {
+            Some(id) if id.is_nil() && machine.step == Step::Prevote => {
+                return Some(Event::PolkaNil);
+            }
+            Some(id) if !id.is_nil() && !machine.polka && machine.step != Step::Propose => {
+                let valid = self.candidate(&id).and_then(|candidate| candidate.verdict);
+                if valid == Some(true) {
+                    return Some(Event::Polka(id));
+                }
+            }
+            _ => {}
+        }
+        let split = votes.prevotes.has_two_thirds_any();
+        if machine.step == Step::Prevote && !machine.prevote_any && split {
+            return Some(Event::PrevoteAny);
+        }
+        let split = votes.precommits.has_two_thirds_any();
+        (!machine.precommit_any && split).then_some(Event::PrecommitAny)
+    }
+
+    /// Whether the proposal's block is valid, once that is known. A block whose hash is not the
+    /// proposed one is not.
+    fn proposal_verdict(&self, proposal: &Proposal) -> Option<bool> {
+        let candidate = self.candidate_of(&proposal.block_id.parts)?;
+        if candidate.parts.is_complete() && candidate.id() != Some(proposal.block_id) {
+            return Some(false);
+        }
+        candidate.verdict
+    }
+
+    fn has_polka(&self, round: Round, id: &BlockId) -> bool {
+        self.rounds.get(&round).is_some_and(|votes| votes.prevotes.maj23() == Some(*id))
+    }
+
+    fn is_ahead(&self, votes: &RoundVotes) -> bool {
+        let voters = votes.prevotes.voters().or(votes.precommits.voters());
+        let power = voters.ones().filter_map(|index| {
+            let index = u32::try_from(index).ok()?;
+            self.validators.at(index).map(|validator| validator.power)
+        });
+        let power = power.fold(Power::ZERO, Power::saturating_add);
+        power.is_over_one_third(self.validators.total_power())
+    }
+
+    /// Whole audit, for the simulator.
+    pub fn audit(&self) {
+        self.machine.check_invariants();
+        for votes in self.rounds.values() {
+            votes.prevotes.audit();
+            votes.precommits.audit();
+        }
+        if let Some((_, id)) = self.machine.locked {
+            assert!(self.candidate(&id).is_some(), "[S-4] a locked block is here");
+        }
+    }
+}
+
+fn proves(header: &PartSetHeader, part: &Part) -> bool {
+    u64::from(header.total) == part.proof.total && part.proof.root() == Some(header.hash)
+}
+
+fn proposer_of(validators: &Arc<ValidatorSet>, round: Round) -> Address {
+    let turned = (round.0 > 0).then(|| validators.turned(round.0));
+    let set = turned.as_ref().unwrap_or(validators);
+    set.proposer().expect("a validator set is never empty").address
+}

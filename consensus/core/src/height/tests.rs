@@ -1,0 +1,1 @@
+//! Heights under attack: equivocators, floods of future rounds, wrong parts.

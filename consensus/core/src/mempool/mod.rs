@@ -1,0 +1,231 @@
+//! Transactions that wait for a block: opaque bytes, first in, first out, bounded, no duplicates.
+//!
+//! The mempool knows no sender, nonce or fee: the application judges each transaction when it
+//! comes (CheckTx) and again after a block (recheck), and orders them in PrepareProposal. This
+//! module keeps the books; the engine makes the calls.
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::config::MempoolLimits;
+use crate::io::{PeerId, TxRefused};
+use crate::types::wire::field_len;
+
+#[cfg(test)]
+mod tests;
+
+/// Hash of a transaction.
+pub type TxKey = [u8; 32];
+
+/// The hash by which the mempool knows a transaction.
+pub fn key_of(tx: &[u8]) -> TxKey {
+    Sha256::digest(tx).into()
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    tx: Bytes,
+    key: TxKey,
+    gas: i64,
+    /// Height after which it was last checked.
+    checked_at: u64,
+}
+
+/// The mempool.
+#[derive(Clone, Debug)]
+pub struct Mempool {
+    limits: MempoolLimits,
+    /// In order of arrival; numbers rise.
+    waiting: BTreeMap<u64, Waiting>,
+    place: BTreeMap<TxKey, u64>,
+    next: u64,
+    bytes: u64,
+    /// Being checked for the first time.
+    checking: BTreeMap<TxKey, Checking>,
+    checking_bytes: u64,
+    /// Hashes seen lately, in order of age.
+    cache: BTreeMap<TxKey, u64>,
+    ages: VecDeque<(TxKey, u64)>,
+    age: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Checking {
+    len: u64,
+    from: Vec<PeerId>,
+}
+
+impl Mempool {
+    /// An empty mempool.
+    pub fn new(limits: MempoolLimits) -> Mempool {
+        Mempool {
+            limits,
+            waiting: BTreeMap::new(),
+            place: BTreeMap::new(),
+            next: 0,
+            bytes: 0,
+            checking: BTreeMap::new(),
+            checking_bytes: 0,
+            cache: BTreeMap::new(),
+            ages: VecDeque::new(),
+            age: 0,
+        }
+    }
+
+    /// Whether a transaction may be shown to the application; remembers it if so.
+    pub fn admit(&mut self, tx: &Bytes, from: Option<PeerId>) -> Result<TxKey, TxRefused> {
+        let len = tx.len() as u64;
+        if len > self.limits.tx_bytes_max {
+            return Err(TxRefused::TooLarge { max: self.limits.tx_bytes_max, size: len });
+        }
+        let key = key_of(tx);
+        if self.cache.contains_key(&key) {
+            if let (Some(checking), Some(peer)) = (self.checking.get_mut(&key), from) {
+                checking.from.push(peer);
+            }
+            return Err(TxRefused::InCache);
+        }
+        let count = self.waiting.len() as u64 + self.checking.len() as u64;
+        let bytes = self.bytes + self.checking_bytes;
+        if count >= self.limits.txs_max || bytes + len > self.limits.bytes_max {
+            let (count_max, bytes_max) = (self.limits.txs_max, self.limits.bytes_max);
+            return Err(TxRefused::Full { count, count_max, bytes, bytes_max });
+        }
+        self.remember(key);
+        self.checking_bytes += len;
+        self.checking.insert(key, Checking { len, from: from.into_iter().collect() });
+        Ok(key)
+    }
+
+    /// The application's word on an admitted transaction. Gives back the peers that have it, if
+    /// it is to be passed on.
+    pub fn checked(
+        &mut self,
+        (key, tx): (TxKey, Bytes),
+        (good, gas): (bool, i64),
+        height: u64,
+    ) -> Option<Vec<PeerId>> {
+        let checking = self.checking.remove(&key)?;
+        self.checking_bytes -= checking.len;
+        if !good {
+            self.forget(&key);
+            return None;
+        }
+        let number = self.next;
+        self.next += 1;
+        self.bytes += tx.len() as u64;
+        self.place.insert(key, number);
+        self.waiting.insert(number, Waiting { tx, key, gas, checked_at: height });
+        Some(checking.from)
+    }
+
+    /// The application cannot answer any more: nothing is being checked.
+    pub fn drop_checks(&mut self) {
+        let keys: Vec<TxKey> = self.checking.keys().copied().collect();
+        keys.iter().for_each(|key| self.forget(key));
+        self.checking.clear();
+        self.checking_bytes = 0;
+    }
+
+    /// The transactions of a committed block leave; they will be refused as seen.
+    pub fn remove_committed<'a>(&mut self, txs: impl Iterator<Item = &'a Bytes>) {
+        for tx in txs {
+            let key = key_of(tx);
+            self.remember(key);
+            self.remove(&key);
+        }
+    }
+
+    /// Transactions last checked before `height`, oldest first, at most `count`; they count as
+    /// checked from now on.
+    pub fn take_for_recheck(&mut self, height: u64, count: usize) -> Vec<(TxKey, Bytes)> {
+        let old = self.waiting.values_mut().filter(|waiting| waiting.checked_at < height);
+        old.take(count)
+            .map(|waiting| {
+                waiting.checked_at = height;
+                (waiting.key, waiting.tx.clone())
+            })
+            .collect()
+    }
+
+    /// A recheck found a transaction no longer good: it leaves, and may come again.
+    pub fn drop_rechecked(&mut self, key: &TxKey) {
+        self.remove(key);
+        self.forget(key);
+    }
+
+    /// First transactions that fit: `bytes_max` counts them as a block's data encodes them,
+    /// negative bounds are none.
+    pub fn reap(&self, bytes_max: i64, gas_max: i64) -> Vec<Bytes> {
+        let bytes_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+        let (mut bytes, mut gas) = (0_u64, 0_i64);
+        let mut txs = Vec::new();
+        for waiting in self.waiting.values() {
+            bytes = bytes.saturating_add(field_len(waiting.tx.len()) as u64);
+            gas = gas.saturating_add(waiting.gas);
+            if bytes > bytes_max || (gas_max >= 0 && gas > gas_max) {
+                break;
+            }
+            txs.push(waiting.tx.clone());
+        }
+        txs
+    }
+
+    /// The first `limit` transactions.
+    pub fn first(&self, limit: u64) -> Vec<Bytes> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.waiting.values().take(limit).map(|waiting| waiting.tx.clone()).collect()
+    }
+
+    /// Number of transactions that wait.
+    pub fn len(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Bytes of the transactions that wait.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn remove(&mut self, key: &TxKey) {
+        let Some(number) = self.place.remove(key) else { return };
+        if let Some(waiting) = self.waiting.remove(&number) {
+            self.bytes -= waiting.tx.len() as u64;
+        }
+    }
+
+    fn remember(&mut self, key: TxKey) {
+        self.age += 1;
+        self.cache.insert(key, self.age);
+        self.ages.push_back((key, self.age));
+        while self.ages.len() as u64 > self.limits.cache_max {
+            let Some((old, age)) = self.ages.pop_front() else { break };
+            let live = self.place.contains_key(&old) || self.checking.contains_key(&old);
+            if self.cache.get(&old) == Some(&age) && !live {
+                self.cache.remove(&old);
+            } else if live && self.cache.get(&old) == Some(&age) {
+                self.ages.push_back((old, age));
+                break;
+            }
+        }
+    }
+
+    fn forget(&mut self, key: &TxKey) {
+        self.cache.remove(key);
+    }
+
+    /// What must hold between any two steps.
+    pub fn audit(&self) {
+        let bytes: u64 = self.waiting.values().map(|waiting| waiting.tx.len() as u64).sum();
+        assert_eq!(bytes, self.bytes, "the mempool counts its bytes");
+        assert_eq!(self.place.len(), self.waiting.len(), "the mempool knows its places");
+        let all = self.waiting.len() + self.checking.len();
+        assert!(all as u64 <= self.limits.txs_max, "the mempool is bounded");
+    }
+}

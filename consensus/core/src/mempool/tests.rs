@@ -1,0 +1,75 @@
+//! Bounds, order and memory of the mempool.
+use super::*;
+
+fn tx(n: u32) -> Bytes {
+    Bytes::from(format!("key{n}=value"))
+}
+
+fn pool(txs_max: u64, cache_max: u64) -> Mempool {
+    Mempool::new(MempoolLimits { txs_max, cache_max, ..MempoolLimits::default() })
+}
+
+fn put(pool: &mut Mempool, n: u32) {
+    let key = pool.admit(&tx(n), None).unwrap();
+    assert!(pool.checked((key, tx(n)), (true, 1), 0).is_some());
+    pool.audit();
+}
+
+#[test]
+fn first_in_first_out_within_bytes_and_gas() {
+    let mut pool = pool(10, 100);
+    (0..5).for_each(|n| put(&mut pool, n));
+    assert_eq!(pool.reap(-1, -1), (0..5).map(tx).collect::<Vec<_>>());
+    let one = tx(0).len() as i64 + 2;
+    assert_eq!(pool.reap(2 * one, -1).len(), 2);
+    assert_eq!(pool.reap(2 * one - 1, -1).len(), 1);
+    assert_eq!(pool.reap(-1, 3).len(), 3);
+    pool.remove_committed([tx(1), tx(7)].iter());
+    assert_eq!(pool.first(2), vec![tx(0), tx(2)]);
+    assert_eq!(pool.admit(&tx(7), None), Err(TxRefused::InCache), "it was in a block");
+    pool.audit();
+}
+
+#[test]
+fn seen_transactions_are_refused_and_bad_ones_may_come_again() {
+    let mut pool = pool(10, 100);
+    let key = pool.admit(&tx(1), Some(PeerId(4))).unwrap();
+    assert_eq!(pool.admit(&tx(1), Some(PeerId(5))), Err(TxRefused::InCache));
+    let peers = pool.checked((key, tx(1)), (true, 0), 0);
+    assert_eq!(peers, Some(vec![PeerId(4), PeerId(5)]), "both have it");
+    let key = pool.admit(&tx(2), None).unwrap();
+    assert_eq!(pool.checked((key, tx(2)), (false, 0), 0), None);
+    assert!(pool.admit(&tx(2), None).is_ok());
+}
+
+#[test]
+fn it_is_bounded_with_what_is_being_checked() {
+    let mut pool = pool(3, 100);
+    put(&mut pool, 0);
+    pool.admit(&tx(1), None).unwrap();
+    pool.admit(&tx(2), None).unwrap();
+    assert!(matches!(pool.admit(&tx(3), None), Err(TxRefused::Full { count: 3, .. })));
+    pool.drop_checks();
+    assert!(pool.admit(&tx(3), None).is_ok());
+}
+
+#[test]
+fn the_cache_forgets_the_oldest() {
+    let mut pool = pool(10, 3);
+    pool.remove_committed((0..4).map(tx).collect::<Vec<_>>().iter());
+    assert!(pool.admit(&tx(0), None).is_ok());
+    assert_eq!(pool.admit(&tx(3), None), Err(TxRefused::InCache));
+}
+
+#[test]
+fn rechecks_go_through_all_in_order_once_a_height() {
+    let mut pool = pool(10, 100);
+    (0..5).for_each(|n| put(&mut pool, n));
+    let keys = |list: Vec<(TxKey, Bytes)>| list.into_iter().map(|(_, tx)| tx).collect::<Vec<_>>();
+    assert_eq!(keys(pool.take_for_recheck(1, 3)), (0..3).map(tx).collect::<Vec<_>>());
+    assert_eq!(keys(pool.take_for_recheck(1, 3)), (3..5).map(tx).collect::<Vec<_>>());
+    assert!(pool.take_for_recheck(1, 3).is_empty());
+    pool.drop_rechecked(&key_of(&tx(2)));
+    assert_eq!(pool.len(), 4);
+    assert!(pool.admit(&tx(2), None).is_ok());
+}

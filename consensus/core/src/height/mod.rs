@@ -17,8 +17,6 @@ use crate::types::{
 };
 
 mod tally;
-#[cfg(test)]
-mod tests;
 
 pub use tally::{Added, Tally};
 

@@ -13,11 +13,12 @@ use guts_consensus::engine::{Boot, Engine};
 use guts_consensus::io::{
     Action, AppAnswer, AppCall, AppException, ClientReply, ClientRequest, Committed, Decided,
     Input, Load, Loaded, Now, Offence, Output, PeerId, Record, Signed, Ticket, TimerId, To,
+    TxRefused,
 };
 use guts_consensus::messages::{BlockResponse, Message};
 use guts_consensus::types::{Evidence, State};
 use guts_consensus::wal;
-use guts_genesis::{Address, ChainId, GenesisDoc, Height, Manifest, PrivateKey, Time, Zip215};
+use guts_genesis::{ChainId, GenesisDoc, Height, Manifest, PrivateKey, Time, Zip215};
 
 /// Builds an application; called again after a crash of the application.
 pub type MakeApp = Arc<dyn Fn() -> Served>;
@@ -71,6 +72,9 @@ pub struct Node {
     pub calls: Vec<&'static str>,
     pub signed: BTreeMap<(guts_consensus::io::SignPosition, bool), Vec<u8>>,
     timers: BTreeMap<TimerId, Duration>,
+    /// Transactions of clients; one that comes at a bad moment is submitted again.
+    txs: BTreeMap<Ticket, Bytes>,
+    again: Vec<(Duration, Ticket)>,
     inputs: VecDeque<Input>,
     /// App answers and signatures held back while set.
     pub freeze_app: bool,
@@ -190,8 +194,8 @@ impl Cluster {
     }
 
     pub fn submit(&mut self, i: usize, ticket: u64, tx: &str) {
-        let request = ClientRequest::SubmitTx(Bytes::copy_from_slice(tx.as_bytes()));
-        self.nodes[i].inputs.push_back(Input::Client { ticket: Ticket(ticket), request });
+        self.nodes[i].txs.insert(Ticket(ticket), Bytes::copy_from_slice(tx.as_bytes()));
+        self.nodes[i].submit(Ticket(ticket));
     }
 
     /// Runs until `done`, or until the virtual deadline: then panics with where everybody stands.
@@ -235,7 +239,9 @@ impl Cluster {
 
     fn next_timer(&self) -> Duration {
         let up = self.nodes.iter().filter(|node| node.up);
-        up.flat_map(|node| node.timers.values()).min().copied().unwrap_or(Duration::MAX)
+        let timers =
+            up.flat_map(|node| node.timers.values().chain(node.again.iter().map(|(at, _)| at)));
+        timers.min().copied().unwrap_or(Duration::MAX)
     }
 
     fn fire_timers(&mut self) {
@@ -246,6 +252,10 @@ impl Cluster {
                 node.timers.remove(&id);
                 node.inputs.push_back(Input::Timer(id));
             }
+            let (due, later) = node.again.iter().partition(|(at, _)| *at <= self.mono);
+            node.again = later;
+            let due: Vec<(Duration, Ticket)> = due;
+            due.into_iter().for_each(|(_, ticket)| node.submit(ticket));
         }
     }
 
@@ -281,6 +291,12 @@ impl Cluster {
                 Action::ServeBlock { peer, height } => {
                     let message = self.nodes[i].serve(height);
                     self.deliver(i, &To::Peer(peer), &Arc::new(message));
+                }
+                Action::Reply { ticket, reply: ClientReply::Refused(refused) }
+                    if matches!(refused, TxRefused::NoApp | TxRefused::CatchingUp) =>
+                {
+                    let at = self.mono + Duration::from_millis(100);
+                    self.nodes[i].again.push((at, ticket));
                 }
                 action => self.nodes[i].perform(action, self.config.canary.is_none()),
             }
@@ -374,9 +390,16 @@ impl Node {
             calls: Vec::new(),
             signed: BTreeMap::new(),
             timers: BTreeMap::new(),
+            txs: BTreeMap::new(),
+            again: Vec::new(),
             inputs: VecDeque::new(),
             freeze_app: false,
         }
+    }
+
+    fn submit(&mut self, ticket: Ticket) {
+        let request = ClientRequest::SubmitTx(self.txs[&ticket].clone());
+        self.inputs.push_back(Input::Client { ticket, request });
     }
 
     fn perform(&mut self, action: Action, honest: bool) {

@@ -1,1 +1,0 @@
-//! Heights under attack: equivocators, floods of future rounds, wrong parts.

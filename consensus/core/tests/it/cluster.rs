@@ -80,6 +80,9 @@ pub struct Node {
     pub freeze_app: bool,
 }
 
+/// Whether a message from one to another may pass.
+pub type Filter = Box<dyn FnMut(usize, usize, &Message) -> bool>;
+
 /// All of them.
 pub struct Cluster {
     pub genesis: Arc<GenesisDoc>,
@@ -91,7 +94,7 @@ pub struct Cluster {
     pub cut: BTreeSet<(usize, usize)>,
     make_app: MakeApp,
     /// What may be changed or dropped on its way.
-    pub filter: Box<dyn FnMut(usize, usize, &Message) -> bool>,
+    pub filter: Filter,
     pub messages: u64,
 }
 

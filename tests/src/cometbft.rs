@@ -68,20 +68,21 @@ pub struct Network {
 
 impl Network {
     /// Makes and starts `count` validators. `app` gives the command of a validator's application.
-    /// `genesis` may change the genesis document that CometBFT made.
+    /// `prepare` may change what CometBFT made in the folder it is told (`node0/config/`, ...).
     ///
     /// # Panics
     /// When the network cannot be made.
     pub fn start(
         cometbft: &Path,
         count: usize,
-        genesis: impl Fn(&mut Value),
+        prepare: impl FnOnce(&Path),
         app: impl Fn(&Place) -> Command + 'static,
     ) -> Self {
         let home = tempfile::tempdir().expect("a directory");
         let out = home.path().display().to_string();
         let v = count.to_string();
         run(cometbft, &["testnet", "--v", &v, "--o", &out], home.path(), &[]).expect_ok();
+        prepare(home.path());
         let places = places(home.path(), count);
         let p2p = free_addresses(count);
         let peers: Vec<_> = std::iter::zip(&places, &p2p)
@@ -102,7 +103,6 @@ impl Network {
                     ("[consensus]", "timeout_commit", "200ms".to_owned()),
                 ],
             );
-            change_genesis(&place.home, &genesis);
         }
         let node = |place| Node { place, processes: Vec::new() };
         let nodes = places.into_iter().map(node).collect();
@@ -247,14 +247,6 @@ fn node_id(cometbft: &Path, home: &Path) -> String {
     let text = home.display().to_string();
     let ran = run(cometbft, &["show-node-id", "--home", &text], home, &[]).expect_ok();
     ran.stdout.trim().to_owned()
-}
-
-fn change_genesis(home: &Path, change: &impl Fn(&mut Value)) {
-    let path = home.join("config/genesis.json");
-    let text = std::fs::read_to_string(&path).expect("CometBFT made it");
-    let mut genesis = serde_json::from_str(&text).expect("it is JSON");
-    change(&mut genesis);
-    std::fs::write(&path, genesis.to_string()).expect("it was read");
 }
 
 /// Sets keys of a CometBFT configuration: (section, key, text).

@@ -231,6 +231,13 @@ impl Engine {
         if height > self.state.last_block_height {
             return self.advance_state(&block, answer);
         }
+        if height == self.state.last_block_height && answer.app_hash != self.state.app_hash {
+            return self.halt(format!(
+                "[S-6] replaying block {height} gave the app hash {}, the chain agreed on {}",
+                hex::encode_upper(&answer.app_hash),
+                hex::encode_upper(&self.state.app_hash),
+            ));
+        }
         self.next_replay();
     }
 

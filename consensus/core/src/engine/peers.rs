@@ -37,6 +37,8 @@ pub(super) struct Peer {
     /// Its messages for the next height.
     early: VecDeque<Message>,
     early_bytes: usize,
+    /// It was told lately what we have.
+    asked: bool,
 }
 
 impl Peer {
@@ -49,6 +51,7 @@ impl Peer {
             top: Height::ZERO,
             early: VecDeque::new(),
             early_bytes: 0,
+            asked: false,
         }
     }
 
@@ -64,6 +67,9 @@ impl Engine {
         self.send(peer, Message::NewRoundStep(step));
         self.send(peer, Message::StatusRequest);
         self.greet_with_pool(peer);
+        if self.is_running() {
+            self.ask_what_is_missing(peer);
+        }
         if self.peers.len() == 1 {
             self.start_heal_timer();
         }
@@ -184,11 +190,11 @@ impl Engine {
     }
 
     fn on_proposal(&mut self, peer: PeerId, proposal: &Proposal) {
-        if !self.cur.started {
-            self.pacing.others_began = true;
-        }
         match self.cur.add_proposal(proposal) {
-            Ok(true) => self.record(Entry::Proposal(proposal.clone())),
+            Ok(true) => {
+                self.pacing.others_began = true;
+                self.record(Entry::Proposal(proposal.clone()));
+            }
             Ok(false) => {}
             Err(_) => self.report(peer, Offence::BadSignature("proposal")),
         }
@@ -250,6 +256,7 @@ impl Engine {
         }
         self.start_heal_timer();
         self.announce();
+        self.peers.values_mut().for_each(|known| known.asked = false);
         let here = (self.cur.height, self.cur.machine.round, self.cur.machine.step);
         let stuck = self.cur.started && self.pacing.healed_at == Some(here);
         self.pacing.healed_at = Some(here);
@@ -271,6 +278,10 @@ impl Engine {
 
     /// Says what we have of the round, so that the peer sees what we lack.
     fn ask_what_is_missing(&mut self, peer: PeerId) {
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        if std::mem::replace(&mut known.asked, true) {
+            return; // once an interval
+        }
         let (height, round) = (self.cur.height, self.cur.machine.round);
         for kind in [VoteKind::Prevote, VoteKind::Precommit] {
             let votes = self.cur.round_mut(round).tally(kind).voters().clone();
@@ -320,6 +331,10 @@ impl Engine {
             missing.extend(tally.votes().cloned().map(Message::Vote));
         }
         missing.into_iter().for_each(|message| self.send(peer, message));
+        let votes = self.cur.round_votes_len(said.of.round, said.of.kind);
+        if said.votes.count_ones() > votes {
+            self.ask_what_is_missing(peer);
+        }
     }
 
     /// The proposal of a round, with the polka it names and its first part, for a peer that waits.

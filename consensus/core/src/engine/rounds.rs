@@ -346,11 +346,8 @@ impl Engine {
 
     /// A vote for the height in progress from a peer.
     pub(super) fn on_vote(&mut self, peer: PeerId, vote: Vote) {
-        if !self.cur.started {
-            self.pacing.others_began = true;
-        }
         match self.cur.check_vote(&vote) {
-            Ok(true) => {}
+            Ok(true) => self.pacing.others_began = true,
             Ok(false) => return,
             Err(_) => return self.report(peer, Offence::BadSignature("vote")),
         }

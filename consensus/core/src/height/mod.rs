@@ -155,6 +155,11 @@ impl Progress {
         self.rounds.get(&round)
     }
 
+    /// How many voted in a round.
+    pub fn round_votes_len(&self, round: Round, kind: VoteKind) -> usize {
+        self.round(round).map_or(0, |votes| votes.tally(kind).voters().count_ones())
+    }
+
     /// All rounds of which something is known.
     pub fn rounds(&self) -> impl Iterator<Item = (&Round, &RoundVotes)> {
         self.rounds.iter()
@@ -302,17 +307,13 @@ impl Progress {
 
     /// Takes a part of an awaited block; which one, the proof tells.
     pub fn add_part(&mut self, round: Round, part: &Part) -> Result<PartAdded, Invalid> {
-        let proposed =
-            self.round(round).and_then(|r| r.proposal.as_ref()).map(|p| p.block_id.parts);
-        let header = proposed.filter(|h| proves(h, part)).or_else(|| {
-            let open = self.candidates.iter().filter(|c| !c.parts.is_complete());
-            open.map(|c| c.parts.header()).find(|header| proves(header, part))
-        });
-        let Some(header) = header else {
-            let wrong = proposed.is_some_and(|h| {
-                self.candidate_of(&h).is_some_and(|c| c.parts.part(part.index).is_none())
+        let Some(header) = self.header_of(part) else {
+            // Nobody awaits it. Wrong only if it claims to be of a proposal that is here.
+            let proposal = self.round(round).and_then(|r| r.proposal.as_ref());
+            let wrong = proposal.is_some_and(|p| {
+                let candidate = self.candidate_of(&p.block_id.parts);
+                candidate.is_some_and(|c| c.parts.part(part.index).is_none())
             });
-            // The part of some other block, perhaps one we do not await.
             return if wrong { Err(Invalid::RootMismatch) } else { Ok(PartAdded::Ignored) };
         };
         self.add_part_of(&header, part)

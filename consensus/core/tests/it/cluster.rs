@@ -201,6 +201,10 @@ impl Cluster {
         self.nodes[i].submit(Ticket(ticket));
     }
 
+    pub fn input(&mut self, i: usize, input: Input) {
+        self.nodes[i].inputs.push_back(input);
+    }
+
     /// Runs until `done`, or until the virtual deadline: then panics with where everybody stands.
     pub fn run_until(&mut self, limit: Duration, done: impl Fn(&Cluster) -> bool) {
         let deadline = self.mono + limit;
@@ -295,9 +299,10 @@ impl Cluster {
                     let message = self.nodes[i].serve(height);
                     self.deliver(i, &To::Peer(peer), &Arc::new(message));
                 }
-                Action::Reply { ticket, reply: ClientReply::Refused(refused) }
-                    if matches!(refused, TxRefused::NoApp | TxRefused::CatchingUp) =>
-                {
+                Action::Reply {
+                    ticket,
+                    reply: ClientReply::Refused(TxRefused::NoApp | TxRefused::CatchingUp),
+                } => {
                     let at = self.mono + Duration::from_millis(100);
                     self.nodes[i].again.push((at, ticket));
                 }

@@ -10,6 +10,8 @@ mod extended;
 mod faults;
 mod happy;
 mod merkle;
+mod messages;
+mod rules;
 mod support;
 mod validators;
 mod verify;

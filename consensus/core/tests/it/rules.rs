@@ -1,0 +1,245 @@
+//! Extensions, equivocation, changing validators, poisoned peers, canaries.
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use guts_abci::proto::abci as pb;
+use guts_abci::{Answer, Application, Served};
+use guts_consensus::config::Config;
+use guts_consensus::io::{Input, Offence, PeerId, StepName};
+use guts_consensus::messages::{Message, NewRoundStep};
+use guts_consensus::types::{BlockId, Vote, VoteKind};
+use guts_genesis::{Height, Round, Signature};
+
+use crate::cluster::{Cluster, MakeApp, kvstore};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const ACCEPT: i32 = 1;
+const REJECT: i32 = 2;
+
+/// The kvstore with vote extensions: each says the height; one that says anything else is refused.
+struct Extended {
+    inner: Served,
+}
+
+impl Application for Extended {
+    fn init_chain(&mut self, request: pb::RequestInitChain) -> Answer<pb::ResponseInitChain> {
+        self.inner.app.init_chain(request)
+    }
+
+    fn prepare_proposal(
+        &mut self,
+        request: pb::RequestPrepareProposal,
+    ) -> Answer<pb::ResponsePrepareProposal> {
+        let info = request.local_last_commit.clone().unwrap_or_default();
+        let extended = info.votes.iter().filter(|vote| !vote.vote_extension.is_empty()).count();
+        if request.height > 1 {
+            assert!(extended >= 3, "the proposer sees two thirds of the extensions");
+        }
+        self.inner.app.prepare_proposal(request)
+    }
+
+    fn process_proposal(
+        &mut self,
+        request: pb::RequestProcessProposal,
+    ) -> Answer<pb::ResponseProcessProposal> {
+        self.inner.app.process_proposal(request)
+    }
+
+    fn extend_vote(&mut self, request: pb::RequestExtendVote) -> Answer<pb::ResponseExtendVote> {
+        let vote_extension = Bytes::from(format!("height {}", request.height));
+        Ok(pb::ResponseExtendVote { vote_extension })
+    }
+
+    fn verify_vote_extension(
+        &mut self,
+        request: pb::RequestVerifyVoteExtension,
+    ) -> Answer<pb::ResponseVerifyVoteExtension> {
+        let good = request.vote_extension == format!("height {}", request.height);
+        Ok(pb::ResponseVerifyVoteExtension { status: if good { ACCEPT } else { REJECT } })
+    }
+
+    fn finalize_block(
+        &mut self,
+        request: pb::RequestFinalizeBlock,
+    ) -> Answer<pb::ResponseFinalizeBlock> {
+        self.inner.app.finalize_block(request)
+    }
+
+    fn commit(&mut self, request: pb::RequestCommit) -> Answer<pb::ResponseCommit> {
+        self.inner.app.commit(request)
+    }
+}
+
+fn extended() -> MakeApp {
+    let make = kvstore();
+    Arc::new(move || {
+        let inner = make();
+        let reader = inner.reader.clone();
+        Served { app: Box::new(Extended { inner }), reader }
+    })
+}
+
+#[test]
+fn extensions_are_made_verified_shown_and_fetched() {
+    let config = Config::default();
+    let mut cluster = Cluster::with_genesis(4, config, extended(), |manifest| {
+        manifest.consensus_params.vote_extensions_enable_height = 1;
+    });
+    for n in 0..10 {
+        cluster.submit(n % 4, n as u64, &format!("k{n}=v"));
+        cluster.run_for(Duration::from_millis(50));
+    }
+    cluster.crash(3);
+    for n in 10..20 {
+        cluster.submit(n % 3, n as u64, &format!("k{n}=v"));
+        cluster.run_for(Duration::from_millis(50));
+    }
+    cluster.run_for(MINUTE);
+    cluster.restart(3);
+    cluster.submit(3, 20, "k20=v");
+    cluster.run_until(MINUTE, |c| (0..21).all(|n| (0..3).all(|i| c.has_tx(i, &format!("k{n}=v")))));
+    cluster.run_until(MINUTE, |c| c.has_tx(3, "k20=v"));
+    cluster.assert_agreement();
+    let block = cluster.nodes[0].committed.last().unwrap();
+    assert!(block.decided.extended);
+    let own = cluster.nodes[1].calls.iter().filter(|call| **call == "extend").count();
+    let others = cluster.nodes[1].calls.iter().filter(|call| **call == "verify").count();
+    assert!(own > 0 && others > own);
+    assert!(cluster.nodes[3].engine.status().counters.synced_blocks > 0);
+}
+
+/// A second, different vote of validator 0, signed by its key.
+fn contradiction(cluster: &Cluster, vote: &Vote) -> Vote {
+    let mut other = vote.clone();
+    other.block_id = BlockId::NIL;
+    other.extension = Bytes::new();
+    other.extension_signature = Signature::NONE;
+    other.signature = cluster.nodes[0].key.sign(&other.sign_bytes("cluster"));
+    other
+}
+
+#[test]
+fn an_equivocation_ends_up_in_a_block_and_at_the_application() {
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    let seen: Rc<RefCell<Option<Vote>>> = Rc::default();
+    let note = seen.clone();
+    cluster.filter = Box::new(move |from, to, message| {
+        if let (0, 1, Message::Vote(vote)) = (from, to, message)
+            && vote.kind == VoteKind::Prevote
+            && !vote.block_id.is_nil()
+        {
+            note.borrow_mut().get_or_insert_with(|| vote.clone());
+        }
+        true
+    });
+    cluster.submit(1, 1, "a=1");
+    cluster.run_until(MINUTE, |_| seen.borrow().is_some());
+    let vote = contradiction(&cluster, seen.borrow().as_ref().unwrap());
+    let message = Message::Vote(vote);
+    cluster.input(1, Input::Message { peer: PeerId(0), message });
+    cluster.run_until(MINUTE, |c| {
+        let blocks = |i: usize| c.nodes[i].committed.iter();
+        (0..4).all(|i| blocks(i).any(|block| !block.decided.block.evidence().is_empty()))
+    });
+    cluster.assert_agreement();
+    assert_eq!(cluster.nodes[1].engine.status().counters.equivocations, 1);
+    assert!((0..4).all(|i| cluster.nodes[i].engine.status().evidence == 0), "it is done with");
+    let all: usize =
+        cluster.nodes[2].committed.iter().map(|block| block.decided.block.evidence().len()).sum();
+    assert_eq!(all, 1, "and comes once");
+}
+
+#[test]
+fn validators_leave_and_the_others_go_on() {
+    use base64::Engine as _;
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    let key = cluster.nodes[3].key.public_key();
+    let key = base64::engine::general_purpose::STANDARD.encode(key.as_bytes());
+    cluster.submit(0, 1, &format!("val=ed25519!{key}!0"));
+    cluster.run_until(MINUTE, |c| c.all_at(2));
+    for n in 0..5 {
+        cluster.submit(1, 10 + n, &format!("k{n}=v"));
+        cluster.run_for(Duration::from_millis(50));
+    }
+    cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "k4=v")));
+    assert_eq!(cluster.nodes[0].engine.status().participation.len(), 3);
+    assert_eq!(cluster.nodes[3].engine.status().validator, None);
+    cluster.submit(3, 99, "last=1");
+    cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "last=1")));
+    cluster.assert_agreement();
+}
+
+#[test]
+fn a_peer_that_claims_heights_it_does_not_have_wedges_nobody() {
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    cluster.submit(0, 1, "a=1");
+    cluster.run_until(MINUTE, |c| c.all_at(1));
+    for height in [1_000_000, 7, u64::MAX / 4] {
+        let (base, height) = (Height(1), Height(height));
+        let status = Message::StatusResponse { base, height };
+        cluster.input(1, Input::Message { peer: PeerId(0), message: status });
+        let step = NewRoundStep {
+            height,
+            round: Round(0),
+            step: StepName::Propose,
+            seconds_since_start: 0,
+            last_commit_round: None,
+        };
+        let message = Message::NewRoundStep(step);
+        cluster.input(1, Input::Message { peer: PeerId(0), message });
+    }
+    for n in 0..5 {
+        cluster.submit(1, 10 + n, &format!("k{n}=v"));
+        cluster.run_for(Duration::from_millis(500));
+    }
+    cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "k4=v")));
+    assert!(!cluster.nodes[1].engine.status().catching_up);
+    cluster.assert_agreement();
+}
+
+#[test]
+fn votes_of_strangers_and_with_wrong_signatures_are_reported() {
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    let seen: Rc<RefCell<Option<Vote>>> = Rc::default();
+    let note = seen.clone();
+    cluster.filter = Box::new(move |_, to, message| {
+        if let (1, Message::Vote(vote)) = (to, message) {
+            note.borrow_mut().get_or_insert_with(|| vote.clone());
+        }
+        to != 1
+    });
+    cluster.submit(1, 1, "a=1");
+    cluster.run_until(MINUTE, |_| seen.borrow().is_some());
+    let vote = seen.borrow().clone().unwrap();
+    let mut wrong = vote.clone();
+    wrong.block_id = BlockId::NIL;
+    let mut stranger = vote.clone();
+    stranger.validator_index = 77;
+    let mut misplaced = vote;
+    misplaced.validator_index = (misplaced.validator_index + 1) % 4;
+    for vote in [wrong, stranger, misplaced] {
+        cluster.nodes[1].offences.clear();
+        cluster.input(1, Input::Message { peer: PeerId(2), message: Message::Vote(vote) });
+        cluster.run_steps(60);
+        let offences = &cluster.nodes[1].offences;
+        assert_eq!(offences[..], [Offence::BadSignature("vote")]);
+    }
+}
+
+#[test]
+fn a_chain_at_rest_is_silent_and_makes_a_block_when_the_interval_is_over() {
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    cluster.run_until(MINUTE, |c| c.all_at(1));
+    cluster.run_for(Duration::from_secs(2));
+    let (height, before) = (cluster.height(0), cluster.messages);
+    cluster.run_for(Duration::from_secs(25));
+    assert_eq!(cluster.height(0), height);
+    let said = cluster.messages - before;
+    assert!(said <= 25 * 12 + 12, "one line a second to each peer, not {said}");
+    cluster.run_for(Duration::from_secs(10));
+    assert!(cluster.height(0) > height);
+    cluster.assert_agreement();
+}

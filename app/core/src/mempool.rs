@@ -159,3 +159,6 @@ fn spends(tx: &Tx) -> u64 {
     });
     moved.fold(fee, u64::saturating_add)
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,3 +83,6 @@ fn refused(refusal: &Refusal) -> ResponseQuery {
         ..Default::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,12 @@
 //! The whole machine: blocks, proposals, replay, rest, queries.
 
-use guts_schema::attest::Verdict;
-use guts_schema::{Action, events};
+use guts_schema::attest::{Attested, Verdict, is_pseudo_tx};
+use guts_schema::tx::Draft;
+use guts_schema::{Action, Code, PushId, events};
 
 use crate::modules::{self, push};
-use crate::testing::World;
+use crate::testing::{CHAIN, FEE, Person, World};
+use crate::{App, AppState};
 
 #[test]
 fn a_chain_lives_and_rests() {
@@ -55,4 +57,176 @@ fn refs_move_forward_and_back() {
     let (head, refs) = push::all_refs(&world.state(), repo).unwrap();
     assert_eq!((head.count, head.log_count), (1, 4));
     assert_eq!(refs[0].oid, [8; 20]);
+}
+
+#[test]
+fn genesis_exports_what_it_was_made_of() {
+    let state = World::genesis();
+    let world = World::try_genesis(4, &state).unwrap();
+    let mut world = world;
+    world.block(vec![]);
+    assert_eq!(modules::export(&world.node.whole()).unwrap(), state);
+    assert_eq!(AppState::parse(state.to_json().as_bytes()).unwrap(), state);
+}
+
+#[test]
+fn genesis_that_contradicts_itself_is_refused() {
+    let refused = |change: &dyn Fn(&mut AppState)| {
+        let mut state = World::genesis();
+        change(&mut state);
+        World::try_genesis(4, &state).err().expect("refused").to_string()
+    };
+    let twice = refused(&|s| {
+        let first = s.account.accounts[0].clone();
+        s.account.accounts.push(first);
+    });
+    assert!(twice.contains("belongs or belonged"), "{twice}");
+    let taken = refused(&|s| s.account.accounts.iter_mut().for_each(|a| a.handle = "x1".into()));
+    assert!(taken.contains("two accounts have the handle"), "{taken}");
+    let rich = refused(&|s| s.account.accounts.iter_mut().for_each(|a| a.balance = u64::MAX));
+    assert!(rich.contains("add up"), "{rich}");
+    let owner = refused(&|s| s.repo.repos[0].owner = "nobody".into());
+    assert!(owner.contains("nobody/hello"), "{owner}");
+    let name = refused(&|s| s.repo.repos[0].name = "Bad Name".into());
+    assert!(name.contains("Bad Name"), "{name}");
+}
+
+fn transfer(world: &World, amount: u64) -> Action {
+    Action::Transfer { actor: world.alice.id, to: world.bob.id, amount }
+}
+
+#[test]
+fn bad_transactions_make_a_block_bad() {
+    let mut world = World::new();
+    world.block(vec![]);
+    let good = world.tx(&world.alice, &[transfer(&world, 1)]);
+    let foreign = Draft::new("other-chain", world.alice.id, 0, &[transfer(&world, 1)]).fee(FEE);
+    let foreign = foreign.sign(world.alice.id, &world.alice.secret).encode();
+    let mut forged = good.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let oversize = vec![0x0a; guts_schema::limits::TX_BYTES_MAX + 1];
+    for bad in [b"junk".to_vec(), foreign, forged, oversize, vec![], vec![0xff, 1, 2]] {
+        assert!(!world.process(&[good.clone().into(), bad.clone().into()]));
+        // Should such a block be decided all the same, the transaction does nothing.
+        let before = world.state().root();
+        let outcome = world.decide(vec![bad.into()]);
+        assert!(outcome.code(0).is_some());
+        assert_ne!(world.state().root(), before, "its hash is an anchor");
+    }
+    assert!(world.process(&[good.into()]));
+}
+
+#[test]
+fn attestations_are_checked() {
+    let mut world = World::new();
+    let certificate =
+        world.alice.certificate("alice/hello", world.time_s, &[("refs/heads/m", 0, 1)]);
+    world.attest(certificate.id(), 0..3, Verdict::Good);
+    world.block(vec![world.push(&certificate)]);
+    let pseudo = world.prepare(vec![], 1 << 20).remove(0);
+    let good = Attested::decode(&pseudo).unwrap();
+    assert_eq!((good.height, good.votes.len()), (world.height, 3));
+    let changed = |change: &dyn Fn(&mut Attested)| {
+        let mut attested = good.clone();
+        change(&mut attested);
+        bytes::Bytes::from(attested.encode())
+    };
+    let stranger = crate::testing::address(&world.bob);
+    let bad = [
+        changed(&|a| a.height += 1),
+        changed(&|a| a.height = 0),
+        changed(&|a| a.round += 1),
+        changed(&|a| a.votes[0].validator = stranger),
+        changed(&|a| a.votes[0].signature = a.votes[1].signature),
+        pseudo.slice(..pseudo.len() - 1),
+    ];
+    for bad in bad {
+        assert!(!world.process(&[bad.clone()]), "{bad:?}");
+    }
+    assert!(!world.process(&[pseudo.clone(), pseudo.clone()]), "only at the start, only once");
+    assert!(world.process(&[pseudo.clone()]));
+    // Decided without having been accepted, a bad one does nothing.
+    let outcome = world.decide(vec![changed(&|a| a.round += 1)]);
+    assert_eq!(outcome.code(0), Some(Code::TxPseudo));
+    assert!(outcome.commit.closed.is_empty());
+}
+
+#[test]
+fn a_proposer_keeps_room_for_attestations_and_leaves_out_old_news() {
+    let mut world = World::new();
+    let alice = world.alice.clone();
+    let certificate = alice.certificate("alice/hello", world.time_s, &[("refs/heads/m", 0, 1)]);
+    world.attest(certificate.id(), 0..2, Verdict::Good);
+    world.block(vec![world.push(&certificate)]);
+    let tx = world.tx(&alice, &[transfer(&world, 1)]);
+    let all = world.prepare(vec![tx.clone()], 1 << 20);
+    assert_eq!(all.len(), 2);
+    assert!(is_pseudo_tx(&all[0]));
+    let size: u64 = all.iter().map(|tx| crate::prepare::size_in_block(tx.len())).sum();
+    // One byte less, and it is the transaction that waits.
+    let tight = world.prepare(vec![tx.clone()], size as i64 - 1);
+    assert_eq!(tight, all[..1]);
+    assert_eq!(world.prepare(vec![tx.clone()], -1), all);
+    world.block(vec![]);
+    // Both verdicts are on the chain: nothing new to carry.
+    let next = world.prepare(vec![tx.clone()], 1 << 20);
+    assert_eq!(next, [bytes::Bytes::from(tx)]);
+}
+
+#[test]
+fn proposals_are_ordered_by_nonce_and_fee() {
+    let world = World::new();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let tx = |who: &Person, nonce, fee| {
+        let action = Action::Transfer { actor: who.id, to: alice.id, amount: 1 };
+        Draft::new(CHAIN, who.id, nonce, &[action]).fee(fee).sign(who.id, &who.secret).encode()
+    };
+    let (a0, a1, a3) = (tx(&alice, 0, 10), tx(&alice, 1, 5000), tx(&alice, 3, 9000));
+    let (b0, b0_dear) = (tx(&bob, 0, 100), tx(&bob, 0, 200));
+    let given = vec![a3, a1.clone(), b0, a0.clone(), b0_dear.clone(), b"junk".to_vec()];
+    let chosen: Vec<Vec<u8>> =
+        world.prepare(given, 1 << 20).into_iter().map(|tx| tx.to_vec()).collect();
+    assert_eq!(chosen, [b0_dear, a0, a1]);
+}
+
+#[test]
+fn only_four_proposals_are_kept() {
+    let mut world = World::new();
+    let txs: Vec<_> = (1..=6).map(|i| world.tx(&world.alice, &[transfer(&world, i)])).collect();
+    for tx in &txs {
+        assert!(world.process(&[tx.clone().into()]));
+        assert!(world.process(&[tx.clone().into()]), "asked again");
+    }
+    // The first was dropped and is executed again, with the replica's result.
+    let outcome = world.decide(vec![txs[0].clone().into()]);
+    assert_eq!(outcome.code(0), None);
+}
+
+#[test]
+fn calls_out_of_order_are_refused() {
+    let store = std::sync::Arc::new(guts_state::MemoryStore::new());
+    let mut app = App::new(store, None);
+    assert!(app.process(&Default::default(), &crate::Direct).is_ok_and(|accepted| !accepted));
+    let block = guts_abci::proto::abci::RequestFinalizeBlock {
+        hash: vec![1; 32].into(),
+        height: 1,
+        ..Default::default()
+    };
+    assert!(app.finalize(&block, &crate::Direct).is_err());
+    assert!(app.commit().is_err());
+    let mut world = World::new();
+    world.block(vec![]);
+    let far = guts_abci::proto::abci::RequestFinalizeBlock { height: 9, ..block };
+    assert!(world.node.app.finalize(&far, &crate::Direct).is_err());
+    assert!(world.node.app.init_chain(&Default::default()).is_err());
+}
+
+#[test]
+fn extensions_are_read_by_form_alone() {
+    use guts_schema::attest::encode_extension;
+    let one = [(PushId::new([1; 32]), Verdict::Good)].into();
+    assert!(App::verify_vote_extension(b""));
+    assert!(App::verify_vote_extension(&encode_extension(&one)));
+    assert!(!App::verify_vote_extension(b"junk"));
+    assert!(!App::verify_vote_extension(&[0; 3000]));
 }

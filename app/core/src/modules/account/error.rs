@@ -64,10 +64,6 @@ pub(crate) fn handle_held(account: &AccountId, handle: &str) -> Fault {
     Fault::refuse(Code::HandleHeld, &[account, &handle])
 }
 
-pub(crate) fn supply_overflow(account: &AccountId) -> Fault {
-    Fault::refuse(Code::SupplyOverflow, &[account])
-}
-
 /// A refusal whose sentence has no particulars.
 pub(crate) fn plain(code: Code) -> Fault {
     Fault::refuse(code, &[])

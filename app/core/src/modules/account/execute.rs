@@ -115,9 +115,8 @@ fn transfer(
     if from.balance < amount {
         return Err(error::balance_low(actor, from.balance, amount));
     }
-    let receiver = state::get(&run.state, to)?.ok_or_else(|| error::unknown(to))?;
-    if actor != to && receiver.balance.checked_add(amount).is_none() {
-        return Err(error::supply_overflow(to));
+    if state::get(&run.state, to)?.is_none() {
+        return Err(error::unknown(to));
     }
     state::balance_change(run, actor, |balance| balance.checked_sub(amount))?;
     state::balance_change(run, to, |balance| balance.checked_add(amount))?;

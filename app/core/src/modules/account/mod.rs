@@ -50,3 +50,6 @@ pub const MODULE: Module = Module {
     query: Some(query::query),
     audit: Some(invariants::audit),
 };
+
+#[cfg(test)]
+mod tests;

@@ -33,3 +33,6 @@ pub const MODULE: Module = Module {
     query: None,
     audit: Some(invariants::audit),
 };
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! CheckTx with what waits: nonces in a row, spent balances, rechecks, what is forgotten.
+
+use guts_schema::tx::Draft;
+use guts_schema::{Action, ChainRules, Code, Tx, Verified, validate};
+
+use super::Waiting;
+use crate::testing::{CHAIN, FEE, Person, World};
+
+fn tx(world: &World, who: &Person, nonce: u64, amount: u64) -> Verified<Tx> {
+    let action = Action::Transfer { actor: who.id, to: world.bob.id, amount };
+    let bytes = world.tx_at(who, nonce, &[action]);
+    validate(&bytes, &ChainRules::new(CHAIN)).unwrap()
+}
+
+fn check(world: &World, waiting: &mut Waiting, tx: &Tx) -> Option<Code> {
+    let next = world.node.app.head().unwrap().next_block();
+    waiting.check(&world.state(), &next, tx).unwrap().err().map(|refusal| refusal.code)
+}
+
+#[test]
+fn nonces_wait_in_a_row() {
+    let world = World::new();
+    let alice = world.alice.clone();
+    let mut waiting = Waiting::new();
+    assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 1, 1)), Some(Code::NonceHigh));
+    for nonce in 0..3 {
+        assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, nonce, 1)), None);
+    }
+    assert_eq!(waiting.next_nonce(&world.state(), &alice.id).unwrap(), 3);
+    assert_eq!(waiting.len(), 3);
+    // Another with a nonce that waits already is late; the same one, asked about again, is not.
+    assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 1, 2)), Some(Code::NonceLow));
+    assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 1, 1)), None);
+    assert_eq!(waiting.len(), 3);
+}
+
+#[test]
+fn what_waits_counts_as_spent() {
+    let world = World::new();
+    let alice = world.alice.clone();
+    let mut waiting = Waiting::new();
+    assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 0, 1_000_000_000 - 3 * FEE)), None);
+    assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 1, 1)), None);
+    // The third fee is there no more.
+    assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 2, 1)), Some(Code::BalanceLow));
+}
+
+#[test]
+fn what_would_fail_is_told_at_once() {
+    let world = World::new();
+    let alice = world.alice.clone();
+    let mut waiting = Waiting::new();
+    let much = tx(&world, &alice, 0, u64::MAX);
+    assert_eq!(check(&world, &mut waiting, &much), Some(Code::BalanceLow));
+    assert!(waiting.is_empty());
+}
+
+#[test]
+fn commits_take_out_what_they_included_and_what_was_dropped() {
+    let mut world = World::new();
+    let alice = world.alice.clone();
+    let mut waiting = Waiting::new();
+    let all: Vec<_> = (0..3).map(|nonce| tx(&world, &alice, nonce, 1)).collect();
+    for tx in &all {
+        assert_eq!(check(&world, &mut waiting, tx), None);
+    }
+    let action = Action::Transfer { actor: alice.id, to: world.bob.id, amount: 1 };
+    world.block(vec![world.tx_at(&alice, 0, &[action])]);
+    waiting.on_commit([&*all[0]]);
+    assert_eq!(waiting.len(), 2);
+    // Rechecked, in order.
+    assert_eq!(check(&world, &mut waiting, &all[0]), Some(Code::NonceLow));
+    assert_eq!(check(&world, &mut waiting, &all[1]), None);
+    assert_eq!(check(&world, &mut waiting, &all[2]), None);
+    // The engine drops them without a word: after some commits their nonces are free again.
+    for _ in 0..3 {
+        world.block(vec![]);
+        waiting.on_commit([]);
+    }
+    assert!(waiting.is_empty());
+    assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 1, 9)), None);
+}
+
+#[test]
+fn an_account_that_waits_to_be_made_can_go_on() {
+    let world = World::with(|state| {
+        state.params.prices.iter_mut().for_each(|price| (price.work, price.fee) = (1, 0));
+        state.params.work_per_byte = 0;
+    });
+    let carol = Person::new(50);
+    let create = Action::CreateAccount { actor: carol.id, key: carol.secret.public() };
+    let draft = Draft::new(CHAIN, carol.id, 0, &[create]).sign(carol.id, &carol.secret);
+    let first = validate(&draft.encode(), &ChainRules::new(CHAIN)).unwrap();
+    let mut waiting = Waiting::new();
+    assert_eq!(check(&world, &mut waiting, &first), None);
+    let second = tx(&world, &carol, 1, 1);
+    assert_eq!(check(&world, &mut waiting, &second), None);
+}

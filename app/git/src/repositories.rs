@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::child::{Git, Limits};
+use crate::child::{FSCK_IGNORED, Git, Limits};
 use crate::error::GitError;
 use crate::types::{Oid, RefUpdate, RepoId};
 
@@ -197,6 +197,31 @@ impl Repositories {
             return Err(GitError::Protocol("cat-file did not answer for each object"));
         }
         Ok(kinds)
+    }
+
+    /// Fetches objects from another gateway by stock `git fetch` of known tips: into the object
+    /// store only, no ref moves. What arrives is checked like a push.
+    pub async fn fetch(&self, repo: RepoId, url: &str, tips: &[Oid]) -> Result<(), GitError> {
+        let dir = self.ensure(repo)?;
+        let tips: Vec<String> = tips.iter().map(Oid::to_string).collect();
+        let mut args = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", url];
+        args.extend(tips.iter().map(String::as_str));
+        let mut git = self.git().command(&dir, &args);
+        for (key, value) in [
+            ("protocol.http.allow", "always"),
+            ("protocol.https.allow", "always"),
+            // Older versions refuse tips that are not advertised.
+            ("protocol.version", "2"),
+            ("http.followRedirects", "false"),
+            ("fetch.fsckObjects", "true"),
+            ("fetch.unpackLimit", "1"),
+        ] {
+            git.setting(key, value.as_ref());
+        }
+        for rule in FSCK_IGNORED {
+            git.setting(&format!("fetch.fsck.{rule}"), "ignore".as_ref());
+        }
+        git.success(b"").await.map(|_| ())
     }
 
     /// Every repository directory there is, by id.

@@ -1,1 +1,29 @@
 //! The Guts application: core wired to disk, socket, git and gateway.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`config`], [`identity`] | node settings; the key that pays for pushes |
+//! | [`node`] | puts a node together and runs its two servers |
+//! | [`application`] | the engine's calls: blocks on one side, reads on the other |
+//! | [`verified`] | stateless checks, in parallel, remembered |
+//! | [`chain`] | the newest committed state, swapped at Commit |
+//! | [`follower`] | bare repositories follow the state; what this node missed is fetched |
+//! | [`checker`] | background checks of pushes, for the vote extensions |
+//! | [`submit`], [`host`] | the way of a push to the chain and back |
+//! | [`page`] | `GET /` and `GET /health` |
+//!
+//! Locks are held for a look-up, never across a wait; a commit never waits for git, nor CheckTx
+//! or a query for a block.
+#![forbid(unsafe_code)]
+
+pub mod application;
+pub mod chain;
+pub mod checker;
+pub mod config;
+pub mod follower;
+pub mod host;
+pub mod identity;
+pub mod node;
+pub mod page;
+pub mod submit;
+pub mod verified;

@@ -1,0 +1,224 @@
+//! The application as the engine calls it: [`Machine`] makes blocks, [`Reading`] answers at any
+//! time from the newest snapshot. Both are thin: the rules are in `guts-app-core`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use guts_abci::proto::abci::response_process_proposal::ProposalStatus;
+use guts_abci::proto::abci::response_verify_vote_extension::VerifyStatus;
+use guts_abci::proto::abci::{
+    CheckTxType, RequestCheckTx, RequestCommit, RequestExtendVote, RequestFinalizeBlock,
+    RequestInfo, RequestInitChain, RequestPrepareProposal, RequestProcessProposal, RequestQuery,
+    RequestVerifyVoteExtension, ResponseCheckTx, ResponseCommit, ResponseExtendVote,
+    ResponseFinalizeBlock, ResponseInfo, ResponseInitChain, ResponsePrepareProposal,
+    ResponseProcessProposal, ResponseQuery, ResponseVerifyVoteExtension,
+};
+use guts_abci::{Answer, Application, Exception, Reader};
+use guts_app_core::{App, Checker as _, Waiting, app, query as core_query};
+use guts_schema::codes::CODESPACE;
+use guts_schema::{AccountId, ChainRules, Code, Hash, proto, query, values};
+use guts_state::Store;
+use guts_state_disk::{Database, Head as DiskHead};
+use prost::Message;
+
+use crate::chain::{Chain, Committed};
+use crate::checker::{Checker, Subject};
+use crate::host::Receipts;
+use crate::verified::VerifiedCache;
+
+/// What both halves share.
+pub struct Shared {
+    /// The newest state.
+    pub chain: Chain,
+    /// Transactions checked before.
+    pub verified: VerifiedCache,
+    /// What CheckTx let in.
+    pub waiting: Mutex<Waiting>,
+    /// Checks of pushes.
+    pub checker: Checker,
+    /// Failed transactions somebody waits for.
+    pub receipts: Receipts,
+}
+
+fn broken(error: impl std::error::Error) -> Exception {
+    Exception::from_error(&error)
+}
+
+/// The half that makes blocks.
+pub struct Machine {
+    app: App,
+    database: Database,
+    shared: Arc<Shared>,
+    /// Of the decided block: hash of each failed transaction, and why.
+    failed: Vec<(Hash, String)>,
+}
+
+impl Machine {
+    /// Over an opened database.
+    pub fn new(app: App, database: Database, shared: Arc<Shared>) -> Self {
+        Self { app, database, shared, failed: Vec::new() }
+    }
+
+    fn publish(&self) -> Answer<()> {
+        let snapshot = self.app.state().map_err(broken)?;
+        self.shared.chain.publish(Committed::new(self.app.head().cloned(), snapshot));
+        Ok(())
+    }
+}
+
+impl Application for Machine {
+    fn init_chain(&mut self, request: RequestInitChain) -> Answer<ResponseInitChain> {
+        let response = self.app.init_chain(&request).map_err(broken)?;
+        self.publish()?;
+        Ok(response)
+    }
+
+    fn prepare_proposal(
+        &mut self,
+        request: RequestPrepareProposal,
+    ) -> Answer<ResponsePrepareProposal> {
+        self.app.prepare(&request, &self.shared.verified).map_err(broken)
+    }
+
+    fn process_proposal(
+        &mut self,
+        request: RequestProcessProposal,
+    ) -> Answer<ResponseProcessProposal> {
+        let good = self.app.process(&request, &self.shared.verified).map_err(broken)?;
+        let status = if good { ProposalStatus::Accept } else { ProposalStatus::Reject };
+        Ok(ResponseProcessProposal { status: status.into() })
+    }
+
+    fn extend_vote(&mut self, request: RequestExtendVote) -> Answer<ResponseExtendVote> {
+        let verdicts = self.shared.checker.verdicts();
+        let extension = self.app.extend_vote(&request.hash, None, &verdicts).map_err(broken)?;
+        Ok(ResponseExtendVote { vote_extension: extension.into() })
+    }
+
+    fn verify_vote_extension(
+        &mut self,
+        request: RequestVerifyVoteExtension,
+    ) -> Answer<ResponseVerifyVoteExtension> {
+        let good = App::verify_vote_extension(&request.vote_extension);
+        let status = if good { VerifyStatus::Accept } else { VerifyStatus::Reject };
+        Ok(ResponseVerifyVoteExtension { status: status.into() })
+    }
+
+    fn finalize_block(&mut self, request: RequestFinalizeBlock) -> Answer<ResponseFinalizeBlock> {
+        let response = self.app.finalize(&request, &self.shared.verified).map_err(broken)?;
+        self.failed.clear();
+        if !self.shared.receipts.is_empty() {
+            let results = request.txs.iter().zip(&response.tx_results);
+            let failed = results.filter(|(_, result)| result.code != 0);
+            self.failed = failed.map(|(tx, result)| (Hash::of(tx), result.log.clone())).collect();
+        }
+        Ok(response)
+    }
+
+    fn commit(&mut self, _: RequestCommit) -> Answer<ResponseCommit> {
+        let commit = self.app.commit().map_err(broken)?;
+        let head = DiskHead { height: commit.head.height, memo: commit.head.to_bytes() };
+        self.database.write(&head, &commit.batches).map_err(broken)?;
+        self.app.committed().map_err(broken)?;
+        {
+            let included = commit.txs.iter().filter_map(|tx| tx.as_deref().ok());
+            let waiting = &self.shared.waiting;
+            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.on_commit(included.map(|tx| &**tx));
+        }
+        for (tx, why) in self.failed.drain(..) {
+            self.shared.receipts.failed(&tx, &why);
+        }
+        self.publish()?;
+        Ok(ResponseCommit { retain_height: 0 })
+    }
+}
+
+/// The half that reads.
+pub struct Reading {
+    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+}
+
+impl Reading {
+    /// Over the database's rows.
+    pub fn new(store: Arc<dyn Store>, shared: Arc<Shared>) -> Self {
+        Self { shared, store }
+    }
+
+    /// The next nonce of an account, counting what CheckTx let in: the newest state, not the
+    /// newest proved one, because the next transaction must fit it.
+    fn pending_nonce(&self, data: &[u8]) -> Answer<ResponseQuery> {
+        let request = proto::PageRequest::decode(data).ok();
+        let account = request.and_then(|request| AccountId::from_slice(&request.account).ok());
+        let Some(account) = account else {
+            return Ok(ResponseQuery {
+                code: Code::QueryData.number(),
+                log: Code::QueryData.sentence(&[]),
+                codespace: CODESPACE.to_owned(),
+                ..Default::default()
+            });
+        };
+        let state = self.shared.chain.newest();
+        let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let nonce = waiting.next_nonce(&state.snapshot, &account).map_err(broken)?;
+        let exists = state.account(&account).map_err(broken)?.is_some();
+        let value = values::encode(&proto::PendingNonce { nonce, exists }).into();
+        let height = i64::try_from(state.height).unwrap_or(i64::MAX);
+        Ok(ResponseQuery { value, height, ..Default::default() })
+    }
+}
+
+fn refused(code: Code, sentence: String) -> ResponseCheckTx {
+    ResponseCheckTx {
+        code: code.number(),
+        log: sentence,
+        info: code.name().to_owned(),
+        codespace: CODESPACE.to_owned(),
+        ..Default::default()
+    }
+}
+
+impl Reader for Reading {
+    fn info(&self, _: RequestInfo) -> Answer<ResponseInfo> {
+        let state = self.shared.chain.newest();
+        let head = state.head.as_ref().filter(|head| head.height > 0);
+        app::info(&self.store, head).map_err(broken)
+    }
+
+    fn check_tx(&self, request: RequestCheckTx) -> Answer<ResponseCheckTx> {
+        let state = self.shared.chain.newest();
+        let Some(head) = &state.head else {
+            return Err(Exception("CheckTx before InitChain".into()));
+        };
+        let rules = ChainRules::new(&state.chain_id);
+        let checked = self.shared.verified.check(&[&request.tx], &rules).pop();
+        let tx = match checked {
+            Some(Ok(tx)) => tx,
+            Some(Err(error)) => return Ok(refused(error.code(), error.to_string())),
+            None => return Err(Exception("one transaction has one answer".into())),
+        };
+        let answer = {
+            let waiting = &self.shared.waiting;
+            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.check(&state.snapshot, &head.next_block(), &tx).map_err(broken)?
+        };
+        if let Err(refusal) = answer {
+            return Ok(refused(refusal.code, refusal.sentence));
+        }
+        if request.r#type == CheckTxType::New as i32 {
+            for subject in Subject::of_tx(&tx, &state) {
+                self.shared.checker.learn(subject, false);
+            }
+        }
+        Ok(ResponseCheckTx::default())
+    }
+
+    fn query(&self, request: RequestQuery) -> Answer<ResponseQuery> {
+        if request.path == query::NONCE {
+            return self.pending_nonce(&request.data);
+        }
+        let state = self.shared.chain.newest();
+        let head = state.head.as_ref().filter(|head| head.height > 0);
+        core_query::query(&self.store, head, &request).map_err(broken)
+    }
+}

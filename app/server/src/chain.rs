@@ -1,0 +1,202 @@
+//! The newest committed state as everything beside block execution sees it: one snapshot, swapped
+//! at Commit, and the reads the gateway needs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use guts_app_core::Head;
+use guts_schema::certificate::RefUpdate;
+use guts_schema::values::{self, ValueError};
+use guts_schema::{AccountId, Hash, Oid, PushId, RepoId, keys, proto};
+use guts_state::{Read, Snapshot, StateError};
+use prost::Message;
+use tokio::sync::watch;
+
+/// The state could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A value in it.
+    #[error("state: {0}")]
+    Value(#[from] ValueError),
+    /// An identifier within a value.
+    #[error("state: {0}")]
+    Id(#[from] guts_schema::ids::IdError),
+}
+
+/// What one block left behind.
+#[derive(Clone)]
+pub struct Committed {
+    /// Its height; 0 before the first block.
+    pub height: u64,
+    /// Unix seconds of its header time.
+    pub time_s: u64,
+    /// The chain; empty before genesis.
+    pub chain_id: String,
+    /// What the database has with it; none before genesis.
+    pub head: Option<Head>,
+    /// The state.
+    pub snapshot: Snapshot,
+}
+
+impl Committed {
+    /// The state `snapshot`, left by the block of `head`.
+    pub fn new(head: Option<Head>, snapshot: Snapshot) -> Self {
+        let (height, time_s) = head.as_ref().map_or((0, 0), |head| (head.height, head.time_s));
+        let chain_id = head.as_ref().map_or_else(String::new, |head| head.chain_id.clone());
+        Self { height, time_s, chain_id, head, snapshot }
+    }
+}
+
+/// Where the newest [`Committed`] is found, and its successors are waited for.
+#[derive(Clone)]
+pub struct Chain {
+    newest: Arc<watch::Sender<Arc<Committed>>>,
+}
+
+impl Chain {
+    /// Starts with what the database holds.
+    pub fn new(committed: Committed) -> Self {
+        Self { newest: Arc::new(watch::Sender::new(Arc::new(committed))) }
+    }
+
+    /// The newest state.
+    pub fn newest(&self) -> Arc<Committed> {
+        self.newest.borrow().clone()
+    }
+
+    /// Told at every commit.
+    pub fn watch(&self) -> watch::Receiver<Arc<Committed>> {
+        self.newest.subscribe()
+    }
+
+    /// Swaps in the next one.
+    pub fn publish(&self, committed: Committed) {
+        self.newest.send_replace(Arc::new(committed));
+    }
+}
+
+/// A pending or closed push, read from the state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PushRecord {
+    /// As the state has it.
+    pub raw: proto::Push,
+    /// Where to.
+    pub repo: RepoId,
+    /// What it moves.
+    pub updates: Vec<RefUpdate>,
+    /// Its pack.
+    pub pack: Option<guts_git::PackInfo>,
+}
+
+impl Committed {
+    fn load<M: Message + Default>(&self, key: &[u8]) -> Result<Option<M>, ReadError> {
+        let bytes = self.snapshot.get(key)?;
+        Ok(bytes.map(|bytes| values::decode(&bytes)).transpose()?)
+    }
+
+    /// The account of a handle.
+    pub fn handle(&self, handle: &str) -> Result<Option<AccountId>, ReadError> {
+        let record = self.load::<proto::HandleRecord>(&keys::handle(handle))?;
+        Ok(record.map(|record| AccountId::from_slice(&record.account)).transpose()?)
+    }
+
+    /// An account.
+    pub fn account(&self, id: &AccountId) -> Result<Option<proto::Account>, ReadError> {
+        self.load(&keys::account(id))
+    }
+
+    /// The repository at `owner/name`.
+    pub fn find(&self, owner: &str, name: &str) -> Result<Option<RepoId>, ReadError> {
+        let Some(account) = self.handle(owner)? else { return Ok(None) };
+        let pointer = self.load::<proto::RepoPointer>(&keys::repo_name(&account, name))?;
+        Ok(pointer.and_then(|pointer| RepoId::new(pointer.repo)))
+    }
+
+    /// A repository.
+    pub fn repo(&self, id: RepoId) -> Result<Option<proto::Repo>, ReadError> {
+        self.load(&keys::repo(id))
+    }
+
+    /// `owner/name` of a repository.
+    pub fn path(&self, id: RepoId) -> Result<Option<(String, String)>, ReadError> {
+        let Some(repo) = self.repo(id)? else { return Ok(None) };
+        let owner = self.account(&AccountId::from_slice(&repo.owner)?)?;
+        Ok(owner.map(|owner| (owner.handle, repo.name)))
+    }
+
+    /// How many repositories there are; their ids are 1 to this.
+    pub fn repos(&self) -> Result<u64, ReadError> {
+        Ok(self.load::<proto::Repos>(&keys::repos())?.map_or(0, |repos| repos.count))
+    }
+
+    /// All refs of a repository.
+    pub fn refs(&self, repo: RepoId) -> Result<BTreeMap<String, Oid>, ReadError> {
+        let mut refs = BTreeMap::new();
+        let head = self.load::<proto::RefsHead>(&keys::refs(repo))?.unwrap_or_default();
+        for bucket in head.buckets {
+            let Ok(number) = u8::try_from(bucket.bucket) else { continue };
+            let bucket = self.load::<proto::RefBucket>(&keys::ref_bucket(repo, number))?;
+            for entry in bucket.unwrap_or_default().refs {
+                refs.insert(entry.name, Oid::from_slice(&entry.oid)?);
+            }
+        }
+        Ok(refs)
+    }
+
+    /// Where a ref points.
+    pub fn ref_tip(&self, repo: RepoId, name: &str) -> Result<Option<Oid>, ReadError> {
+        let record = self.load::<proto::RefRecord>(&keys::ref_record(repo, name))?;
+        Ok(record.map(|record| Oid::from_slice(&record.oid)).transpose()?)
+    }
+
+    /// The pushes that wait for attestations.
+    pub fn pending(&self) -> Result<Vec<PushId>, ReadError> {
+        let pending = self.load::<proto::PushesPending>(&keys::pushes_pending())?;
+        let ids = pending.unwrap_or_default().ids;
+        Ok(ids.iter().map(|id| PushId::from_slice(id)).collect::<Result<_, _>>()?)
+    }
+
+    /// A push, until it is forgotten.
+    pub fn push(&self, id: &PushId) -> Result<Option<PushRecord>, ReadError> {
+        let Some(raw) = self.load::<proto::Push>(&keys::push(id))? else { return Ok(None) };
+        let Some(repo) = RepoId::new(raw.repo) else { return Ok(None) };
+        let oid = |bytes: &[u8]| {
+            if bytes.is_empty() { Ok(None) } else { Oid::from_slice(bytes).map(Some) }
+        };
+        let mut updates = Vec::new();
+        for update in &raw.updates {
+            let (old, new) = (oid(&update.old)?, oid(&update.new)?);
+            updates.push(RefUpdate { name: update.name.clone(), old, new });
+        }
+        let pack = if raw.pack_hash.is_empty() {
+            None
+        } else {
+            let hash = Hash::from_slice(&raw.pack_hash)?;
+            Some(guts_git::PackInfo { hash, size: raw.pack_size })
+        };
+        Ok(Some(PushRecord { raw, repo, updates, pack }))
+    }
+
+    /// Chain parameters.
+    pub fn params(&self) -> Result<proto::Params, ReadError> {
+        Ok(self.load(&keys::params())?.unwrap_or_default())
+    }
+
+    /// Whether the account operates a validator.
+    pub fn is_operator(&self, account: &AccountId) -> Result<bool, ReadError> {
+        let set = self.load::<proto::Validators>(&keys::validators())?.unwrap_or_default();
+        Ok(set.validators.iter().any(|validator| validator.account == account.as_bytes()))
+    }
+
+    /// Number and bytes of the newest anchor for proof of work.
+    pub fn anchor(&self) -> Result<Option<(u64, Hash)>, ReadError> {
+        let recorded = self.load::<proto::Anchors>(&keys::anchors())?.unwrap_or_default().recorded;
+        let Some(number) = recorded.checked_sub(1) else { return Ok(None) };
+        let anchor = self.load::<proto::Anchor>(&keys::anchor(number))?;
+        let hash = anchor.map(|anchor| Hash::from_slice(&anchor.hash)).transpose()?;
+        Ok(hash.map(|hash| (number, hash)))
+    }
+}

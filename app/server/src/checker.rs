@@ -1,0 +1,210 @@
+//! Background checks of pushes: gets the pack, checks it, remembers the verdict until the push is
+//! over. The vote extension takes from here what is there; nothing ever waits for a check.
+//!
+//! A verdict against a push that was found before the push was ordered is not final: this node
+//! may not have had the refs it builds on yet. It is found again once the push is ordered.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use guts_git::{Exchange, Fetched, PackInfo, PackStore, RefUpdate, RepoId, Repositories, Verifier};
+use guts_schema::attest::Verdict;
+use guts_schema::{Action, PushId, Tx};
+use tokio::sync::Semaphore;
+
+use crate::chain::{Chain, Committed};
+use crate::follower::Served;
+
+/// Checks at once: each is a git process or two.
+const CHECKS_AT_ONCE: usize = 2;
+
+/// Pushes remembered that are not ordered (yet); more are looked at only once ordered.
+const UNORDERED_MAX: usize = 256;
+
+/// How long a push that is not ordered is remembered, in seconds of header time.
+const UNORDERED_S: u64 = 900;
+
+/// First and longest pause before asking for a pack again that no gateway has, or after a failure
+/// of this node.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// A push as far as a check needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Which push.
+    pub id: PushId,
+    /// Where to.
+    pub repo: RepoId,
+    /// Its pack.
+    pub pack: Option<PackInfo>,
+    /// What it moves.
+    pub updates: Vec<RefUpdate>,
+}
+
+impl Subject {
+    /// The pushes of a transaction, their repositories looked up.
+    pub fn of_tx(tx: &Tx, state: &Committed) -> Vec<Self> {
+        let pushes = tx.actions.iter().filter_map(|action| match action {
+            Action::PushRefs(push) => Some(push),
+            _ => None,
+        });
+        let subject = |push: &guts_schema::tx::PushRefs| {
+            let certificate = &push.certificate;
+            let nonce = &certificate.nonce;
+            Some(Self {
+                id: certificate.id(),
+                repo: state.find(&nonce.owner, &nonce.repo).ok()??,
+                pack: push.pack.map(|(hash, size)| PackInfo { hash, size }),
+                updates: certificate.updates.clone(),
+            })
+        };
+        pushes.filter_map(|push| subject(push)).collect()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// None while it is being found.
+    verdict: Option<Verdict>,
+    is_ordered: bool,
+    /// Header time at which it was learned of.
+    since_s: u64,
+}
+
+/// The checks of this node. Cheap to clone.
+#[derive(Clone)]
+pub struct Checker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    chain: Chain,
+    served: Served,
+    exchange: Exchange,
+    verifier: Verifier,
+    gateways: Vec<String>,
+    entries: Mutex<BTreeMap<PushId, Entry>>,
+    permits: Semaphore,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Checker {
+    /// Checks on `runtime`, asking `gateways` for packs.
+    pub fn new(
+        chain: Chain,
+        served: Served,
+        repositories: &Repositories,
+        packs: &PackStore,
+        gateways: Vec<String>,
+        runtime: tokio::runtime::Handle,
+    ) -> Self {
+        let exchange = Exchange::new(repositories.clone(), packs.clone());
+        let verifier = Verifier::new(repositories.clone(), packs.clone());
+        let permits = Semaphore::new(CHECKS_AT_ONCE);
+        let entries = Mutex::default();
+        let inner =
+            Inner { chain, served, exchange, verifier, gateways, entries, permits, runtime };
+        Self { inner: Arc::new(inner) }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<PushId, Entry>> {
+        self.inner.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns of a push, and starts its check unless that is under way or done. Returns at once.
+    pub fn learn(&self, subject: Subject, is_ordered: bool) {
+        let since_s = self.inner.chain.newest().time_s;
+        {
+            let mut entries = self.entries();
+            let unordered = entries.values().filter(|entry| !entry.is_ordered).count();
+            match entries.get_mut(&subject.id) {
+                Some(entry) => {
+                    let was_provisional = !entry.is_ordered && is_ordered;
+                    entry.is_ordered |= is_ordered;
+                    match entry.verdict {
+                        Some(verdict) if was_provisional && !verdict.is_good() => {
+                            entry.verdict = None;
+                        }
+                        _ => return,
+                    }
+                }
+                None if !is_ordered && unordered >= UNORDERED_MAX => return,
+                None => {
+                    let entry = Entry { verdict: None, is_ordered, since_s };
+                    entries.insert(subject.id, entry);
+                }
+            }
+        }
+        let checker = self.clone();
+        self.inner.runtime.spawn(async move { checker.check(subject).await });
+    }
+
+    /// What was found about pushes that are not over, for the vote extension.
+    pub fn verdicts(&self) -> BTreeMap<PushId, Verdict> {
+        let entries = self.entries();
+        let found = entries.iter().filter_map(|(id, entry)| Some((*id, entry.verdict?, entry)));
+        found
+            .filter(|(_, verdict, entry)| entry.is_ordered || verdict.is_good())
+            .map(|(id, verdict, _)| (id, verdict))
+            .collect()
+    }
+
+    /// Forgets what is over: everything but `pending` and what may still be ordered.
+    pub fn retain(&self, pending: &[PushId], closed: &[PushId], now_s: u64) {
+        self.entries().retain(|id, entry| {
+            let is_waiting = !entry.is_ordered && now_s < entry.since_s.saturating_add(UNORDERED_S);
+            pending.contains(id) || (is_waiting && !closed.contains(id))
+        });
+    }
+
+    async fn check(&self, subject: Subject) {
+        let mut pause = RETRY_FIRST;
+        while self.entries().contains_key(&subject.id) {
+            let was_ordered = self.is_ordered(&subject.id);
+            match self.attempt(&subject).await {
+                Ok(Some(verdict)) if self.settle(&subject.id, verdict, was_ordered) => return,
+                Ok(Some(_)) => continue,
+                Ok(None) => tracing::debug!(push = %subject.id, "no gateway has the pack"),
+                Err(error) => tracing::warn!(push = %subject.id, %error, "could not check"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(RETRY_MAX);
+        }
+    }
+
+    /// Writes the verdict down; false when it must be found again, the push having been ordered
+    /// meanwhile.
+    fn settle(&self, id: &PushId, verdict: Verdict, was_ordered: bool) -> bool {
+        tracing::debug!(push = %id, ?verdict, "checked");
+        let mut entries = self.entries();
+        let Some(entry) = entries.get_mut(id) else { return true };
+        if !verdict.is_good() && entry.is_ordered && !was_ordered {
+            return false;
+        }
+        entry.verdict = Some(verdict);
+        true
+    }
+
+    fn is_ordered(&self, id: &PushId) -> bool {
+        self.entries().get(id).is_some_and(|entry| entry.is_ordered)
+    }
+
+    /// One try; none when no gateway has the pack now.
+    async fn attempt(&self, subject: &Subject) -> Result<Option<Verdict>, guts_git::GitError> {
+        // The repository must show the refs that the push builds on.
+        self.inner.served.reaches(self.inner.chain.newest().height, subject.repo).await;
+        let Ok(_permit) = self.inner.permits.acquire().await else { return Ok(None) };
+        if let Some(pack) = subject.pack {
+            let gateways = &self.inner.gateways;
+            match self.inner.exchange.fetch(subject.repo, pack, gateways).await? {
+                Fetched::Stored => {}
+                Fetched::Refused(verdict) => return Ok(Some(verdict)),
+                Fetched::Nowhere => return Ok(None),
+            }
+        }
+        let pack = subject.pack.as_ref().map(|pack| &pack.hash);
+        self.inner.verifier.verify(subject.repo, pack, &subject.updates).await.map(Some)
+    }
+}

@@ -1,0 +1,273 @@
+//! Follows the commits: makes the bare repositories show what the state says, then lets waiting
+//! pushes know.
+//!
+//! Upon a commit: of every push that was pending and no longer is, install the pack and set the
+//! refs it names to what the state has now (one `git update-ref` a repository); learn of every
+//! push that is pending. Upon start: rebuild the refs of every repository. Where objects are
+//! missing, because this node was down, they are fetched from other gateways by stock
+//! `git fetch` of the proven tips; until then the repository shows its old refs.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use guts_git::{GitError, PackHash, PackStore, RefUpdate, RepoId, Repositories};
+use guts_schema::PushId;
+use guts_schema::proto::PushStatus;
+use tokio::sync::{mpsc, watch};
+
+use crate::chain::{Chain, Committed, PushRecord, ReadError};
+use crate::checker::{Checker, Subject};
+
+/// Packs of closed pushes kept for validators that are a moment behind.
+const CLOSED_PACKS_KEPT: usize = 16;
+
+/// Pause before other gateways are asked again for missing objects.
+const CATCH_UP_PAUSE: Duration = Duration::from_secs(2);
+
+/// Which state the bare repositories show.
+#[derive(Clone)]
+pub struct Served {
+    shown: Arc<watch::Sender<Shown>>,
+}
+
+/// See [`Served`].
+#[derive(Clone)]
+pub struct Shown {
+    /// The state that the repositories show, but for those behind.
+    pub state: Arc<Committed>,
+    /// Repositories that lack objects.
+    pub behind: BTreeSet<RepoId>,
+}
+
+impl Served {
+    /// Nothing is shown yet but the state at start.
+    pub fn new(state: Arc<Committed>) -> Self {
+        Self { shown: Arc::new(watch::Sender::new(Shown { state, behind: BTreeSet::new() })) }
+    }
+
+    /// Told whenever the repositories show something newer.
+    pub fn watch(&self) -> watch::Receiver<Shown> {
+        self.shown.subscribe()
+    }
+
+    /// Waits until the repository shows `height` or newer.
+    pub async fn reaches(&self, height: u64, repo: RepoId) {
+        let mut watch = self.watch();
+        let there = |shown: &Shown| shown.state.height >= height && !shown.behind.contains(&repo);
+        // An error means that the node is stopping; then whoever waits is dropped as well.
+        let _ = watch.wait_for(there).await;
+    }
+
+    fn set(&self, state: Arc<Committed>) {
+        self.shown.send_modify(|shown| shown.state = state);
+    }
+
+    fn set_behind(&self, repo: RepoId, is_behind: bool) -> bool {
+        self.shown.send_if_modified(|shown| {
+            if is_behind { shown.behind.insert(repo) } else { shown.behind.remove(&repo) }
+        })
+    }
+}
+
+/// Why a commit could not be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The state.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A repository.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+/// The follower, before it runs.
+pub struct Follower {
+    /// What to follow.
+    pub chain: Chain,
+    /// What to tell.
+    pub served: Served,
+    /// The bare repositories.
+    pub repositories: Repositories,
+    /// Packs of pending pushes.
+    pub packs: PackStore,
+    /// Who checks pending pushes.
+    pub checker: Checker,
+    /// Other gateways, for missing objects.
+    pub gateways: Vec<String>,
+    /// Repositories to be tried again: objects were fetched.
+    pub again: Again,
+}
+
+/// Both ends of the list of repositories to be tried again.
+pub type Again = (mpsc::UnboundedSender<RepoId>, mpsc::UnboundedReceiver<RepoId>);
+
+impl Follower {
+    /// Rebuilds every repository, then follows until the node stops.
+    pub async fn run(mut self) {
+        let mut watch = self.chain.watch();
+        let mut state = watch.borrow_and_update().clone();
+        if let Err(error) = self.rebuild_all(&state).await {
+            tracing::error!(%error, "the repositories could not be rebuilt");
+        }
+        let mut pending: Vec<PushId> = Vec::new();
+        let mut kept = VecDeque::new();
+        let mut repos = state.repos().unwrap_or(0);
+        loop {
+            match self.follow(&state, &pending, &mut kept).await {
+                Ok(now) => pending = now,
+                Err(error) => tracing::error!(%error, height = state.height, "cannot follow"),
+            }
+            if let Err(error) = self.new_repositories(&state, &mut repos).await {
+                tracing::error!(%error, "cannot make repositories");
+            }
+            self.served.set(state.clone());
+            tokio::select! {
+                changed = watch.changed() => match changed {
+                    Ok(()) => state = watch.borrow_and_update().clone(),
+                    Err(_) => return,
+                },
+                Some(repo) = self.again.1.recv() => {
+                    if let Err(error) = self.rebuild(&state, repo).await {
+                        tracing::error!(%repo, %error, "cannot rebuild");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn rebuild_all(&mut self, state: &Arc<Committed>) -> Result<(), FollowError> {
+        let mut needed: BTreeSet<PackHash> = BTreeSet::new();
+        for id in state.pending()? {
+            needed.extend(state.push(&id)?.and_then(|push| push.pack).map(|pack| pack.hash));
+        }
+        for hash in self.packs.all()? {
+            if !needed.contains(&hash) {
+                self.packs.drop_pack(&hash);
+            }
+        }
+        for number in 1..=state.repos()? {
+            let Some(repo) = RepoId::new(number) else { continue };
+            self.set_head(state, repo)?;
+            self.rebuild(state, repo).await?;
+        }
+        Ok(())
+    }
+
+    async fn new_repositories(&self, state: &Committed, known: &mut u64) -> Result<(), FollowError> {
+        let count = state.repos()?;
+        for number in known.saturating_add(1)..=count {
+            if let Some(repo) = RepoId::new(number) {
+                self.set_head(state, repo)?;
+            }
+        }
+        *known = count;
+        Ok(())
+    }
+
+    fn set_head(&self, state: &Committed, repo: RepoId) -> Result<(), FollowError> {
+        let record = state.repo(repo)?.unwrap_or_default();
+        if !record.default_branch.is_empty() {
+            self.repositories.set_head(repo, &record.default_branch)?;
+        }
+        Ok(())
+    }
+
+    /// Follows one state; returns the pushes pending in it.
+    async fn follow(
+        &mut self,
+        state: &Arc<Committed>,
+        before: &[PushId],
+        kept: &mut VecDeque<PackHash>,
+    ) -> Result<Vec<PushId>, FollowError> {
+        let pending = state.pending()?;
+        let closed: Vec<PushId> =
+            before.iter().filter(|id| !pending.contains(id)).copied().collect();
+        let mut moved: BTreeMap<RepoId, Vec<PushRecord>> = BTreeMap::new();
+        for id in &closed {
+            let Some(push) = state.push(id)? else { continue };
+            kept.extend(push.pack.map(|pack| pack.hash));
+            if push.raw.status == PushStatus::Moved as i32 {
+                moved.entry(push.repo).or_default().push(push);
+            }
+        }
+        for (repo, pushes) in moved {
+            let is_behind = self.served.shown.borrow().behind.contains(&repo);
+            if is_behind {
+                continue;
+            }
+            if let Err(error) = self.move_refs(state, repo, &pushes).await {
+                tracing::info!(%repo, %error, "the refs could not be moved as they are");
+                self.rebuild(state, repo).await?;
+            }
+        }
+        while kept.len() > CLOSED_PACKS_KEPT {
+            if let Some(hash) = kept.pop_front() {
+                self.packs.drop_pack(&hash);
+            }
+        }
+        for id in &pending {
+            if let Some(push) = state.push(id)? {
+                let PushRecord { repo, updates, pack, .. } = push;
+                self.checker.learn(Subject { id: *id, repo, pack, updates }, true);
+            }
+        }
+        self.checker.retain(&pending, &closed, state.time_s);
+        Ok(pending)
+    }
+
+    async fn move_refs(
+        &self,
+        state: &Committed,
+        repo: RepoId,
+        pushes: &[PushRecord],
+    ) -> Result<(), FollowError> {
+        let dir = self.repositories.ensure(repo)?;
+        for pack in pushes.iter().filter_map(|push| push.pack) {
+            self.packs.install(&pack.hash, &dir)?;
+        }
+        let mut updates: BTreeMap<&str, RefUpdate> = BTreeMap::new();
+        for name in pushes.iter().flat_map(|push| &push.updates).map(|update| &update.name) {
+            let new = state.ref_tip(repo, name)?;
+            updates.insert(name, RefUpdate { name: name.clone(), old: None, new });
+        }
+        let updates: Vec<RefUpdate> = updates.into_values().collect();
+        Ok(self.repositories.move_refs(repo, state.height, &updates).await?)
+    }
+
+    /// Sets all refs of a repository to what the state says; fetches what is missing, in the
+    /// background, after which it is tried again.
+    async fn rebuild(&mut self, state: &Arc<Committed>, repo: RepoId) -> Result<(), FollowError> {
+        let wanted = state.refs(repo)?;
+        let missing = self.repositories.rebuild_refs(repo, state.height, &wanted).await?;
+        if missing.is_empty() {
+            if self.served.set_behind(repo, false) {
+                tracing::info!(%repo, "the repository is complete again");
+            }
+            return Ok(());
+        }
+        let is_first = self.served.set_behind(repo, true);
+        if is_first {
+            tracing::info!(%repo, refs = missing.len(), "objects are missing; fetching them");
+        }
+        let Some((owner, name)) = state.path(repo)? else { return Ok(()) };
+        let tips: Vec<_> = missing.iter().filter_map(|name| wanted.get(name).copied()).collect();
+        let (repositories, gateways) = (self.repositories.clone(), self.gateways.clone());
+        let again = self.again.0.clone();
+        tokio::spawn(async move {
+            if !is_first {
+                tokio::time::sleep(CATCH_UP_PAUSE).await;
+            }
+            for gateway in &gateways {
+                let url = format!("{}/{owner}/{name}.git", gateway.trim_end_matches('/'));
+                match repositories.fetch(repo, &url, &tips).await {
+                    Ok(()) => break,
+                    Err(error) => tracing::debug!(%repo, gateway, %error, "no help from it"),
+                }
+            }
+            // An error means that the node is stopping.
+            let _ = again.send(repo);
+        });
+        Ok(())
+    }
+}

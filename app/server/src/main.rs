@@ -1,0 +1,94 @@
+//! `guts-app`: one half of a Guts node. The other is an ABCI 2.0 engine.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use guts_app::config::Config;
+use guts_app::node;
+use tracing_subscriber::EnvFilter;
+
+/// The Guts application: state, repositories and git gateway of a node.
+#[derive(Parser)]
+#[command(version, about)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes a home directory: settings and the gateway's key.
+    Init {
+        /// The home directory.
+        #[arg(long, env = "GUTS_APP_HOME")]
+        home: PathBuf,
+    },
+    /// Runs the application and the gateway.
+    Run {
+        /// The home directory.
+        #[arg(long, env = "GUTS_APP_HOME")]
+        home: PathBuf,
+        /// Prints the settings in force, environment included, and ends.
+        #[arg(long)]
+        print_config: bool,
+    },
+    /// Prints the version.
+    Version,
+    /// Started by git, not by people.
+    #[command(hide = true)]
+    Hook {
+        /// `pre-receive` or `proc-receive`.
+        name: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Options::parse().command {
+        Command::Hook { name } => return guts_git::hook::run(&name),
+        Command::Version => {
+            println!("guts-app {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+        Command::Init { home } => init(&home),
+        Command::Run { home, print_config } => run(&home, print_config),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("guts-app: {}", guts_abci::Exception::from_error(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+fn init(home: &std::path::Path) -> Done {
+    let identity = node::init(home)?;
+    println!("✓ settings in {}", Config::file(home).display());
+    println!("✓ gateway account {}, key {}", identity.account, identity.secret.public());
+    Ok(())
+}
+
+fn run(home: &std::path::Path, print_config: bool) -> Done {
+    let config = Config::load(home, |name| std::env::var(name).ok())?;
+    if print_config {
+        print!("{}", config.to_toml());
+        return Ok(());
+    }
+    let filter = EnvFilter::try_new(&config.log)?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let mut terminate =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let shutdown = async move {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        Ok(node::run(home, &config, shutdown).await?)
+    })
+}

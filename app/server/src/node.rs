@@ -1,0 +1,189 @@
+//! A node put together: database, state machine, repositories, gateway; and its two servers.
+
+use std::fs;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use guts_abci::socket::{ServeError, Server};
+use guts_abci::{Reader, Served as AbciServed};
+use guts_app_core::{App, Broken, Head, Waiting};
+use guts_git::{Gateway, GitError, Limits, PackStore, Repositories};
+use guts_rpc::client::{Client, ClientError};
+use guts_state_disk::{Database, DiskError};
+use tokio::net::TcpListener;
+
+use crate::application::{Machine, Reading, Shared};
+use crate::chain::{Chain, Committed};
+use crate::checker::Checker;
+use crate::config::{Config, ConfigError};
+use crate::follower::{Follower, Served};
+use crate::host::{ChainHost, Receipts};
+use crate::identity::{Identity, IdentityError};
+use crate::page::{self, About};
+use crate::submit::Submitter;
+use crate::verified::VerifiedCache;
+
+/// Why a node does not start or run.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// Settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The gateway's key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The database.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The state.
+    #[error(transparent)]
+    State(#[from] Broken),
+    /// Repositories and packs.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The address of the engine's RPC.
+    #[error("engine_rpc: {0}")]
+    Engine(#[from] ClientError),
+    /// The ABCI socket.
+    #[error(transparent)]
+    Abci(#[from] ServeError),
+    /// A directory or the gateway's port.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl NodeError {
+    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// What a node is made of besides its settings.
+pub struct Parts {
+    /// Who pays for pushes.
+    pub identity: Identity,
+    /// The engine's RPC.
+    pub engine: Client,
+    /// The program that receive-pack's hooks start.
+    pub hook: PathBuf,
+}
+
+/// A node ready to run.
+pub struct Node {
+    /// For the engine.
+    pub abci: AbciServed,
+    /// The gateway's routes.
+    pub http: axum::Router,
+    /// The newest state.
+    pub chain: Chain,
+    /// What the repositories show.
+    pub served: Served,
+    database: Database,
+}
+
+impl Node {
+    /// Opens everything under `config.data` and starts the background work. Must be called within
+    /// a tokio runtime.
+    pub fn open(config: &Config, parts: Parts) -> Result<Self, NodeError> {
+        let data = &config.data;
+        fs::create_dir_all(data).map_err(NodeError::io(format!("making {}", data.display())))?;
+        let database = Database::open(&data.join("state"))?;
+        let head = database.head()?.map(|head| Head::from_bytes(&head.memo)).transpose()?;
+        let app = App::new(database.store(), head.clone());
+        let chain = Chain::new(Committed::new(head, app.state()?));
+        let served = Served::new(chain.newest());
+        let repositories = Repositories::open(data, &parts.hook, Limits::default())?;
+        let packs = PackStore::open(data)?;
+        let gateways = config.gateways.clone();
+        let runtime = tokio::runtime::Handle::current();
+        let checker = Checker::new(
+            chain.clone(),
+            served.clone(),
+            &repositories,
+            &packs,
+            gateways.clone(),
+            runtime,
+        );
+        let receipts = Receipts::default();
+        let shared = Arc::new(Shared {
+            chain: chain.clone(),
+            verified: VerifiedCache::default(),
+            waiting: Mutex::new(Waiting::new()),
+            checker: checker.clone(),
+            receipts: receipts.clone(),
+        });
+        let reader: Arc<dyn Reader> = Arc::new(Reading::new(database.store(), shared.clone()));
+        let submitter =
+            Submitter::new(chain.clone(), parts.identity, parts.engine, reader.clone());
+        let host =
+            ChainHost::new(chain.clone(), served.clone(), checker.clone(), submitter, receipts);
+        let gateway =
+            Gateway::open(data, repositories.clone(), packs.clone(), Arc::new(host))?;
+        let follower = Follower {
+            chain: chain.clone(),
+            served: served.clone(),
+            repositories,
+            packs,
+            checker,
+            gateways,
+            again: tokio::sync::mpsc::unbounded_channel(),
+        };
+        tokio::spawn(follower.run());
+        let about = About {
+            chain: chain.clone(),
+            name: config.name.clone(),
+            public_url: config.public_url.clone(),
+        };
+        let http = page::router(about).merge(guts_git::http::router(gateway));
+        let machine = Machine::new(app, database.clone(), shared);
+        let abci = AbciServed { app: Box::new(machine), reader };
+        Ok(Self { abci, http, chain, served, database })
+    }
+}
+
+/// Runs the node of a home directory until `shutdown`.
+pub async fn run(
+    home: &Path,
+    config: &Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), NodeError> {
+    let parts = Parts {
+        identity: Identity::load(home)?,
+        engine: Client::new(&config.engine_rpc)?,
+        hook: std::env::current_exe().map_err(NodeError::io("finding this program"))?,
+    };
+    let account = parts.identity.account;
+    let what = format!("the gateway cannot listen on {}", config.gateway);
+    let listener = TcpListener::bind(config.gateway).await.map_err(NodeError::io(what))?;
+    let node = Node::open(config, parts)?;
+    let server = Server::bind(&config.abci_address()?).await?;
+    let height = node.chain.newest().height;
+    tracing::info!(abci = %server.address(), gateway = config.public_url, %account, height, "ready");
+    let gateway = tokio::spawn(async move { axum::serve(listener, node.http).await });
+    let ended = server.run(node.abci, shutdown).await;
+    gateway.abort();
+    node.database.sync()?;
+    Ok(ended?)
+}
+
+/// Makes the home directory: settings and gateway key. Keeps what is there.
+pub fn init(home: &Path) -> Result<Identity, NodeError> {
+    let failed = || NodeError::io(format!("making {}", home.display()));
+    fs::create_dir_all(home).map_err(failed())?;
+    let home = home.canonicalize().map_err(failed())?;
+    let file = Config::file(&home);
+    if !file.exists() {
+        let abci = format!("unix://{}", home.join("app.sock").display());
+        let config = Config { abci, ..Config::default() };
+        let failed = NodeError::io(format!("writing {}", file.display()));
+        fs::write(&file, config.to_toml()).map_err(failed)?;
+    }
+    Ok(Identity::make(&home)?)
+}

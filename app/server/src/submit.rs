@@ -1,0 +1,127 @@
+//! Brings pushes to the chain: one `PushRefs` transaction each, paid by this gateway, given to the
+//! RPC of its engine.
+
+use std::sync::Arc;
+
+use guts_abci::Reader;
+use guts_abci::proto::abci::RequestQuery;
+use guts_rpc::client::{Client, ClientError};
+use guts_schema::tx::{Draft, PushRefs};
+use guts_schema::work::{Puzzle, bits_for};
+use guts_schema::{Action, ActionKind, Hash, proto, query, values};
+use prost::Message;
+
+use crate::chain::{Chain, Committed, ReadError};
+use crate::identity::Identity;
+
+/// How long a submitted push may take to be ordered, in seconds of header time.
+pub const ORDER_WITHIN_S: u64 = 600;
+
+/// Why a push did not get to the chain. The texts are for the pusher.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// CheckTx said no; its sentence.
+    #[error("{0}")]
+    Refused(String),
+    /// The engine is not there.
+    #[error("the engine of this gateway does not answer: push again, or to another gateway")]
+    Engine(#[source] ClientError),
+    /// This gateway cannot pay.
+    #[error("this gateway cannot pay for pushes now: push again, or to another gateway")]
+    Payment,
+    /// The state cannot be read.
+    #[error("this gateway cannot read its state: push to another gateway")]
+    Read(#[from] ReadError),
+}
+
+/// A submitted push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// Its transaction.
+    pub tx: Hash,
+    /// After this second of header time it cannot be ordered any more.
+    pub valid_until_s: u64,
+}
+
+/// Makes and sends transactions, one after the other, so that nonces are in order.
+pub struct Submitter {
+    chain: Chain,
+    identity: Identity,
+    client: Client,
+    reader: Arc<dyn Reader>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Submitter {
+    /// A submitter to the engine behind `client`; `reader` knows the nonces let in by CheckTx.
+    pub fn new(chain: Chain, identity: Identity, client: Client, reader: Arc<dyn Reader>) -> Self {
+        Self { chain, identity, client, reader, turn: tokio::sync::Mutex::new(()) }
+    }
+
+    /// Sends a push; returns once CheckTx let it in. `on_made` is told of the transaction before
+    /// it is sent, so that its receipt cannot be missed.
+    pub async fn submit(
+        &self,
+        push: PushRefs,
+        on_made: impl FnOnce(Hash),
+    ) -> Result<Ticket, SubmitError> {
+        let _turn = self.turn.lock().await;
+        let state = self.chain.newest();
+        let nonce = self.nonce(&state)?;
+        let valid_until_s = state.time_s.saturating_add(ORDER_WITHIN_S);
+        let account = self.identity.account;
+        let draft = Draft::new(&state.chain_id, account, nonce, &[Action::PushRefs(Box::new(push))])
+            .valid_until_s(valid_until_s);
+        let draft = pay(draft, &state, &self.identity, nonce).await?;
+        let bytes = draft.sign(account, &self.identity.secret).encode();
+        let tx = Hash::of(&bytes);
+        on_made(tx);
+        let answer = self.client.broadcast_tx_sync(&bytes).await.map_err(SubmitError::Engine)?;
+        if answer.code != 0 {
+            return Err(SubmitError::Refused(answer.log));
+        }
+        Ok(Ticket { tx, valid_until_s })
+    }
+
+    /// The next nonce, counting what CheckTx has let in.
+    fn nonce(&self, state: &Committed) -> Result<u64, SubmitError> {
+        let account = self.identity.account;
+        let request = proto::PageRequest { account: account.to_vec(), ..Default::default() };
+        let data = request.encode_to_vec().into();
+        let request = RequestQuery { path: query::NONCE.into(), data, ..Default::default() };
+        if let Ok(answer) = self.reader.query(request)
+            && answer.code == 0
+            && let Ok(pending) = values::decode::<proto::PendingNonce>(&answer.value)
+        {
+            return Ok(pending.nonce);
+        }
+        Ok(state.account(&account)?.map_or(0, |account| account.nonce))
+    }
+}
+
+/// Adds the payment: stake for a validator's account, nothing where pushes are free, else work.
+async fn pay(
+    draft: Draft,
+    state: &Arc<Committed>,
+    identity: &Identity,
+    nonce: u64,
+) -> Result<Draft, SubmitError> {
+    let params = state.params()?;
+    let number = ActionKind::PushRefs.number();
+    let price = params.prices.iter().find(|price| price.kind == number);
+    if price.is_some_and(|price| price.stake) && state.is_operator(&identity.account)? {
+        return Ok(draft.stake());
+    }
+    let draft = draft.work(u64::MAX, Hash::of(b""), u64::MAX);
+    let bytes = params.work_per_byte.saturating_mul(draft.size_with(1));
+    let hashes = price.map_or(0, |price| price.work).saturating_add(bytes);
+    let Some((anchor_number, anchor)) = state.anchor()? else { return Err(SubmitError::Payment) };
+    let (chain_id, account) = (state.chain_id.clone(), identity.account);
+    let search = move || {
+        let puzzle = Puzzle::new(&chain_id, &account, nonce, &anchor);
+        puzzle.search(0, u64::MAX, bits_for(hashes))
+    };
+    let found = tokio::task::spawn_blocking(search).await.ok().flatten();
+    let solution = found.ok_or(SubmitError::Payment)?;
+    Ok(draft.work(anchor_number, anchor, solution))
+}

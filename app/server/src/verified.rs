@@ -1,0 +1,93 @@
+//! The stateless checks of transactions, done in parallel and remembered by hash: a transaction
+//! that CheckTx saw costs its block nothing.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use guts_app_core::{Checked, Checker, Direct};
+use guts_schema::{ChainRules, Hash};
+
+/// Bytes of transactions whose checks are remembered.
+const REMEMBERED_BYTES_MAX: usize = 16 << 20;
+
+/// Transactions worth a thread of their own.
+const PER_THREAD_MIN: usize = 64;
+
+/// Bytes counted for a transaction beside its own.
+const OVERHEAD_BYTES: usize = 256;
+
+/// What was checked before.
+#[derive(Default)]
+pub struct VerifiedCache {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// With the bytes each is counted for.
+    checked: HashMap<Hash, (Checked, usize)>,
+    order: VecDeque<Hash>,
+    bytes: usize,
+}
+
+impl VerifiedCache {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn remember(&mut self, hash: Hash, checked: Checked, length: usize) {
+        let bytes = length.saturating_add(OVERHEAD_BYTES);
+        if self.checked.insert(hash, (checked, bytes)).is_some() {
+            return;
+        }
+        self.order.push_back(hash);
+        self.bytes = self.bytes.saturating_add(bytes);
+        while self.bytes > REMEMBERED_BYTES_MAX {
+            let Some(oldest) = self.order.pop_front() else { return };
+            if let Some((_, bytes)) = self.checked.remove(&oldest) {
+                self.bytes = self.bytes.saturating_sub(bytes);
+            }
+        }
+    }
+}
+
+impl Checker for VerifiedCache {
+    fn check(&self, txs: &[&[u8]], rules: &ChainRules) -> Vec<Checked> {
+        let hashes: Vec<Hash> = txs.iter().map(|tx| Hash::of(tx)).collect();
+        let mut answers: Vec<Option<Checked>> = {
+            let known = self.lock();
+            let answer = |hash| known.checked.get(hash).map(|(checked, _)| checked.clone());
+            hashes.iter().map(answer).collect()
+        };
+        let places: Vec<usize> = (0..txs.len()).filter(|i| answers[*i].is_none()).collect();
+        let news: Vec<&[u8]> = places.iter().map(|i| txs[*i]).collect();
+        let found = check_in_parallel(&news, rules);
+        let mut known = self.lock();
+        for (place, checked) in places.into_iter().zip(found) {
+            known.remember(hashes[place], checked.clone(), txs[place].len());
+            answers[place] = Some(checked);
+        }
+        answers.into_iter().map(|answer| answer.expect("known before or found now")).collect()
+    }
+}
+
+fn check_in_parallel(txs: &[&[u8]], rules: &ChainRules) -> Vec<Checked> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let parts = cores.min(txs.len() / PER_THREAD_MIN);
+    if parts < 2 {
+        return Direct.check(txs, rules);
+    }
+    let size = txs.len().div_ceil(parts);
+    thread::scope(|scope| {
+        let part = |part| scope.spawn(move || Direct.check(part, rules));
+        let threads: Vec<_> = txs.chunks(size).map(part).collect();
+        let joined = threads.into_iter().map(|t| t.join().expect("checks do not panic"));
+        joined.flatten().collect()
+    })
+}
+
+
+

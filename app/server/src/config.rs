@@ -139,6 +139,3 @@ impl Config {
         Ok(())
     }
 }
-
-
-

@@ -154,7 +154,11 @@ impl Follower {
         Ok(())
     }
 
-    async fn new_repositories(&self, state: &Committed, known: &mut u64) -> Result<(), FollowError> {
+    async fn new_repositories(
+        &self,
+        state: &Committed,
+        known: &mut u64,
+    ) -> Result<(), FollowError> {
         let count = state.repos()?;
         for number in known.saturating_add(1)..=count {
             if let Some(repo) = RepoId::new(number) {

@@ -83,12 +83,10 @@ impl Identity {
         let text = serde_json::to_string_pretty(&form).expect("three strings have a JSON form");
         let failed = |error| IdentityError::File(file.clone(), error);
         let mut options = fs::OpenOptions::new();
-        let mut open = options.write(true).create_new(true).mode(0o600).open(&file).map_err(failed)?;
+        let mut open =
+            options.write(true).create_new(true).mode(0o600).open(&file).map_err(failed)?;
         writeln!(open, "{text}").map_err(failed)?;
         open.sync_all().map_err(failed)?;
         Ok(identity)
     }
 }
-
-
-

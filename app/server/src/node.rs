@@ -120,12 +120,10 @@ impl Node {
             receipts: receipts.clone(),
         });
         let reader: Arc<dyn Reader> = Arc::new(Reading::new(database.store(), shared.clone()));
-        let submitter =
-            Submitter::new(chain.clone(), parts.identity, parts.engine, reader.clone());
+        let submitter = Submitter::new(chain.clone(), parts.identity, parts.engine, reader.clone());
         let host =
             ChainHost::new(chain.clone(), served.clone(), checker.clone(), submitter, receipts);
-        let gateway =
-            Gateway::open(data, repositories.clone(), packs.clone(), Arc::new(host))?;
+        let gateway = Gateway::open(data, repositories.clone(), packs.clone(), Arc::new(host))?;
         let follower = Follower {
             chain: chain.clone(),
             served: served.clone(),

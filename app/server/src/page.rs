@@ -27,16 +27,14 @@ pub struct About {
 
 /// The routes of the page.
 pub fn router(about: About) -> Router {
-    Router::new()
-        .route("/", get(page))
-        .route("/health", get(health))
-        .with_state(Arc::new(about))
+    Router::new().route("/", get(page)).route("/health", get(health)).with_state(Arc::new(about))
 }
 
 /// 200 with height and chain as JSON; 503 before genesis.
 async fn health(State(about): State<Arc<About>>) -> Response {
     let state = about.chain.newest();
-    let status = if state.head.is_some() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status =
+        if state.head.is_some() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::json!({
         "name": about.name,
         "chain_id": state.chain_id,
@@ -65,7 +63,9 @@ fn render(about: &About, state: &Committed) -> Result<String, ReadError> {
     let count = state.repos()?;
     for number in (1..=count).rev().take(usize::try_from(REPOS_SHOWN).unwrap_or(usize::MAX)) {
         let Some(id) = RepoId::new(number) else { continue };
-        let (Some(repo), Some((owner, name))) = (state.repo(id)?, state.path(id)?) else { continue };
+        let (Some(repo), Some((owner, name))) = (state.repo(id)?, state.path(id)?) else {
+            continue;
+        };
         let path = format!("{}/{}", escape(&owner), escape(&name));
         let about = escape(&repo.description);
         let archived = if repo.archived { " (archived)" } else { "" };
@@ -97,6 +97,3 @@ fn render(about: &About, state: &Committed) -> Result<String, ReadError> {
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
-
-
-

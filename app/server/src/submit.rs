@@ -70,8 +70,9 @@ impl Submitter {
         let nonce = self.nonce(&state)?;
         let valid_until_s = state.time_s.saturating_add(ORDER_WITHIN_S);
         let account = self.identity.account;
-        let draft = Draft::new(&state.chain_id, account, nonce, &[Action::PushRefs(Box::new(push))])
-            .valid_until_s(valid_until_s);
+        let draft =
+            Draft::new(&state.chain_id, account, nonce, &[Action::PushRefs(Box::new(push))])
+                .valid_until_s(valid_until_s);
         let draft = pay(draft, &state, &self.identity, nonce).await?;
         let bytes = draft.sign(account, &self.identity.secret).encode();
         let tx = Hash::of(&bytes);

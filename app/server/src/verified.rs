@@ -88,6 +88,3 @@ fn check_in_parallel(txs: &[&[u8]], rules: &ChainRules) -> Vec<Checked> {
         joined.flatten().collect()
     })
 }
-
-
-

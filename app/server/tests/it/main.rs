@@ -1,0 +1,9 @@
+//! Four nodes in one process, a small engine that drives them block by block over their ABCI
+//! sockets, and stock git.
+
+#[cfg(test)]
+mod engine;
+#[cfg(test)]
+mod push;
+#[cfg(test)]
+mod world;

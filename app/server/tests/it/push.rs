@@ -1,0 +1,63 @@
+//! Pushes through one gateway, seen at the others.
+
+use crate::world::World;
+
+#[test]
+fn a_push_is_committed_and_every_gateway_serves_it() {
+    let world = World::new();
+    let project = world.project("a", "alice", 0);
+    let said = project.ok(&["push", "-u", "origin", "main"]);
+    assert!(said.contains("remote: ✓ committed in block "), "{said}");
+    let tip = project.ok(&["rev-parse", "HEAD"]).trim().to_owned();
+    let height = world.chains[0].newest().height;
+    for node in 0..4 {
+        world.wait(node, |shown, behind| shown >= height && behind == 0);
+        assert_eq!(world.tip(node, "refs/heads/main").as_ref(), Some(&tip), "node {node}");
+    }
+    let second = project.commit("x", "two");
+    project.ok(&["push", &world.url(2), "main"]);
+    assert_eq!(world.tip(2, "refs/heads/main"), Some(second));
+}
+
+#[test]
+fn a_key_without_account_is_refused_and_nothing_moves() {
+    let world = World::new();
+    let project = world.project("a", "mallory", 1);
+    let said = project.fails(&["push", "origin", "main"]);
+    assert!(said.contains("belongs to no account"), "{said}");
+    assert!(said.contains("[remote rejected] main -> main (key "), "{said}");
+    assert_eq!(world.tip(1, "refs/heads/main"), None);
+}
+
+#[test]
+fn a_node_that_was_down_fetches_what_it_missed() {
+    let world = World::new();
+    let project = world.project("a", "alice", 0);
+    project.ok(&["push", "origin", "main"]);
+    world.set_down(3, true);
+    let tip = project.commit("x", "two");
+    project.ok(&["push", "origin", "main"]);
+    // The packs are gone by now: only git itself can bring the objects.
+    for node in 0..3 {
+        let packs = world.dir.path().join(format!("node{node}/packs"));
+        for pack in std::fs::read_dir(packs).unwrap() {
+            std::fs::remove_dir_all(pack.unwrap().path()).unwrap();
+        }
+    }
+    let height = world.chains[0].newest().height;
+    world.set_down(3, false);
+    world.wait(3, |shown, behind| shown >= height && behind == 0);
+    assert_eq!(world.tip(3, "refs/heads/main"), Some(tip));
+}
+
+#[test]
+fn the_page_names_the_repository_and_health_the_height() {
+    let world = World::new();
+    let (status, page) = world.get(1, "/");
+    assert_eq!(status, 200);
+    assert!(page.contains("alice/hello"), "{page}");
+    let (status, health) = world.get(1, "/health");
+    assert_eq!(status, 200);
+    assert!(health.contains("\"chain_id\":\"guts-test\""), "{health}");
+    assert_eq!(world.get(1, "/alice/none.git/info/refs?service=git-upload-pack").0, 404);
+}

@@ -1,0 +1,262 @@
+//! Four nodes, their gateways, an account with an SSH key, and a repository.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use base64::Engine as _;
+use guts_abci::Address;
+use guts_abci::proto::abci::{RequestInitChain, ValidatorUpdate};
+use guts_abci::proto::crypto::{PublicKey, public_key::Sum};
+use guts_abci::proto::google::protobuf::Timestamp;
+use guts_abci::socket::{Client as AbciClient, Server};
+use guts_app::chain::Chain;
+use guts_app::config::Config;
+use guts_app::follower::Served;
+use guts_app::identity::Identity;
+use guts_app::node::{Node, Parts};
+use guts_app_core::AppState;
+use guts_rpc::client::Client;
+use guts_schema::Key;
+use guts_schema::sign::SecretKey;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::engine::{CHAIN, Engine, GENESIS_S, Pool, Rpc};
+
+/// Longest wait for something that takes a second.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+pub struct World {
+    pub dir: TempDir,
+    pub urls: Vec<String>,
+    pub pool: Arc<Pool>,
+    pub chains: Vec<Chain>,
+    served: Vec<Served>,
+    runtime: Runtime,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let runtime = Runtime::new().unwrap();
+        make_key(dir.path(), "alice");
+        make_key(dir.path(), "mallory");
+        let pool = Arc::new(Pool::default());
+        let (mut urls, mut listeners) = (Vec::new(), Vec::new());
+        for _ in 0..4 {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            urls.push(format!("http://{}", listener.local_addr().unwrap()));
+            listeners.push(listener);
+        }
+        let operators: Vec<SecretKey> = (0..4).map(|i| SecretKey::from_seed([i + 1; 32])).collect();
+        let validators: Vec<SecretKey> =
+            (0..4).map(|i| SecretKey::from_seed([i + 101; 32])).collect();
+        let genesis = genesis(&public_key(dir.path(), "alice"), &operators, &validators);
+        let mut world = Self { dir, urls, pool, chains: Vec::new(), served: Vec::new(), runtime };
+        let mut sockets = Vec::new();
+        for (i, listener) in listeners.into_iter().enumerate() {
+            sockets.push(world.start(i, listener, operators[i].clone()));
+        }
+        let pool = world.pool.clone();
+        world.runtime.spawn(async move {
+            let mut clients = Vec::new();
+            for address in &sockets {
+                clients.push(AbciClient::connect(address).await.unwrap());
+            }
+            Engine::start(pool, clients, validators, genesis).await;
+        });
+        for i in 0..4 {
+            world.wait(i, |height, _| height >= 1);
+        }
+        world
+    }
+
+    fn start(&mut self, i: usize, listener: std::net::TcpListener, operator: SecretKey) -> Address {
+        let data = self.dir.path().join(format!("node{i}"));
+        let others = self.urls.iter().enumerate().filter(|(other, _)| *other != i);
+        let config = Config {
+            gateways: others.map(|(_, url)| url.clone()).collect(),
+            public_url: self.urls[i].clone(),
+            name: format!("node {i}"),
+            data,
+            ..Config::default()
+        };
+        let parts = Parts {
+            identity: Identity::new(operator),
+            engine: Client::over(Arc::new(Rpc { pool: self.pool.clone(), node: i })),
+            hook: env!("CARGO_BIN_EXE_guts-app").into(),
+        };
+        let socket = self.dir.path().join(format!("{i}.sock"));
+        let address: Address = format!("unix://{}", socket.display()).parse().unwrap();
+        let (chain, served) = self.runtime.block_on(async {
+            let node = Node::open(&config, parts).unwrap();
+            let server = Server::bind(&address).await.unwrap();
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let chain = node.chain.clone();
+            let served = node.served.clone();
+            tokio::spawn(async move { axum::serve(listener, node.http).await });
+            tokio::spawn(server.run(node.abci, std::future::pending()));
+            (chain, served)
+        });
+        self.chains.push(chain);
+        self.served.push(served);
+        address
+    }
+
+    /// Waits until the repositories of a node show a height, and how many are behind, that fit.
+    pub fn wait(&self, node: usize, fits: impl Fn(u64, usize) -> bool) {
+        let mut watch = self.served[node].watch();
+        let waited = self.runtime.block_on(async {
+            let there = watch.wait_for(|shown| fits(shown.state.height, shown.behind.len()));
+            tokio::time::timeout(DEADLINE, there).await.map(|_| ())
+        });
+        waited.expect("within the deadline");
+    }
+
+    /// Stops and continues the calls of the engine to a node.
+    pub fn set_down(&self, node: usize, is_down: bool) {
+        self.pool.down[node].store(is_down, Ordering::SeqCst);
+        self.pool.wake();
+    }
+
+    pub fn url(&self, node: usize) -> String {
+        format!("{}/alice/hello.git", self.urls[node])
+    }
+
+    /// A project with one commit on main, signed for by `key`, its remote at a node.
+    pub fn project(&self, name: &str, key: &str, node: usize) -> Clone {
+        let path = self.dir.path().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        let clone = Clone { path };
+        clone.ok(&["init", "-q", "-b", "main"]);
+        clone.ok(&["remote", "add", "origin", &self.url(node)]);
+        let key = self.dir.path().join(format!("{key}.pub"));
+        clone.ok(&["config", "gpg.format", "ssh"]);
+        clone.ok(&["config", "user.signingKey", key.to_str().unwrap()]);
+        clone.ok(&["config", "push.gpgSign", "if-asked"]);
+        clone.commit("README", "hello");
+        clone
+    }
+
+    /// What a node's gateway advertises for a ref.
+    pub fn tip(&self, node: usize, name: &str) -> Option<String> {
+        let clone = Clone { path: self.dir.path().into() };
+        let listed = clone.ok(&["ls-remote", &self.url(node), name]);
+        listed.split_whitespace().next().map(str::to_owned)
+    }
+
+    /// An HTTP GET with curl's manners: status and body.
+    pub fn get(&self, node: usize, path: &str) -> (u16, String) {
+        use std::io::{Read, Write};
+        let host = self.urls[node].strip_prefix("http://").unwrap();
+        let mut stream = std::net::TcpStream::connect(host).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        (answer[9..12].parse().unwrap(), answer)
+    }
+}
+
+fn genesis(alice: &Key, operators: &[SecretKey], validators: &[SecretKey]) -> RequestInitChain {
+    let mut accounts = vec![serde_json::json!({
+        "key": alice.to_string(), "handle": "alice", "balance": "1000000",
+    })];
+    let mut operated = Vec::new();
+    for (operator, validator) in operators.iter().zip(validators) {
+        let identity = Identity::new(operator.clone());
+        accounts.push(serde_json::json!({"key": operator.public().to_string(), "balance": "0"}));
+        operated.push(serde_json::json!({
+            "consensus_key": validator.public().to_string(),
+            "account": identity.account.to_string(),
+        }));
+    }
+    let state = serde_json::json!({
+        "account": {"accounts": accounts},
+        "staking": {"operators": operated},
+        "repo": {"repos": [{"owner": "alice", "name": "hello"}]},
+    });
+    let bytes = serde_json::to_vec(&state).unwrap();
+    AppState::parse(&bytes).unwrap();
+    let update = |key: &SecretKey| ValidatorUpdate {
+        pub_key: Some(PublicKey { sum: Some(Sum::Ed25519(key.public().to_vec())) }),
+        power: 10,
+    };
+    RequestInitChain {
+        time: Some(Timestamp { seconds: GENESIS_S, nanos: 0 }),
+        chain_id: CHAIN.into(),
+        validators: validators.iter().map(update).collect(),
+        app_state_bytes: bytes.into(),
+        initial_height: 1,
+        ..Default::default()
+    }
+}
+
+fn make_key(dir: &Path, name: &str) {
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
+        .arg(dir.join(name))
+        .status();
+    assert!(made.unwrap().success());
+}
+
+/// The last 32 bytes of an OpenSSH public key are the ed25519 key.
+fn public_key(dir: &Path, name: &str) -> Key {
+    let text = std::fs::read_to_string(dir.join(format!("{name}.pub"))).unwrap();
+    let blob = text.split_whitespace().nth(1).unwrap();
+    let blob = base64::engine::general_purpose::STANDARD.decode(blob).unwrap();
+    Key::from_slice(&blob[blob.len() - 32..]).unwrap()
+}
+
+/// A client's repository.
+pub struct Clone {
+    pub path: PathBuf,
+}
+
+impl Clone {
+    pub fn git(&self, args: &[&str]) -> Output {
+        let mut git = Command::new("git");
+        git.args(args)
+            .current_dir(&self.path)
+            .env("HOME", "/nonexistent")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_TERMINAL_PROMPT", "0");
+        for who in ["AUTHOR", "COMMITTER"] {
+            git.env(format!("GIT_{who}_NAME"), "Alice").env(format!("GIT_{who}_EMAIL"), "a@b.c");
+        }
+        git.output().unwrap()
+    }
+
+    /// Runs git, which must succeed; stdout and stderr together.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let output = self.git(args);
+        let text = text(&output);
+        assert!(output.status.success(), "git {args:?}: {text}");
+        text
+    }
+
+    /// Runs git, which must fail.
+    pub fn fails(&self, args: &[&str]) -> String {
+        let output = self.git(args);
+        let text = text(&output);
+        assert!(!output.status.success(), "git {args:?}: {text}");
+        text
+    }
+
+    pub fn commit(&self, file: &str, content: &str) -> String {
+        std::fs::write(self.path.join(file), content).unwrap();
+        self.ok(&["add", "."]);
+        self.ok(&["commit", "-q", "-m", file]);
+        self.ok(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+}
+
+fn text(output: &Output) -> String {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    format!("{stdout}{}", String::from_utf8_lossy(&output.stderr))
+}

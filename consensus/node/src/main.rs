@@ -1,3 +1,21 @@
 //! `guts-engine`: the consensus engine as a program.
 
-fn main() {}
+use clap::Parser;
+use guts_engine::cli::{Cli, run};
+use std::error::Error;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(inner) = cause {
+                eprintln!("  because: {inner}");
+                cause = inner.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

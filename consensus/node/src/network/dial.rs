@@ -2,7 +2,7 @@
 
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
-use rand::Rng;
+use rand::RngExt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 

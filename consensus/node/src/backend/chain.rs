@@ -1,0 +1,102 @@
+//! Reads of the chain. A height is answered for only once it is shown: its block, its results and
+//! its transactions become visible together.
+
+use super::{Failed, NodeBackend, missing};
+use guts_abci::proto::{self, Message, abci as pb};
+use guts_consensus::types::Block;
+use guts_genesis::Height;
+use guts_rpc::{Backend, RpcError, types};
+
+impl NodeBackend {
+    pub(super) fn is_shown(&self, height: u64) -> bool {
+        let heights = self.heights();
+        height >= heights.base && height <= heights.top
+    }
+
+    fn meta_at(&self, height: u64) -> Result<Option<proto::types::BlockMeta>, Failed> {
+        Ok(self.store.meta(Height(height))?)
+    }
+
+    pub(super) fn header_at(&self, height: u64) -> Result<Option<proto::types::Header>, Failed> {
+        Ok(self.meta_at(height)?.and_then(|meta| meta.header))
+    }
+
+    pub(super) fn hash_at(&self, height: u64) -> Result<Vec<u8>, Failed> {
+        let id = self.meta_at(height)?.and_then(|meta| meta.block_id);
+        Ok(id.map(|id| id.hash).unwrap_or_default())
+    }
+
+    pub(super) fn block_at(&self, height: u64) -> Result<types::BlockResult, Failed> {
+        let bytes = self.store.block_bytes(Height(height))?;
+        let (Some(bytes), Some(meta)) = (bytes, self.meta_at(height)?) else {
+            return Err(missing("block", height).into());
+        };
+        let block = proto::types::Block::decode(bytes)
+            .map_err(|e| RpcError::internal(format!("block {height} is unreadable: {e}")))?;
+        Ok(types::BlockResult {
+            block_id: meta.block_id.map(Into::into).unwrap_or_default(),
+            block: Some(block.into()),
+        })
+    }
+
+    pub(super) fn response_at(&self, height: u64) -> Result<pb::ResponseFinalizeBlock, Failed> {
+        let response = self.store.response(Height(height))?;
+        Ok(response.ok_or_else(|| missing("results", height))?)
+    }
+
+    pub(super) fn commit_at(&self, height: u64) -> Result<types::CommitResult, Failed> {
+        let header = self.header_at(height)?.ok_or_else(|| missing("header", height))?;
+        // The next block may be stored already while it is not shown yet.
+        let canonical = match height < self.heights().top {
+            true => self.store.commit(Height(height))?,
+            false => None,
+        };
+        let is_canonical = canonical.is_some();
+        let commit = match canonical {
+            Some(commit) => commit,
+            None => {
+                let seen = self.store.seen(Height(height))?;
+                let (seen, _) = seen.ok_or_else(|| missing("commit", height))?;
+                seen.to_commit().to_proto()
+            }
+        };
+        let signed_header = types::SignedHeader { header: header.into(), commit: commit.into() };
+        Ok(types::CommitResult { signed_header, canonical: is_canonical })
+    }
+
+    pub(super) fn tx_by_hash(
+        &self,
+        hash: &[u8],
+        prove: bool,
+    ) -> Result<Option<types::TxResponse>, Failed> {
+        let Some(place) = self.store.tx_place(hash)? else { return Ok(None) };
+        if !self.is_shown(place.height.0) {
+            return Ok(None);
+        }
+        let height = place.height.0;
+        let block = self.store.block(place.height)?.ok_or_else(|| missing("block", height))?;
+        let index = place.index as usize;
+        let tx = block.txs().as_slice().get(index).ok_or_else(|| missing("tx", height))?;
+        let mut response = self.response_at(height)?;
+        if index >= response.tx_results.len() {
+            return Err(missing("tx result", height).into());
+        }
+        let result = response.tx_results.swap_remove(index);
+        Ok(Some(types::TxResponse {
+            hash: hash.to_vec().into(),
+            height: place.height.wire(),
+            index: place.index,
+            tx_result: result.into(),
+            tx: tx.clone().into(),
+            proof: if prove { proof(&block, index) } else { None },
+        }))
+    }
+}
+
+fn proof(block: &Block, index: usize) -> Option<types::TxProof> {
+    let (root, proof) = block.txs().proof(index)?;
+    let data = block.txs().as_slice().get(index)?.to_vec();
+    let wire =
+        proto::types::TxProof { root_hash: root.to_vec(), data, proof: Some(proof.to_proto()) };
+    Some(wire.into())
+}

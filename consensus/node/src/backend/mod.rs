@@ -1,0 +1,305 @@
+//! What the RPC answers from: the store, the engine's status, the application, the mempool.
+
+mod chain;
+mod submit;
+
+use crate::config::Config;
+use crate::network::Network;
+use crate::shell::app::Reader;
+use crate::shell::{Inbox, Shown};
+use crate::store::{Store, StoreError};
+use bytes::Bytes;
+use guts_abci::proto::abci as pb;
+use guts_abci::socket::Client;
+use guts_consensus::io::{ClientReply, ClientRequest, Status};
+use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
+use guts_genesis::{GenesisDoc, Height, PublicKey};
+use guts_rpc::{Backend, Heights, Query, Reply, RpcError, types};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+pub(crate) use submit::{Tell, Waiting};
+
+/// CometBFT's version of its peer protocol.
+pub const P2P_PROTOCOL: u64 = 8;
+
+/// The node as its RPC shows it.
+pub(crate) struct NodeBackend {
+    pub(crate) config: Config,
+    pub(crate) genesis: Arc<GenesisDoc>,
+    /// The genesis document as compact JSON.
+    pub(crate) genesis_json: String,
+    pub(crate) key: PublicKey,
+    pub(crate) store: Arc<Store>,
+    pub(crate) inbox: Inbox,
+    pub(crate) shown: Arc<Shown>,
+    pub(crate) network: Network,
+    pub(crate) app: Reader,
+    pub(crate) waiting: Arc<Waiting>,
+}
+
+fn internal(error: &dyn std::fmt::Display) -> RpcError {
+    RpcError::internal(error.to_string())
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Failed(internal(&error))
+    }
+}
+
+/// An RPC error that store errors turn into.
+struct Failed(RpcError);
+
+impl From<RpcError> for Failed {
+    fn from(error: RpcError) -> Self {
+        Failed(error)
+    }
+}
+
+fn reply<'a, T, F>(work: F) -> Reply<'a, T>
+where
+    F: Future<Output = Result<T, Failed>> + Send + 'a,
+{
+    Box::pin(async move { work.await.map_err(|failed| failed.0) })
+}
+
+fn missing(what: &str, height: u64) -> RpcError {
+    RpcError::internal(format!("the node has no {what} of height {height}"))
+}
+
+impl NodeBackend {
+    fn app(&self) -> Result<Arc<Client>, RpcError> {
+        self.app.borrow().clone().ok_or_else(|| internal(&"the application is not connected"))
+    }
+
+    async fn engine_status(&self) -> Result<Status, RpcError> {
+        self.inbox.status().await.map_err(|_| internal(&"the engine has stopped"))
+    }
+
+    fn node_info(&self, app_version: u64) -> types::NodeInfo {
+        let channels: Vec<u8> =
+            crate::network::channels::all().iter().map(|channel| channel.id).collect();
+        types::NodeInfo {
+            protocol_version: types::ProtocolVersion {
+                p2p: P2P_PROTOCOL,
+                block: BLOCK_PROTOCOL,
+                app: app_version,
+            },
+            id: self.network.local().to_string(),
+            listen_addr: format!("tcp://{}", self.network.listening()),
+            network: self.genesis.chain_id.as_str().into(),
+            version: SOFTWARE_VERSION.into(),
+            channels: channels.into(),
+            moniker: self.config.moniker.clone(),
+            other: types::NodeInfoOther {
+                tx_index: "on".into(),
+                rpc_address: self.config.rpc.laddr.clone(),
+            },
+        }
+    }
+
+    fn sync_info(&self, status: &Status) -> Result<types::SyncInfo, Failed> {
+        let mut info = types::SyncInfo { catching_up: status.catching_up, ..Default::default() };
+        let Heights { base, top } = self.heights();
+        if let Some(header) = self.header_at(top)? {
+            info.latest_block_height = header.height;
+            info.latest_block_hash = self.hash_at(top)?.into();
+            info.latest_block_time = header.time.into();
+            // The newest app hash is not in a header yet.
+            let is_newest = status.height.0 == top;
+            let app_hash = if is_newest { status.app_hash.to_vec() } else { header.app_hash };
+            info.latest_app_hash = app_hash.into();
+        }
+        if let Some(header) = self.header_at(base)? {
+            info.earliest_block_height = header.height;
+            info.earliest_block_hash = self.hash_at(base)?.into();
+            info.earliest_block_time = header.time.into();
+            info.earliest_app_hash = header.app_hash.into();
+        }
+        Ok(info)
+    }
+}
+
+impl Backend for NodeBackend {
+    fn heights(&self) -> Heights {
+        Heights {
+            base: self.shown.base.load(Ordering::Acquire),
+            top: self.shown.top.load(Ordering::Acquire),
+        }
+    }
+
+    fn status(&self) -> Reply<'_, types::StatusResult> {
+        reply(async {
+            let status = self.engine_status().await?;
+            let power = status.validator.map_or(0, |(_, power)| power.wire());
+            Ok(types::StatusResult {
+                node_info: self.node_info(0),
+                sync_info: self.sync_info(&status)?,
+                validator_info: types::ValidatorInfo {
+                    address: self.key.address().as_bytes().to_vec().into(),
+                    pub_key: self.key.to_proto().into(),
+                    voting_power: power,
+                },
+            })
+        })
+    }
+
+    fn net_info(&self) -> Reply<'_, types::NetInfo> {
+        reply(async {
+            let peers: Vec<_> = self.network.connected().into_iter().map(peer).collect();
+            Ok(types::NetInfo {
+                listening: true,
+                listeners: vec![format!("Listener(@{})", self.network.listening())],
+                n_peers: peers.len() as u64,
+                peers,
+            })
+        })
+    }
+
+    fn genesis(&self) -> Reply<'_, types::GenesisResult> {
+        reply(async {
+            let genesis = serde_json::value::RawValue::from_string(self.genesis_json.clone());
+            Ok(types::GenesisResult { genesis: genesis.map_err(|e| internal(&e))? })
+        })
+    }
+
+    fn block(&self, height: u64) -> Reply<'_, types::BlockResult> {
+        reply(async move { self.block_at(height) })
+    }
+
+    fn block_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::BlockResult>> {
+        reply(async move {
+            match self.store.height_of(&hash)? {
+                Some(Height(height)) if self.is_shown(height) => Ok(Some(self.block_at(height)?)),
+                _ => Ok(None),
+            }
+        })
+    }
+
+    fn block_results(&self, height: u64) -> Reply<'_, types::BlockResults> {
+        reply(async move {
+            let response = self.response_at(height)?;
+            Ok(types::BlockResults::new(Height(height).wire(), response))
+        })
+    }
+
+    fn block_metas(&self, min: u64, max: u64) -> Reply<'_, Vec<types::BlockMeta>> {
+        reply(async move {
+            let mut metas = Vec::new();
+            for height in (min..=max).rev() {
+                metas.extend(self.store.meta(Height(height))?.map(types::BlockMeta::from));
+            }
+            Ok(metas)
+        })
+    }
+
+    fn header(&self, height: u64) -> Reply<'_, types::Header> {
+        reply(async move {
+            let header = self.header_at(height)?.ok_or_else(|| missing("header", height))?;
+            Ok(header.into())
+        })
+    }
+
+    fn commit(&self, height: u64) -> Reply<'_, types::CommitResult> {
+        reply(async move { self.commit_at(height) })
+    }
+
+    fn validators(&self, height: u64) -> Reply<'_, Vec<types::Validator>> {
+        reply(async move {
+            let set = self.store.validators(Height(height))?;
+            let set = set.ok_or_else(|| missing("validators", height))?;
+            Ok(set.validators.into_iter().map(Into::into).collect())
+        })
+    }
+
+    fn consensus_params(&self, height: u64) -> Reply<'_, types::ConsensusParams> {
+        reply(async move {
+            let params = self.store.params(Height(height))?;
+            Ok(params.ok_or_else(|| missing("parameters", height))?.into())
+        })
+    }
+
+    fn abci_info(&self) -> Reply<'_, types::AbciInfoResult> {
+        reply(async {
+            let request = pb::RequestInfo {
+                version: SOFTWARE_VERSION.into(),
+                block_version: BLOCK_PROTOCOL,
+                p2p_version: P2P_PROTOCOL,
+                abci_version: "2.0.0".into(),
+            };
+            let info = self.app()?.info(request).await.map_err(|e| internal(&e))?;
+            Ok(info.into())
+        })
+    }
+
+    fn abci_query(&self, query: Query) -> Reply<'_, types::AbciQueryResult> {
+        reply(async move {
+            let request = pb::RequestQuery {
+                data: query.data,
+                path: query.path,
+                height: query.height,
+                prove: query.prove,
+            };
+            let answer = self.app()?.query(request).await.map_err(|e| internal(&e))?;
+            Ok(answer.into())
+        })
+    }
+
+    fn broadcast_tx_async(&self, tx: Bytes) -> Reply<'_, types::BroadcastTx> {
+        self.submit_async(tx)
+    }
+
+    fn broadcast_tx_sync(&self, tx: Bytes) -> Reply<'_, types::BroadcastTx> {
+        self.submit_sync(tx)
+    }
+
+    fn broadcast_tx_commit(&self, tx: Bytes) -> Reply<'_, types::BroadcastTxCommit> {
+        self.submit_commit(tx)
+    }
+
+    fn tx(&self, hash: Vec<u8>, prove: bool) -> Reply<'_, Option<types::TxResponse>> {
+        reply(async move { self.tx_by_hash(&hash, prove) })
+    }
+
+    fn num_unconfirmed_txs(&self) -> Reply<'_, types::UnconfirmedTxs> {
+        reply(async {
+            let request = ClientRequest::Unconfirmed { limit: 0 };
+            let stopped = || internal(&"the engine has stopped");
+            let answer = self.inbox.request(request).ok_or_else(|| internal(&"too busy"))?;
+            match answer.await.map_err(|_| stopped())? {
+                ClientReply::Unconfirmed { total, total_bytes, .. } => {
+                    Ok(types::UnconfirmedTxs { n_txs: total, total, total_bytes, txs: None })
+                }
+                _ => Err(stopped().into()),
+            }
+        })
+    }
+}
+
+fn peer(connected: crate::network::Connected) -> types::Peer {
+    let info = &connected.info;
+    let ip = connected.remote.rsplit_once(':').map_or(connected.remote.as_str(), |(ip, _)| ip);
+    types::Peer {
+        node_info: types::NodeInfo {
+            protocol_version: types::ProtocolVersion {
+                p2p: info.p2p_protocol,
+                block: info.block_protocol,
+                app: info.app_version,
+            },
+            id: connected.peer.to_string(),
+            listen_addr: info.listen_addr.clone(),
+            network: info.chain_id.clone(),
+            version: info.version.clone(),
+            channels: info.channels.clone().into(),
+            moniker: info.moniker.clone(),
+            other: types::NodeInfoOther {
+                tx_index: "on".into(),
+                rpc_address: info.rpc_addr.clone(),
+            },
+        },
+        is_outbound: connected.is_outbound,
+        connection_status: types::ConnectionStatus::default(),
+        remote_ip: ip.into(),
+    }
+}

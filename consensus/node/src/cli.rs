@@ -1,0 +1,268 @@
+//! The commands of `guts-engine`.
+
+use crate::config::{Config, ConfigError};
+use crate::home::{FileError, Home, read_if_exists, write_durably};
+use crate::node::{Node, NodeError, read_node_key, read_validator_key};
+use crate::signer::{FileSigner, SignerError, with_owner};
+use crate::wal::{Log, LogError};
+use clap::{Parser, Subcommand};
+use guts_genesis::{ChainId, GenesisDoc, Height, Manifest, Power, PrivateKey, Time, key_file};
+use key_file::LastSign;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// The arguments of the program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "guts-engine",
+    version,
+    about = "A BFT consensus engine for ABCI 2.0 applications"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct At {
+    /// Directory with config/ and data/.
+    #[arg(long, env = "GUTS_ENGINE_HOME", default_value = ".guts-engine")]
+    home: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make keys, settings and a genesis document of one validator, where there are none.
+    Init {
+        #[command(flatten)]
+        at: At,
+        /// Name of the chain, for a new genesis document.
+        #[arg(long, default_value = "guts-dev")]
+        chain_id: String,
+    },
+    /// Run the node until SIGTERM or Ctrl-C.
+    Run(RunArgs),
+    /// Delete the chain's data; what the validator signed last is kept.
+    Reset {
+        #[command(flatten)]
+        at: At,
+        /// Confirms that keys and the last-sign state stay and everything else goes.
+        #[arg(long, required = true)]
+        keep_keys: bool,
+    },
+    /// Print the libp2p peer id.
+    ShowNodeId {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Print the validator's public key.
+    ShowValidator {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Print the version.
+    Version,
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    #[command(flatten)]
+    at: At,
+    /// Where the application listens: unix://PATH or tcp://HOST:PORT.
+    #[arg(long)]
+    proxy_app: Option<String>,
+    /// Overrides a setting: section.key=value. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// plain or json.
+    #[arg(long)]
+    log_format: Option<String>,
+    /// Print the settings that are in force and end.
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each message says it
+pub enum CliError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    #[error("{0}")]
+    Refused(String),
+    #[error("cannot delete {}: {source}", path.display())]
+    Delete { path: PathBuf, source: std::io::Error },
+    #[error("the runtime cannot be started: {0}")]
+    Runtime(std::io::Error),
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// What went wrong, for a person.
+pub fn run(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        Command::Init { at, chain_id } => init(&Home::new(at.home), &chain_id),
+        Command::Run(args) => run_node(args),
+        Command::Reset { at, .. } => reset(&Home::new(at.home)),
+        Command::ShowNodeId { at } => {
+            let key = read_node_key(&Home::new(at.home))?.public_key();
+            println!("{}", key_file::peer_id(&key).unwrap_or_default());
+            Ok(())
+        }
+        Command::ShowValidator { at } => {
+            let key = read_validator_key(&Home::new(at.home))?.public_key();
+            let shown = guts_rpc::types::PublicKey::from(key.to_proto());
+            println!("{}", serde_json::to_string(&shown).expect("a key prints as JSON"));
+            Ok(())
+        }
+        Command::Version => {
+            println!("guts-engine {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+    }
+}
+
+fn config(home: &Home, args: &RunArgs) -> Result<Config, CliError> {
+    let path = home.config("config.toml");
+    let text = read_if_exists(&path)?.unwrap_or_default();
+    let mut sets = args.sets.clone();
+    sets.extend(args.proxy_app.iter().map(|address| format!("proxy_app={address}")));
+    sets.extend(args.log_format.iter().map(|format| format!("log_format={format}")));
+    let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v)));
+    let env = env.map(|(key, value)| (key, value.to_string_lossy().into_owned()));
+    Ok(Config::read(&path.display().to_string(), &text, env, &sets)?)
+}
+
+fn run_node(args: RunArgs) -> Result<(), CliError> {
+    let home = Home::new(&args.at.home);
+    let config = config(&home, &args)?;
+    if args.print_config {
+        print!("{}", config.to_toml());
+        return Ok(());
+    }
+    log_to_stderr(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    let result = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
+        let node = Node::start(&home, config).await?;
+        let asked = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        };
+        Ok(node.run_until(asked).await?)
+    });
+    // Connections get a moment to say goodbye.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    result
+}
+
+fn log_to_stderr(config: &Config) -> Result<(), CliError> {
+    let filter = EnvFilter::try_new(&config.log_level)
+        .map_err(|e| CliError::Refused(format!("log_level: {e}")))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    // Set once in a process; a second time only in tests.
+    let _ = match config.log_format.as_str() {
+        "json" => builder.json().try_init(),
+        _ => builder.with_ansi(is_terminal).with_target(false).try_init(),
+    };
+    Ok(())
+}
+
+fn init(home: &Home, chain_id: &str) -> Result<(), CliError> {
+    let _lock = home.lock()?;
+    let is_new_key =
+        make(home.config("priv_validator_key.json"), || key_file::print_validator_key(&new_key()))?;
+    make(home.config("node_key.json"), || key_file::print_node_key(&new_key()))?;
+    make(home.config("config.toml"), || Config::default().to_toml())?;
+    let validator = read_validator_key(home)?;
+    if read_if_exists(&home.config("genesis.json"))?.is_none() {
+        let text = genesis(chain_id, &validator)?;
+        make(home.config("genesis.json"), || text)?;
+    }
+    let owner = validator.public_key().address();
+    let is_new = make(home.last_sign(), || with_owner(&LastSign::default(), owner))?;
+    if is_new && !is_new_key {
+        println!("note: {owner} starts as a key that has never signed");
+    }
+    Ok(())
+}
+
+fn new_key() -> PrivateKey {
+    PrivateKey::from_seed(rand::random())
+}
+
+fn make(path: PathBuf, text: impl FnOnce() -> String) -> Result<bool, CliError> {
+    if read_if_exists(&path)?.is_some() {
+        println!("kept {}", path.display());
+        return Ok(false);
+    }
+    write_durably(&path, &text())?;
+    println!("made {}", path.display());
+    Ok(true)
+}
+
+fn genesis(chain_id: &str, validator: &PrivateKey) -> Result<String, CliError> {
+    let refused = |e: &dyn std::fmt::Display| CliError::Refused(format!("genesis: {e}"));
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_err(|e| refused(&e))?;
+    let seconds = i64::try_from(now.as_secs()).map_err(|e| refused(&e))?;
+    let time = Time::new(seconds, 0).map_err(|e| refused(&e))?;
+    let chain_id = ChainId::new(chain_id).map_err(|e| refused(&e))?;
+    let mut manifest = Manifest::local(chain_id, time, b"", 1);
+    if let Some(first) = manifest.validators.first_mut() {
+        first.validator_key = validator.clone();
+        first.power = Power(10);
+    }
+    let doc: GenesisDoc = manifest.genesis().map_err(|e| refused(&e))?;
+    Ok(doc.to_json())
+}
+
+/// Deletes blocks, state and log, after saving what they know of signatures.
+fn reset(home: &Home) -> Result<(), CliError> {
+    let _lock = home.lock()?;
+    let validator = read_validator_key(home)?;
+    let chain_id = match crate::node::read_genesis(home) {
+        Ok(genesis) => genesis.chain_id.as_str().to_owned(),
+        Err(_) => String::new(),
+    };
+    let wal = home.data("wal");
+    match Log::open(&wal) {
+        Ok((_, found)) => {
+            let path = home.last_sign();
+            let signer = FileSigner::open(validator, &chain_id, &path, &found.entries)?;
+            signer.save(&path)?;
+            let height = signer.position().map_or(Height::ZERO, |at| at.height);
+            println!("kept {} (signed last at height {height})", path.display());
+        }
+        // The way out of a damaged log that its own message names.
+        Err(error @ LogError::Damaged { .. }) => println!("warning: {error}"),
+        Err(error) => return Err(error.into()),
+    }
+    for name in ["wal", "store"] {
+        let path = home.data(name);
+        match std::fs::remove_dir_all(&path) {
+            Ok(()) => println!("deleted {}", path.display()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(CliError::Delete { path, source }),
+        }
+    }
+    Ok(())
+}

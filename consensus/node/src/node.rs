@@ -1,0 +1,341 @@
+//! Putting a node together: home, disk, keys, engine, network, application, RPC; and taking it
+//! apart again.
+
+use crate::backend::{NodeBackend, P2P_PROTOCOL, Tell, Waiting};
+use crate::config::Config;
+use crate::home::{FileError, Home, Lock};
+use crate::network::dial::AddressError;
+use crate::network::hello::NodeInfo;
+use crate::network::{self, Keypair, Network, channels};
+use crate::shell::{Inbox, Parts, Shell, ShellError, Shown, app};
+use crate::signer::{FileSigner, SignerError};
+use crate::store::{Memory, Store, StoreError};
+use crate::wal::{Found, Log, LogError};
+use guts_consensus::engine::{Boot, BootError, Engine};
+use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
+use guts_genesis::{GenesisDoc, GenesisError, Height, PrivateKey, Zip215, key_file};
+use guts_rpc::server::{self, Limits};
+use key_file::KeyFileError;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+
+/// Why a node does not start or has ended.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each message says it
+pub enum NodeError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{}: {source}", path.display())]
+    Genesis { path: PathBuf, source: GenesisError },
+    #[error("{}: {source}", path.display())]
+    Key { path: PathBuf, source: KeyFileError },
+    #[error("opening the store: {0}")]
+    Store(#[from] StoreError),
+    #[error("opening the write-ahead log: {0}")]
+    Log(#[from] LogError),
+    #[error(
+        "{} belongs to another genesis document than {}: put the old one back, or delete the \
+         chain's data with `guts-engine reset --keep-keys`", data.display(), genesis.display()
+    )]
+    OtherGenesis { data: PathBuf, genesis: PathBuf },
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    #[error("the engine cannot start from what is stored: {0}")]
+    Boot(#[from] BootError),
+    #[error(transparent)]
+    Network(#[from] network::StartError),
+    #[error("p2p.persistent_peers: {0}")]
+    Peers(#[from] AddressError),
+    #[error("proxy_app: {0}")]
+    App(#[from] guts_abci::AddressError),
+    #[error("cannot listen for RPC on {address}: {source}")]
+    Rpc { address: String, source: std::io::Error },
+    #[error("the engine stopped: {0}")]
+    Shell(#[from] ShellError),
+    #[error("the engine thread could not be started or has panicked")]
+    Thread,
+}
+
+/// A running node.
+pub struct Node {
+    inbox: Inbox,
+    network: Network,
+    rpc: String,
+    ended: oneshot::Receiver<Result<(), ShellError>>,
+    stop: watch::Sender<bool>,
+    servers: Vec<tokio::task::JoinHandle<()>>,
+    _lock: Lock,
+}
+
+/// What the disk holds.
+struct Disk {
+    store: Arc<Store>,
+    log: Log,
+    found: Found,
+}
+
+/// The two keys of a node.
+struct Keys {
+    validator: PrivateKey,
+    node: PrivateKey,
+}
+
+impl Node {
+    /// Starts a node on `home`.
+    ///
+    /// # Errors
+    /// Says what is wrong and what to do about it.
+    pub async fn start(home: &Home, config: Config) -> Result<Node, NodeError> {
+        let lock = home.lock()?;
+        let genesis = Arc::new(read_genesis(home)?);
+        let keys = read_keys(home)?;
+        let disk = open_disk(home, &config, &genesis)?;
+        let chain_id = genesis.chain_id.as_str();
+        let signer = FileSigner::open(
+            keys.validator.clone(),
+            chain_id,
+            &home.last_sign(),
+            &disk.found.entries,
+        )?;
+        let shown = Arc::new(Shown::default());
+        let engine = boot(&config, &genesis, &disk, &signer, &shown)?;
+        let inbox = Inbox::default();
+        let network = start_network(&config, &genesis, &keys.node, &inbox).await?;
+        let (reader, app) = watch::channel(None);
+        let waiting = Arc::new(Waiting::default());
+        let Disk { store, log, .. } = disk;
+        let backend = NodeBackend {
+            genesis_json: genesis.to_compact_json(),
+            key: keys.validator.public_key(),
+            config: config.clone(),
+            genesis,
+            store: store.clone(),
+            inbox: inbox.clone(),
+            shown: shown.clone(),
+            network: network.clone(),
+            app,
+            waiting: waiting.clone(),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let (rpc, server) = serve(&config, backend, stopped).await?;
+        let shell = Shell::new(Parts {
+            engine,
+            inbox: inbox.clone(),
+            store,
+            log,
+            segment_bytes: config.storage.wal_segment_bytes,
+            signer: Some(signer),
+            last_sign: home.last_sign(),
+            network: network.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            shown,
+            on_commit: Box::new(Tell(waiting)),
+        });
+        let ended = run_thread(shell)?;
+        let address = config.proxy_app.parse()?;
+        let keep = tokio::spawn(app::keep_connected(address, inbox.clone(), reader));
+        let servers = vec![server, keep];
+        Ok(Node { inbox, network, rpc, ended, stop, servers, _lock: lock })
+    }
+
+    /// `host:port` the RPC listens on.
+    pub fn rpc(&self) -> &str {
+        &self.rpc
+    }
+
+    /// The network, for its address and counters.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Waits until the engine ends by itself (the disk failed) or `signal` is done, then stops
+    /// everything in order.
+    ///
+    /// # Errors
+    /// Why the engine ended by itself, or what could not be written at the end.
+    pub async fn run_until(mut self, signal: impl Future<Output = ()>) -> Result<(), NodeError> {
+        tokio::select! {
+            ended = &mut self.ended => {
+                // Nothing more may be promised to anybody: no graceful end for clients.
+                return ended.map_err(|_| NodeError::Thread)?.map_err(NodeError::Shell);
+            }
+            () = signal => {}
+        }
+        tracing::info!("stopping");
+        self.stop.send_replace(true);
+        self.inbox.stop();
+        let ended = (&mut self.ended).await;
+        self.network.shutdown();
+        let [server, keep] = self.servers.as_slice() else { return Err(NodeError::Thread) };
+        keep.abort();
+        server.abort();
+        tracing::info!("stopped");
+        ended.map_err(|_| NodeError::Thread)?.map_err(NodeError::Shell)
+    }
+}
+
+fn run_thread(shell: Shell) -> Result<oneshot::Receiver<Result<(), ShellError>>, NodeError> {
+    let (sender, ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("engine".into())
+        .spawn(move || {
+            let _ = sender.send(shell.run());
+        })
+        .map_err(|_| NodeError::Thread)?;
+    Ok(ended)
+}
+
+/// Reads and checks the genesis document.
+///
+/// # Errors
+/// It is missing or wrong.
+pub fn read_genesis(home: &Home) -> Result<GenesisDoc, NodeError> {
+    let text = home.read_config("genesis.json")?;
+    GenesisDoc::parse(&text)
+        .map_err(|source| NodeError::Genesis { path: home.config("genesis.json"), source })
+}
+
+/// Reads the validator key.
+///
+/// # Errors
+/// It is missing or wrong.
+pub fn read_validator_key(home: &Home) -> Result<PrivateKey, NodeError> {
+    let name = "priv_validator_key.json";
+    key_file::parse_validator_key(&home.read_config(name)?)
+        .map_err(|source| NodeError::Key { path: home.config(name), source })
+}
+
+/// Reads the node key.
+///
+/// # Errors
+/// It is missing or wrong.
+pub fn read_node_key(home: &Home) -> Result<PrivateKey, NodeError> {
+    key_file::parse_node_key(&home.read_config("node_key.json")?)
+        .map_err(|source| NodeError::Key { path: home.config("node_key.json"), source })
+}
+
+fn read_keys(home: &Home) -> Result<Keys, NodeError> {
+    Ok(Keys { validator: read_validator_key(home)?, node: read_node_key(home)? })
+}
+
+fn open_disk(home: &Home, config: &Config, genesis: &GenesisDoc) -> Result<Disk, NodeError> {
+    let memory = Memory {
+        cache_bytes: (config.storage.cache_mb as usize) << 20,
+        memtable_bytes: (config.storage.memtables_mb as usize) << 20,
+    };
+    let store = Arc::new(Store::open(&home.data("store"), memory)?);
+    if !store.bind(genesis.hash())? {
+        return Err(NodeError::OtherGenesis {
+            data: home.data("store"),
+            genesis: home.config("genesis.json"),
+        });
+    }
+    let (log, found) = Log::open(&home.data("wal"))?;
+    if found.torn > 0 {
+        tracing::warn!(bytes = found.torn, "cut off a half-written end of the write-ahead log");
+    }
+    Ok(Disk { store, log, found })
+}
+
+fn boot(
+    config: &Config,
+    genesis: &Arc<GenesisDoc>,
+    disk: &Disk,
+    signer: &FileSigner,
+    shown: &Shown,
+) -> Result<Engine, NodeError> {
+    let store = &disk.store;
+    let state = store.state()?;
+    let top = store.top()?;
+    let last_block = match top {
+        Height::ZERO => None,
+        top => store.decided(top)?.map(Arc::new),
+    };
+    let committed = state.as_ref().map_or(Height::ZERO, |s| s.last_block_height);
+    tracing::info!(
+        chain_id = genesis.chain_id.as_str(),
+        block = top.0,
+        state = committed.0,
+        log = disk.found.entries.len(),
+        "starting"
+    );
+    let base = store.base()?;
+    shown.base.store(base.0, Ordering::Release);
+    shown.top.store(committed.0, Ordering::Release);
+    Ok(Engine::new(
+        config.engine(),
+        Boot {
+            genesis: genesis.clone(),
+            me: Some(signer.address()),
+            scheme: Arc::new(Zip215),
+            state,
+            base,
+            last_block,
+            log: disk.found.entries.clone(),
+            last_sign: signer.position(),
+            evidence: store.evidence()?,
+        },
+    )?)
+}
+
+async fn start_network(
+    config: &Config,
+    genesis: &GenesisDoc,
+    node: &PrivateKey,
+    inbox: &Inbox,
+) -> Result<Network, NodeError> {
+    let channels = channels::all();
+    let ours = NodeInfo {
+        chain_id: genesis.chain_id.as_str().into(),
+        genesis_hash: genesis.hash().to_vec(),
+        block_protocol: BLOCK_PROTOCOL,
+        p2p_protocol: P2P_PROTOCOL,
+        app_version: 0,
+        channels: channels.iter().map(|c| c.id).collect(),
+        moniker: config.moniker.clone(),
+        version: SOFTWARE_VERSION.into(),
+        listen_addr: config.p2p.laddr.clone(),
+        rpc_addr: config.rpc.laddr.clone(),
+        session: rand::random(),
+    };
+    let key =
+        Keypair::ed25519_from_bytes(node.seed()).expect("a seed of 32 bytes is an ed25519 key");
+    let settings = network::Settings {
+        listen: config.p2p.laddr.clone(),
+        persistent: config.peers()?,
+        inbound_max: config.p2p.max_num_inbound_peers,
+        outbound_max: config.p2p.max_num_outbound_peers,
+        channels,
+    };
+    let network = Network::start(key, ours, settings, inbox.peers()).await?;
+    tracing::info!(id = %network.local(), address = network.listening(), "listening for peers");
+    Ok(network)
+}
+
+async fn serve(
+    config: &Config,
+    backend: NodeBackend,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(String, tokio::task::JoinHandle<()>), NodeError> {
+    let address = config.rpc.laddr.clone();
+    let plain = address.strip_prefix("tcp://").unwrap_or(&address);
+    let failed = |source| NodeError::Rpc { address: address.clone(), source };
+    let listener = TcpListener::bind(plain).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?.to_string();
+    let limits = Limits {
+        body_bytes_max: config.rpc.max_body_bytes,
+        batch_max: config.rpc.max_request_batch_size,
+        connections_max: config.rpc.max_open_connections,
+        cors_origins: config.rpc.cors_allowed_origins.clone(),
+        ..Limits::default()
+    };
+    tracing::info!(address = bound, "listening for RPC");
+    let shutdown = async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let server = tokio::spawn(server::serve(listener, Arc::new(backend), limits, shutdown));
+    Ok((bound, server))
+}

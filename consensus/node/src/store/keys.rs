@@ -1,0 +1,47 @@
+//! Keys of the store, spelled once. Numbers are big-endian, so that keys sort by height.
+
+use guts_genesis::Height;
+
+/// Kinds of entry in the family of small values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// Height -> `tendermint.types.BlockMeta`.
+    Meta = b'm',
+    /// Height -> one byte (extended or not), `tendermint.types.ExtendedCommit`.
+    Seen = b's',
+    /// Height -> `tendermint.types.Commit`, the one in the next block.
+    Commit = b'c',
+    /// Height -> `tendermint.types.ValidatorSet`.
+    Validators = b'v',
+    /// Height -> `tendermint.types.ConsensusParams`.
+    Params = b'p',
+    /// Header hash -> height.
+    Hash = b'h',
+    /// Evidence hash -> `tendermint.types.Evidence` that waits.
+    Evidence = b'e',
+}
+
+// Single entries, all beginning with x.
+/// The engine's state, `tendermint.state.State`.
+pub(super) const STATE: &[u8] = b"xstate";
+/// SHA-256 of the genesis document the store belongs to.
+pub(super) const GENESIS: &[u8] = b"xgenesis";
+/// The lowest height in the store.
+pub(super) const BASE: &[u8] = b"xbase";
+/// The highest block in the store.
+pub(super) const TOP: &[u8] = b"xtop";
+
+pub(super) fn height(height: Height) -> [u8; 8] {
+    height.0.to_be_bytes()
+}
+
+pub(super) fn at(kind: Kind, height: Height) -> [u8; 9] {
+    let mut key = [kind as u8; 9];
+    key[1..].copy_from_slice(&height.0.to_be_bytes());
+    key
+}
+
+pub(super) fn of(kind: Kind, hash: &[u8]) -> Vec<u8> {
+    [&[kind as u8], hash].concat()
+}

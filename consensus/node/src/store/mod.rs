@@ -1,0 +1,136 @@
+//! What a node keeps: blocks, commits, results, validators by height, the transaction index and
+//! the engine's state, in RocksDB under `data/store`.
+//!
+//! All records of one engine output are one atomic batch, so a crash leaves a height's block, its
+//! index entries and its results all there or all absent. Memory is bounded: one cache and one
+//! budget for what is not in table files yet, whatever the size of the chain.
+
+mod keys;
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+use std::path::{Path, PathBuf};
+
+pub use write::Batch;
+
+/// Why the store cannot answer or take something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// RocksDB's own.
+    #[error("{}: {reason}", path.display())]
+    Disk {
+        /// The store's directory.
+        path: PathBuf,
+        /// What RocksDB says.
+        reason: String,
+    },
+    /// What is stored cannot be read back.
+    #[error(
+        "{}: {what} is stored but unreadable: {reason}. Restore the data directory, or fetch the \
+         chain anew: `guts-engine reset --keep-keys`", path.display()
+    )]
+    Corrupt {
+        /// The store's directory.
+        path: PathBuf,
+        /// Which entry.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The most memory the store takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Bytes of table blocks kept for reading.
+    pub cache_bytes: usize,
+    /// Bytes written but not in table files yet.
+    pub memtable_bytes: usize,
+}
+
+/// The open store.
+pub struct Store {
+    db: DB,
+    path: PathBuf,
+}
+
+/// Blocks: large values, read by height.
+const BLOCKS: &str = "blocks";
+/// What the application answered: large values, read by height.
+const RESPONSES: &str = "responses";
+/// Transactions by hash: many tiny values under random keys.
+const TXS: &str = "txs";
+/// Everything small, each kind under its own first byte.
+const SMALL: &str = "small";
+const FAMILIES: [&str; 4] = [BLOCKS, RESPONSES, TXS, SMALL];
+
+impl Store {
+    /// Opens the store in `path`, creating it if need be.
+    ///
+    /// # Errors
+    /// It is in use, damaged, or the disk refuses.
+    pub fn open(path: &Path, memory: Memory) -> Result<Store, StoreError> {
+        let cache = Cache::new_lru_cache(memory.cache_bytes);
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_db_write_buffer_size(memory.memtable_bytes);
+        options.set_max_open_files(128);
+        options.set_max_background_jobs(2);
+        options.set_keep_log_file_num(2);
+        options.set_max_total_wal_size(64 << 20);
+        // Nobody reads RocksDB's statistics; dumping them costs CPU at rest.
+        options.set_stats_dump_period_sec(0);
+        options.set_stats_persist_period_sec(0);
+        let families = FAMILIES
+            .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache, memory)));
+        let db = DB::open_cf_descriptors(&options, path, families)
+            .map_err(|e| StoreError::Disk { path: path.into(), reason: e.to_string() })?;
+        Ok(Store { db, path: path.into() })
+    }
+
+    fn family(&self, name: &str) -> &rocksdb::ColumnFamily {
+        self.db.cf_handle(name).expect("every family was opened with the store")
+    }
+
+    fn disk<T>(&self, result: Result<T, rocksdb::Error>) -> Result<T, StoreError> {
+        result.map_err(|e| StoreError::Disk { path: self.path.clone(), reason: e.to_string() })
+    }
+
+    fn corrupt(&self, what: impl Into<String>, reason: &dyn std::fmt::Display) -> StoreError {
+        StoreError::Corrupt {
+            path: self.path.clone(),
+            what: what.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Makes everything written so far durable.
+    ///
+    /// # Errors
+    /// The disk's; the process must stop.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.disk(self.db.flush_wal(true))
+    }
+}
+
+fn family_options(name: &str, cache: &Cache, memory: Memory) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_block_size(16 * 1024);
+    if name == TXS || name == SMALL {
+        table.set_bloom_filter(10.0, false);
+    }
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_write_buffer_size((memory.memtable_bytes / 2).max(1 << 20));
+    options.set_max_write_buffer_number(2);
+    // Hashes do not compress.
+    let compression = if name == TXS { DBCompressionType::None } else { DBCompressionType::Lz4 };
+    options.set_compression_type(compression);
+    options
+}

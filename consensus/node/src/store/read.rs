@@ -1,0 +1,198 @@
+//! Reading the store.
+
+use super::keys::{self, Kind};
+use super::{BLOCKS, RESPONSES, SMALL, Store, StoreError, TXS};
+use bytes::Bytes;
+use guts_abci::proto::{self, Message, abci as pb};
+use guts_consensus::io::Decided;
+use guts_consensus::types::{
+    Block, BlockId, Evidence, ExtendedCommit, PartSet, State, ValidatorSet,
+};
+use guts_genesis::{Height, Time};
+use std::sync::Arc;
+
+/// Where a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxPlace {
+    /// Height of its block.
+    pub height: Height,
+    /// Its place in the block, from 0.
+    pub index: u32,
+}
+
+fn number(bytes: &[u8]) -> Option<Height> {
+    Some(Height(u64::from_be_bytes(bytes.get(..8)?.try_into().ok()?)))
+}
+
+impl Store {
+    pub(super) fn small(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.disk(self.db.get_cf(self.family(SMALL), key))
+    }
+
+    pub(super) fn has_base(&self) -> bool {
+        matches!(self.small(keys::BASE), Ok(Some(_)))
+    }
+
+    fn single(&self, key: &[u8]) -> Result<Height, StoreError> {
+        match self.small(key)? {
+            None => Ok(Height::ZERO),
+            Some(bytes) => {
+                number(&bytes).ok_or_else(|| self.corrupt("a height", &"not eight bytes"))
+            }
+        }
+    }
+
+    fn message<M: Message + Default>(
+        &self,
+        kind: Kind,
+        height: Height,
+    ) -> Result<Option<M>, StoreError> {
+        let Some(bytes) = self.small(&keys::at(kind, height))? else { return Ok(None) };
+        let what = || format!("{kind:?} of height {height}");
+        M::decode(bytes.as_slice()).map(Some).map_err(|e| self.corrupt(what(), &e))
+    }
+
+    /// The lowest height stored; zero when empty.
+    ///
+    /// # Errors
+    /// The disk's, or damage, as of all reads.
+    pub fn base(&self) -> Result<Height, StoreError> {
+        self.single(keys::BASE)
+    }
+
+    /// The highest block stored; zero when empty. May be one above the committed state.
+    pub fn top(&self) -> Result<Height, StoreError> {
+        self.single(keys::TOP)
+    }
+
+    /// Bytes of the block of a height.
+    pub fn block_bytes(&self, height: Height) -> Result<Option<Bytes>, StoreError> {
+        let found = self.disk(self.db.get_cf(self.family(BLOCKS), keys::height(height)))?;
+        Ok(found.map(Bytes::from))
+    }
+
+    /// The block of a height.
+    pub fn block(&self, height: Height) -> Result<Option<Block>, StoreError> {
+        let Some(bytes) = self.block_bytes(height)? else { return Ok(None) };
+        let block = Block::decode(bytes);
+        block.map(Some).map_err(|e| self.corrupt(format!("block {height}"), &e))
+    }
+
+    /// Id, size, header and number of transactions of a block.
+    pub fn meta(&self, height: Height) -> Result<Option<proto::types::BlockMeta>, StoreError> {
+        self.message(Kind::Meta, height)
+    }
+
+    /// The precommits this node saw, and whether they carry extensions.
+    pub fn seen(&self, height: Height) -> Result<Option<(ExtendedCommit, bool)>, StoreError> {
+        let Some(bytes) = self.small(&keys::at(Kind::Seen, height))? else { return Ok(None) };
+        let bad = |e: &dyn std::fmt::Display| self.corrupt(format!("commit seen at {height}"), e);
+        let (flag, rest) = bytes.split_first().ok_or_else(|| bad(&"it is empty"))?;
+        let wire = proto::types::ExtendedCommit::decode(rest).map_err(|e| bad(&e))?;
+        let commit = ExtendedCommit::from_proto(wire).map_err(|e| bad(&e))?;
+        Ok(Some((commit, *flag == 1)))
+    }
+
+    /// The commit of a height that the next block carries.
+    pub fn commit(&self, height: Height) -> Result<Option<proto::types::Commit>, StoreError> {
+        self.message(Kind::Commit, height)
+    }
+
+    /// A decided block with its parts and commit.
+    pub fn decided(&self, height: Height) -> Result<Option<Decided>, StoreError> {
+        let (Some(bytes), Some(meta), Some((commit, extended))) =
+            (self.block_bytes(height)?, self.meta(height)?, self.seen(height)?)
+        else {
+            return Ok(None);
+        };
+        let bad = |e: &dyn std::fmt::Display| self.corrupt(format!("block {height}"), e);
+        let id = BlockId::from_proto(meta.block_id.as_ref()).map_err(|e| bad(&e))?;
+        let block = Block::decode(bytes.clone()).map_err(|e| bad(&e))?;
+        let set = PartSet::of_bytes(bytes);
+        if set.header() != id.parts {
+            return Err(bad(&"its bytes do not match its id"));
+        }
+        let parts = set.parts().cloned().map(Arc::new).collect();
+        Ok(Some(Decided { id, block, parts, commit, extended }))
+    }
+
+    /// What the application answered to the block of a height.
+    pub fn response(
+        &self,
+        height: Height,
+    ) -> Result<Option<pb::ResponseFinalizeBlock>, StoreError> {
+        let found = self.disk(self.db.get_cf(self.family(RESPONSES), keys::height(height)))?;
+        let Some(bytes) = found else { return Ok(None) };
+        let response = pb::ResponseFinalizeBlock::decode(bytes.as_slice());
+        response.map(Some).map_err(|e| self.corrupt(format!("results of {height}"), &e))
+    }
+
+    /// Validators of a height, as stored.
+    pub fn validators(
+        &self,
+        height: Height,
+    ) -> Result<Option<proto::types::ValidatorSet>, StoreError> {
+        self.message(Kind::Validators, height)
+    }
+
+    /// Validators of a height and the time in its header, for judging evidence.
+    pub fn judged_by(&self, height: Height) -> Result<Option<(ValidatorSet, Time)>, StoreError> {
+        let (Some(set), Some(meta)) = (self.validators(height)?, self.meta(height)?) else {
+            return Ok(None);
+        };
+        let bad = |e: &dyn std::fmt::Display| self.corrupt(format!("validators of {height}"), e);
+        let set = ValidatorSet::from_proto(&set).map_err(|e| bad(&e))?;
+        let time = Time::from_proto(meta.header.and_then(|h| h.time).as_ref());
+        Ok(Some((set, time.map_err(|e| bad(&e))?)))
+    }
+
+    /// Parameters in force at a height.
+    pub fn params(
+        &self,
+        height: Height,
+    ) -> Result<Option<proto::types::ConsensusParams>, StoreError> {
+        self.message(Kind::Params, height)
+    }
+
+    /// Height of the block with this header hash.
+    pub fn height_of(&self, hash: &[u8]) -> Result<Option<Height>, StoreError> {
+        Ok(self.small(&keys::of(Kind::Hash, hash))?.as_deref().and_then(number))
+    }
+
+    /// Where the transaction with this hash is.
+    pub fn tx_place(&self, hash: &[u8]) -> Result<Option<TxPlace>, StoreError> {
+        let Some(bytes) = self.disk(self.db.get_cf(self.family(TXS), hash))? else {
+            return Ok(None);
+        };
+        let index = bytes.get(8..12).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
+        match (number(&bytes), index) {
+            (Some(height), Some(index)) => Ok(Some(TxPlace { height, index })),
+            _ => Err(self.corrupt("the place of a transaction", &"not twelve bytes")),
+        }
+    }
+
+    /// The engine's last state.
+    pub fn state(&self) -> Result<Option<State>, StoreError> {
+        let Some(bytes) = self.small(keys::STATE)? else { return Ok(None) };
+        let bad = |e: &dyn std::fmt::Display| self.corrupt("the state", e);
+        let wire = proto::state::State::decode(bytes.as_slice()).map_err(|e| bad(&e))?;
+        State::from_proto(wire).map(Some).map_err(|e| bad(&e))
+    }
+
+    /// Evidence that waits for a block.
+    pub fn evidence(&self) -> Result<Vec<Evidence>, StoreError> {
+        let mut found = Vec::new();
+        let prefix = [Kind::Evidence as u8];
+        let from = rocksdb::IteratorMode::From(&prefix, rocksdb::Direction::Forward);
+        for entry in self.db.iterator_cf(self.family(SMALL), from) {
+            let (key, value) = self.disk(entry)?;
+            if key.first() != prefix.first() {
+                break;
+            }
+            let bad = |e: &dyn std::fmt::Display| self.corrupt("evidence", e);
+            let wire = proto::types::Evidence::decode(value.as_ref()).map_err(|e| bad(&e))?;
+            found.push(Evidence::from_proto(wire).map_err(|e| bad(&e))?);
+        }
+        Ok(found)
+    }
+}

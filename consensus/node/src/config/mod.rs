@@ -288,7 +288,6 @@ impl Config {
                 bytes_max: self.mempool.max_txs_bytes,
                 tx_bytes_max: self.mempool.max_tx_bytes,
                 cache_max: self.mempool.cache_size,
-                ..engine::MempoolLimits::default()
             },
             ..engine::Config::default()
         }

@@ -437,6 +437,13 @@ impl Engine {
         }
     }
 
+    /// What a restart must bring back of the height in progress, as text: votes, proposals, parts
+    /// and the lock. For tests and simulators: equal before a crash (after a sync) and after the
+    /// log was replayed.
+    pub fn digest(&self) -> String {
+        self.cur.digest()
+    }
+
     fn participation(&self) -> Vec<(Address, bool)> {
         let Some(last) = &self.last else { return Vec::new() };
         let voters = last.tally.voters();

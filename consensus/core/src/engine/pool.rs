@@ -17,8 +17,11 @@ use crate::messages::{Message, TXS_BATCH_BYTES};
 /// Transactions checked again after a block, at most: the first in line, which the next blocks
 /// will take. The others are checked again when their turn has come.
 const RECHECKS_PER_BLOCK: usize = 200;
-/// How long transactions are collected before they are sent on in one message.
+/// How long transactions are collected before they are sent on in one message. The first after a
+/// pause goes out at once; as long as several come in the time, it doubles, up to the maximum.
 const GOSSIP_DELAY_MS: u64 = 2;
+/// The longest such time.
+const GOSSIP_DELAY_MS_MAX: u64 = 16;
 /// Transactions in one message at most.
 const GOSSIP_TXS_MAX: usize = 1_000;
 
@@ -28,6 +31,7 @@ pub(super) struct Gossip {
     txs: Vec<Bytes>,
     bytes: usize,
     timer: bool,
+    delay_ms: u64,
 }
 
 impl Engine {
@@ -148,15 +152,28 @@ impl Engine {
         if self.gossip.bytes >= TXS_BATCH_BYTES || self.gossip.txs.len() >= GOSSIP_TXS_MAX {
             self.send_gossip();
         } else if !self.gossip.timer {
-            self.gossip.timer = true;
-            let after = std::time::Duration::from_millis(GOSSIP_DELAY_MS);
-            self.act(Action::SetTimer { id: TimerId::Gossip, after });
+            self.gossip.delay_ms = GOSSIP_DELAY_MS;
+            self.send_gossip();
+            self.start_gossip_timer();
         }
+    }
+
+    fn start_gossip_timer(&mut self) {
+        self.gossip.timer = true;
+        let after = std::time::Duration::from_millis(self.gossip.delay_ms);
+        self.act(Action::SetTimer { id: TimerId::Gossip, after });
     }
 
     pub(super) fn on_gossip_due(&mut self) {
         self.gossip.timer = false;
+        let count = self.gossip.txs.len();
+        if count == 0 {
+            return;
+        }
+        let delay_ms = if count > 1 { self.gossip.delay_ms * 2 } else { self.gossip.delay_ms / 2 };
+        self.gossip.delay_ms = delay_ms.clamp(GOSSIP_DELAY_MS, GOSSIP_DELAY_MS_MAX);
         self.send_gossip();
+        self.start_gossip_timer();
     }
 
     fn send_gossip(&mut self) {

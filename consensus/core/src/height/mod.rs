@@ -471,6 +471,38 @@ impl Progress {
         power.is_over_one_third(self.validators.total_power())
     }
 
+    /// What a restart must bring back of this height, as text: votes, proposals, parts, the lock.
+    pub fn digest(&self) -> String {
+        let mut lines = vec![format!(
+            "height {} round {} locked {:?} valid {:?}",
+            self.height, self.machine.round, self.machine.locked, self.machine.valid
+        )];
+        for (round, votes) in &self.rounds {
+            let of = |tally: &Tally| {
+                let mut votes: Vec<String> = tally
+                    .votes()
+                    .map(|v| format!("{}:{}", v.validator_index, v.block_id.hash))
+                    .collect();
+                votes.sort();
+                votes.join(" ")
+            };
+            let proposal = votes.proposal.as_ref().map(|p| p.block_id.hash);
+            let (prevotes, precommits) = (of(&votes.prevotes), of(&votes.precommits));
+            if proposal.is_some() || !prevotes.is_empty() || !precommits.is_empty() {
+                lines.push(format!("{round} {proposal:?} [{prevotes}] [{precommits}]"));
+            }
+        }
+        let mut parts: Vec<String> = self
+            .candidates
+            .iter()
+            .filter(|c| c.parts.count() > 0)
+            .map(|c| format!("{:?} {:?}", c.parts.header(), c.parts.bits()))
+            .collect();
+        parts.sort();
+        lines.append(&mut parts);
+        lines.join("\n")
+    }
+
     /// Whole audit, for the simulator.
     pub fn audit(&self) {
         self.machine.check_invariants();

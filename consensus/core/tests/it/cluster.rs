@@ -2,6 +2,7 @@
 //!
 //! Time stands still until nothing is left to do; then it jumps to the next timer.
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use guts_consensus::wal;
 use guts_genesis::{ChainId, GenesisDoc, Height, Manifest, PrivateKey, Time, Zip215};
 
 /// Builds an application; called again after a crash of the application.
-pub type MakeApp = Arc<dyn Fn() -> Served>;
+pub type MakeApp = Rc<dyn Fn() -> Served>;
 
 /// What survives a crash of the engine.
 #[derive(Default)]
@@ -99,7 +100,7 @@ pub struct Cluster {
 }
 
 pub fn kvstore() -> MakeApp {
-    Arc::new(|| guts_abci::kvstore::served(Arc::new(guts_abci::kvstore::Memory::new())))
+    Rc::new(|| guts_abci::kvstore::served(Arc::new(guts_abci::kvstore::Memory::new())))
 }
 
 impl Cluster {
@@ -235,6 +236,17 @@ impl Cluster {
         }
         self.wall = self.wall.checked_add(end.saturating_sub(self.mono)).unwrap();
         self.mono = end;
+    }
+
+    /// So many inputs of one node, while nobody else moves.
+    pub fn run_steps_of(&mut self, i: usize, count: u32) {
+        for _ in 0..count {
+            if let Some(input) = self.nodes[i].inputs.pop_front() {
+                let now = Now { mono: self.mono, wall: self.wall };
+                let output = self.nodes[i].engine.step(now, input);
+                self.perform(i, output);
+            }
+        }
     }
 
     /// Runs so many rounds of one input a node.

@@ -27,3 +27,20 @@ fn four_engines_commit_transactions() {
     let rounds: u64 = cluster.nodes.iter().map(|n| n.engine.status().counters.extra_rounds).sum();
     assert_eq!(rounds, 0);
 }
+
+#[test]
+fn one_validator_alone_and_nodes_that_only_follow() {
+    let mut cluster = Cluster::new(1, Config::default(), kvstore());
+    cluster.submit(0, 1, "a=1");
+    cluster.run_until(MINUTE, |c| c.has_tx(0, "a=1"));
+    let mut cluster = Cluster::with_genesis(3, Config::default(), kvstore(), |manifest| {
+        manifest.validators[0].power = guts_genesis::Power(1000);
+    });
+    cluster.crash(2);
+    for n in 0..5 {
+        cluster.submit(1, n, &format!("k{n}=v"));
+        cluster.run_for(Duration::from_millis(50));
+    }
+    cluster.run_until(MINUTE, |c| (0..2).all(|i| c.has_tx(i, "k4=v")));
+    cluster.assert_agreement();
+}

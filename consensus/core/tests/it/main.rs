@@ -8,6 +8,7 @@ mod cluster;
 mod evidence;
 mod extended;
 mod faults;
+mod handshake;
 mod happy;
 mod merkle;
 mod messages;

@@ -1,7 +1,6 @@
 //! Extensions, equivocation, changing validators, poisoned peers, canaries.
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -75,7 +74,7 @@ impl Application for Extended {
 
 fn extended() -> MakeApp {
     let make = kvstore();
-    Arc::new(move || {
+    Rc::new(move || {
         let inner = make();
         let reader = inner.reader.clone();
         Served { app: Box::new(Extended { inner }), reader }

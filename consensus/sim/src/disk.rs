@@ -1,0 +1,151 @@
+//! A disk: what was synced stays, the rest may be lost in a crash from some point on.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use guts_abci::proto::abci::ResponseFinalizeBlock;
+use guts_consensus::io::{Decided, Record, SignPosition};
+use guts_consensus::types::{Evidence, State};
+use guts_consensus::wal::{self, Entry};
+use guts_genesis::Height;
+
+use crate::rng::Rng;
+
+/// What records amount to.
+#[derive(Clone, Default)]
+pub struct Contents {
+    /// The last state.
+    pub state: Option<Arc<State>>,
+    /// The block store.
+    pub blocks: BTreeMap<Height, Arc<Decided>>,
+    /// Answers to FinalizeBlock.
+    pub responses: BTreeMap<Height, Arc<ResponseFinalizeBlock>>,
+    /// Evidence that waits for a block.
+    pub evidence: BTreeMap<[u8; 32], Arc<Evidence>>,
+    /// The last intent to sign.
+    pub last_sign: Option<SignPosition>,
+}
+
+impl Contents {
+    fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Wal(Entry::Intent(intent)) => {
+                self.last_sign = self.last_sign.max(Some(intent.position()));
+            }
+            Record::Wal(_) => {}
+            Record::Block(decided) => {
+                self.blocks.insert(decided.commit.height, Arc::clone(decided));
+            }
+            Record::Response { height, response } => {
+                self.responses.insert(*height, Arc::clone(response));
+            }
+            Record::State(state) => self.state = Some(Arc::clone(state)),
+            Record::EvidencePending(evidence) => {
+                if let Ok(hash) = <[u8; 32]>::try_from(evidence.hash().as_bytes()) {
+                    self.evidence.insert(hash, Arc::clone(evidence));
+                }
+            }
+            Record::EvidenceDone { hash, .. } => {
+                self.evidence.remove(hash);
+            }
+        }
+    }
+}
+
+/// What a crash took.
+pub struct Loss {
+    /// Records that were appended and are gone.
+    pub records: u64,
+    /// Whether the log ends in half a frame.
+    pub torn: bool,
+}
+
+/// One node's disk.
+#[derive(Default)]
+pub struct Disk {
+    durable: Contents,
+    /// What the node itself sees: everything appended.
+    live: Contents,
+    /// Appended since the last sync, with the length of the log after each.
+    tail: Vec<(Record, usize)>,
+    log: Vec<u8>,
+    log_synced: usize,
+    entries: Vec<Entry>,
+    writer: Option<wal::Writer>,
+}
+
+impl Disk {
+    /// Everything appended so far.
+    pub fn contents(&self) -> &Contents {
+        &self.live
+    }
+
+    /// Appends a record.
+    pub fn append(&mut self, record: Record) {
+        if let Record::Wal(entry) = &record {
+            let writer = self.writer.get_or_insert_with(|| wal::Writer::at(0));
+            writer.append(entry, &mut self.log);
+            self.entries.push(entry.clone());
+        }
+        self.live.apply(&record);
+        self.tail.push((record, self.log.len()));
+    }
+
+    /// Makes everything appended durable, and starts a new log after a decided height.
+    pub fn sync(&mut self) {
+        for (record, _) in self.tail.drain(..) {
+            self.durable.apply(&record);
+        }
+        if let Some(writer) = &mut self.writer {
+            writer.synced();
+        }
+        self.log_synced = self.log.len();
+        let obsolete = wal::obsolete_before(&self.entries);
+        if obsolete > 0 {
+            self.rewrite(obsolete);
+        }
+    }
+
+    /// A new log without the first `obsolete` entries.
+    fn rewrite(&mut self, obsolete: usize) {
+        let mut writer = wal::Writer::at(0);
+        self.log.clear();
+        self.entries.drain(..obsolete);
+        self.entries.iter().for_each(|entry| writer.append(entry, &mut self.log));
+        writer.synced();
+        self.log_synced = self.log.len();
+        self.writer = Some(writer);
+    }
+
+    /// The node dies: of what was not synced only a beginning is left, perhaps with half a frame
+    /// after it.
+    pub fn crash(&mut self, rng: &mut Rng) -> Loss {
+        let kept = rng.index(self.tail.len() + 1);
+        let records = (self.tail.len() - kept) as u64;
+        let end = match kept.checked_sub(1) {
+            Some(last) => self.tail[last].1,
+            None => self.log_synced,
+        };
+        let next = self.tail.get(kept).map_or(end, |(_, after)| *after);
+        let torn = if next > end { rng.index(next - end) } else { 0 };
+        for (record, _) in self.tail.drain(..).take(kept) {
+            self.durable.apply(&record);
+        }
+        self.log.truncate(end + torn);
+        self.live = self.durable.clone();
+        Loss { records, torn: torn > 0 }
+    }
+
+    /// The node starts: reads its log.
+    pub fn recover(&mut self) -> Result<Vec<Entry>, String> {
+        let recovered = wal::recover(&Bytes::copy_from_slice(&self.log))
+            .map_err(|error| format!("the log is refused: {error}"))?;
+        let good = usize::try_from(recovered.good_len).unwrap_or(usize::MAX);
+        self.log.truncate(good);
+        self.entries = recovered.entries;
+        self.tail.clear();
+        let obsolete = wal::obsolete_before(&self.entries);
+        self.rewrite(obsolete);
+        Ok(self.entries.clone())
+    }
+}

@@ -1,0 +1,98 @@
+//! What a run is to be: options, and the dials that follow from the seed.
+use crate::rng::Rng;
+
+/// A rule broken on purpose, which the checkers must notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Canary {
+    /// The shell performs actions before records are durable.
+    ActBeforePersist,
+    /// The engine prevotes whatever is valid, locked or not.
+    ForgetLock,
+    /// The engine takes one vote too few for a quorum.
+    QuorumMinusOne,
+}
+
+/// What to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Validators at the start.
+    pub nodes: usize,
+    /// Heights to reach at least.
+    pub heights: u64,
+    /// A rule to break.
+    pub canary: Option<Canary>,
+    /// Tell every step on standard error.
+    pub trace: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { nodes: 4, heights: 30, canary: None, trace: false }
+    }
+}
+
+/// What a byzantine validator does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Villain {
+    /// Votes and proposes twice.
+    Equivocator,
+    /// Says nothing about consensus.
+    Silent,
+}
+
+/// The dials of one run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The byzantine validator (the last of the first ones), if there is one.
+    pub villain: Option<Villain>,
+    /// Messages lost, per mille.
+    pub loss: u64,
+    /// Messages doubled, per mille.
+    pub doubling: u64,
+    /// Messages held up long, so that later ones overtake them, per mille.
+    pub stragglers: u64,
+    /// Shortest way of a message, microseconds.
+    pub delay_min_us: u64,
+    /// Longest way of most messages, microseconds.
+    pub delay_max_us: u64,
+    /// Outputs in which a node dies at one of the boundaries, per ten thousand.
+    pub crashes: u64,
+    /// Mean time between the larger faults, milliseconds.
+    pub fault_interval_ms: u64,
+    /// Whether empty blocks are made.
+    pub empty_blocks: bool,
+    /// Vote extensions from this height; 0: never.
+    pub extensions_from: i64,
+    /// Nodes that are not validators at first.
+    pub joiners: usize,
+    /// How far clocks are apart at most, milliseconds.
+    pub skew_ms: u64,
+}
+
+impl Plan {
+    /// The dials of a seed.
+    pub fn of(seed: u64, options: &Options) -> Plan {
+        let mut rng = Rng::new(seed, 1);
+        let villain = match rng.below(6) {
+            _ if options.nodes < 4 => None,
+            0..=2 => Some(Villain::Equivocator),
+            3 => Some(Villain::Silent),
+            _ => None,
+        };
+        let pick = |rng: &mut Rng, choices: &[u64]| choices[rng.index(choices.len())];
+        Plan {
+            villain,
+            loss: pick(&mut rng, &[0, 5, 20, 60, 120]),
+            doubling: pick(&mut rng, &[0, 5, 20, 50]),
+            stragglers: pick(&mut rng, &[0, 10, 30, 80]),
+            delay_min_us: pick(&mut rng, &[50, 500, 5_000]),
+            delay_max_us: pick(&mut rng, &[6_000, 20_000, 100_000]),
+            crashes: pick(&mut rng, &[0, 5, 15, 40]),
+            fault_interval_ms: pick(&mut rng, &[500, 1_500, 4_000]),
+            empty_blocks: rng.chance(700),
+            extensions_from: pick(&mut rng, &[0, 0, 1, 5]) as i64,
+            joiners: pick(&mut rng, &[0, 1, 2]) as usize,
+            skew_ms: pick(&mut rng, &[0, 50, 2_000]),
+        }
+    }
+}

@@ -228,8 +228,8 @@ pub enum Action {
         /// What.
         load: Load,
     },
-    /// A peer asks for a block: send it a `BlockResponse` from the block store (with the extended
-    /// commit if the height has one), or a `NoBlockResponse`. No input follows.
+    /// A peer asks for an old block: send it a `BlockResponse` from the block store (with the
+    /// extended commit if the height has one), or a `NoBlockResponse`. No input follows.
     ServeBlock {
         /// Who asks.
         peer: PeerId,

@@ -13,7 +13,9 @@ use guts_genesis::{Height, Round};
 use super::{Action, Engine, TimerId};
 use crate::height::PartAdded;
 use crate::io::{Offence, PeerId, PeerStatus, StepName};
-use crate::messages::{Message, NewRoundStep, NewValidBlock, VoteSetBits, VoteSetMaj23};
+use crate::messages::{
+    BlockResponse, Message, NewRoundStep, NewValidBlock, VoteSetBits, VoteSetMaj23,
+};
 use crate::types::{BlockId, Part, Proposal, Vote, VoteKind};
 use crate::wal::Entry;
 
@@ -113,7 +115,7 @@ impl Engine {
             Message::HasVote(_) | Message::ProposalPol(_) => {}
             Message::Txs(txs) => self.on_txs(peer, txs),
             Message::Evidence(list) => self.on_evidence(peer, list),
-            Message::BlockRequest(height) => self.act(Action::ServeBlock { peer, height }),
+            Message::BlockRequest(height) => self.on_block_request(peer, height),
             Message::NoBlockResponse(height) => self.on_no_block(peer, height),
             Message::BlockResponse(response) => self.on_block(peer, response),
             Message::StatusRequest => {
@@ -240,6 +242,20 @@ impl Engine {
         match earlier {
             Some(earlier) => self.on_equivocation(earlier, vote),
             None => self.add_late_precommit(vote),
+        }
+    }
+
+    /// The last block is served from here, with the commit that no next block carries yet: a peer
+    /// that is one block behind a chain at rest must get it too.
+    fn on_block_request(&mut self, peer: PeerId, height: Height) {
+        match &self.last {
+            Some(last) if last.decided.commit.height == height => {
+                let block = last.decided.block.clone();
+                let extended_commit = Some(self.extended_last_commit());
+                let response = BlockResponse { block, extended_commit };
+                self.send(peer, Message::BlockResponse(response));
+            }
+            _ => self.act(Action::ServeBlock { peer, height }),
         }
     }
 

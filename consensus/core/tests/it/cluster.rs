@@ -465,7 +465,7 @@ impl Node {
         match self.disk.blocks.get(&height) {
             Some(decided) => Message::BlockResponse(BlockResponse {
                 block: decided.block.clone(),
-                extended_commit: Some(decided.commit.clone()),
+                extended_commit: decided.extended.then(|| decided.commit.clone()),
             }),
             None => Message::NoBlockResponse(height),
         }

@@ -95,3 +95,18 @@ fn a_third_of_all_messages_lost_only_slows_down() {
     cluster.run_until(5 * MINUTE, |c| (0..10).all(|n| c.has_tx(n % 4, &format!("k{n}=v"))));
     cluster.assert_agreement();
 }
+
+#[test]
+fn one_block_behind_a_chain_at_rest_is_caught_up_too() {
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    cluster.run_until(MINUTE, |c| c.all_at(2));
+    cluster.run_for(Duration::from_secs(1));
+    cluster.cut = BTreeSet::from([(0, 3), (1, 3), (2, 3)]);
+    cluster.submit(0, 1, "a=1");
+    cluster.run_until(MINUTE, |c| (0..3).all(|i| c.has_tx(i, "a=1")));
+    let height = cluster.height(0);
+    cluster.cut.clear();
+    cluster.run_for(Duration::from_secs(5));
+    assert!(cluster.has_tx(3, "a=1") && cluster.height(3) >= height);
+    cluster.assert_agreement();
+}

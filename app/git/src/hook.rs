@@ -153,3 +153,6 @@ fn read_list(input: &mut impl Read) -> io::Result<Vec<Vec<u8>>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,3 +173,6 @@ fn hash_file(path: &Path) -> Result<PackInfo, GitError> {
     }
     Ok(PackInfo { hash: PackHash::new(hasher.finalize().into()), size })
 }
+
+#[cfg(test)]
+mod tests;

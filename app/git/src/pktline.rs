@@ -52,3 +52,6 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Line<'_>, &[u8])>, GitError> {
         _ => Ok(rest.split_at_checked(length - 4).map(|(data, rest)| (Line::Data(data), rest))),
     }
 }
+
+#[cfg(test)]
+mod tests;

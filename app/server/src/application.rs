@@ -6,19 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use guts_abci::proto::abci::response_process_proposal::ProposalStatus;
 use guts_abci::proto::abci::response_verify_vote_extension::VerifyStatus;
 use guts_abci::proto::abci::{
-    CheckTxType, RequestCheckTx, RequestCommit, RequestExtendVote, RequestFinalizeBlock,
-    RequestInfo, RequestInitChain, RequestPrepareProposal, RequestProcessProposal, RequestQuery,
-    RequestVerifyVoteExtension, ResponseCheckTx, ResponseCommit, ResponseExtendVote,
-    ResponseFinalizeBlock, ResponseInfo, ResponseInitChain, ResponsePrepareProposal,
-    ResponseProcessProposal, ResponseQuery, ResponseVerifyVoteExtension,
+    CheckTxType, ExecTxResult, RequestCheckTx, RequestCommit, RequestExtendVote,
+    RequestFinalizeBlock, RequestInfo, RequestInitChain, RequestPrepareProposal,
+    RequestProcessProposal, RequestQuery, RequestVerifyVoteExtension, ResponseCheckTx,
+    ResponseCommit, ResponseExtendVote, ResponseFinalizeBlock, ResponseInfo, ResponseInitChain,
+    ResponsePrepareProposal, ResponseProcessProposal, ResponseQuery, ResponseVerifyVoteExtension,
 };
 use guts_abci::{Answer, Application, Exception, Reader};
 use guts_app_core::{App, Checker as _, Waiting, app, query as core_query};
 use guts_schema::codes::CODESPACE;
-use guts_schema::{AccountId, ChainRules, Code, Hash, proto, query, values};
+use guts_schema::{AccountId, ChainRules, Code, Hash, RepoId, events, proto, query, values};
 use guts_state::Store;
 use guts_state_disk::{Database, Head as DiskHead};
 use prost::Message;
+use tokio::sync::mpsc;
 
 use crate::chain::{Chain, Committed};
 use crate::checker::{Checker, Subject};
@@ -37,6 +38,8 @@ pub struct Shared {
     pub checker: Checker,
     /// Failed transactions somebody waits for.
     pub receipts: Receipts,
+    /// Told of repositories that were edited.
+    pub edited: mpsc::UnboundedSender<RepoId>,
 }
 
 fn broken(error: impl std::error::Error) -> Exception {
@@ -50,12 +53,14 @@ pub struct Machine {
     shared: Arc<Shared>,
     /// Of the decided block: hash of each failed transaction, and why.
     failed: Vec<(Hash, String)>,
+    /// Of the decided block: repositories that it edited.
+    edited: Vec<RepoId>,
 }
 
 impl Machine {
     /// Over an opened database.
     pub fn new(app: App, database: Database, shared: Arc<Shared>) -> Self {
-        Self { app, database, shared, failed: Vec::new() }
+        Self { app, database, shared, failed: Vec::new(), edited: Vec::new() }
     }
 
     fn publish(&self) -> Answer<()> {
@@ -105,6 +110,7 @@ impl Application for Machine {
 
     fn finalize_block(&mut self, request: RequestFinalizeBlock) -> Answer<ResponseFinalizeBlock> {
         let response = self.app.finalize(&request, &self.shared.verified).map_err(broken)?;
+        self.edited = response.tx_results.iter().flat_map(edited).collect();
         self.failed.clear();
         if !self.shared.receipts.is_empty() {
             let results = request.txs.iter().zip(&response.tx_results);
@@ -129,8 +135,20 @@ impl Application for Machine {
             self.shared.receipts.failed(&tx, &why);
         }
         self.publish()?;
+        for repo in self.edited.drain(..) {
+            // An error means that the node is stopping.
+            let _ = self.shared.edited.send(repo);
+        }
         Ok(ResponseCommit { retain_height: 0 })
     }
+}
+
+/// The repositories that a transaction edited.
+fn edited(result: &ExecTxResult) -> impl Iterator<Item = RepoId> + '_ {
+    let edits = result.events.iter().filter(|event| event.r#type == events::REPO_EDITED);
+    let attributes = edits.flat_map(|event| &event.attributes);
+    let repos = attributes.filter(|attribute| attribute.key == events::attribute::REPO);
+    repos.filter_map(|attribute| attribute.value.parse().ok())
 }
 
 /// The half that reads.

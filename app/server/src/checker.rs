@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use guts_git::{Exchange, Fetched, PackInfo, PackStore, RefUpdate, RepoId, Repositories, Verifier};
+use guts_git::{
+    Exchange, Fetched, PackHash, PackInfo, PackStore, RefUpdate, RepoId, Repositories, Verifier,
+};
 use guts_schema::attest::Verdict;
 use guts_schema::{Action, PushId, Tx};
 use tokio::sync::Semaphore;
@@ -71,6 +73,7 @@ struct Entry {
     is_ordered: bool,
     /// Header time at which it was learned of.
     since_s: u64,
+    pack: Option<PackHash>,
 }
 
 /// The checks of this node. Cheap to clone.
@@ -132,7 +135,8 @@ impl Checker {
                 }
                 None if !is_ordered && unordered >= UNORDERED_MAX => return,
                 None => {
-                    let entry = Entry { verdict: None, is_ordered, since_s };
+                    let pack = subject.pack.map(|pack| pack.hash);
+                    let entry = Entry { verdict: None, is_ordered, since_s, pack };
                     entries.insert(subject.id, entry);
                 }
             }
@@ -151,12 +155,27 @@ impl Checker {
             .collect()
     }
 
-    /// Forgets what is over: everything but `pending` and what may still be ordered.
-    pub fn retain(&self, pending: &[PushId], closed: &[PushId], now_s: u64) {
+    /// Forgets what is over: everything but `pending` and what may still be ordered. Returns the
+    /// packs of pushes that never were.
+    pub fn retain(&self, pending: &[PushId], closed: &[PushId], now_s: u64) -> Vec<PackHash> {
+        let mut packs = Vec::new();
         self.entries().retain(|id, entry| {
             let is_waiting = !entry.is_ordered && now_s < entry.since_s.saturating_add(UNORDERED_S);
-            pending.contains(id) || (is_waiting && !closed.contains(id))
+            let is_kept = pending.contains(id) || (is_waiting && !closed.contains(id));
+            if !is_kept && !entry.is_ordered {
+                packs.extend(entry.pack);
+            }
+            is_kept
         });
+        packs
+    }
+
+    /// Forgets a push that did not get to the chain, unless it did after all.
+    pub fn forget(&self, id: &PushId) {
+        let mut entries = self.entries();
+        if entries.get(id).is_some_and(|entry| !entry.is_ordered) {
+            entries.remove(id);
+        }
     }
 
     async fn check(&self, subject: Subject) {

@@ -95,11 +95,11 @@ pub struct Follower {
     pub checker: Checker,
     /// Other gateways, for missing objects.
     pub gateways: Vec<String>,
-    /// Repositories to be tried again: objects were fetched.
+    /// Repositories to be looked at again: objects were fetched, or the default branch changed.
     pub again: Again,
 }
 
-/// Both ends of the list of repositories to be tried again.
+/// Both ends of the list of repositories to be looked at again.
 pub type Again = (mpsc::UnboundedSender<RepoId>, mpsc::UnboundedReceiver<RepoId>);
 
 impl Follower {
@@ -113,6 +113,7 @@ impl Follower {
         let mut pending: Vec<PushId> = Vec::new();
         let mut kept = VecDeque::new();
         let mut repos = state.repos().unwrap_or(0);
+        let mut again: Vec<RepoId> = Vec::new();
         loop {
             match self.follow(&state, &pending, &mut kept).await {
                 Ok(now) => pending = now,
@@ -121,18 +122,17 @@ impl Follower {
             if let Err(error) = self.new_repositories(&state, &mut repos).await {
                 tracing::error!(%error, "cannot make repositories");
             }
-            self.served.set(state.clone());
-            tokio::select! {
-                changed = watch.changed() => match changed {
-                    Ok(()) => state = watch.borrow_and_update().clone(),
-                    Err(_) => return,
-                },
-                Some(repo) = self.again.1.recv() => {
-                    if let Err(error) = self.rebuild(&state, repo).await {
-                        tracing::error!(%repo, %error, "cannot rebuild");
-                    }
+            for repo in std::mem::take(&mut again) {
+                if let Err(error) = self.rebuild(&state, repo).await {
+                    tracing::error!(%repo, %error, "cannot rebuild");
                 }
             }
+            self.served.set(state);
+            tokio::select! {
+                changed = watch.changed() => if changed.is_err() { return },
+                Some(repo) = self.again.1.recv() => again.push(repo),
+            }
+            state = watch.borrow_and_update().clone();
         }
     }
 
@@ -148,7 +148,6 @@ impl Follower {
         }
         for number in 1..=state.repos()? {
             let Some(repo) = RepoId::new(number) else { continue };
-            self.set_head(state, repo)?;
             self.rebuild(state, repo).await?;
         }
         Ok(())
@@ -205,18 +204,22 @@ impl Follower {
                 self.rebuild(state, repo).await?;
             }
         }
-        while kept.len() > CLOSED_PACKS_KEPT {
-            if let Some(hash) = kept.pop_front() {
-                self.packs.drop_pack(&hash);
-            }
-        }
+        let mut needed = BTreeSet::new();
         for id in &pending {
             if let Some(push) = state.push(id)? {
                 let PushRecord { repo, updates, pack, .. } = push;
+                needed.extend(pack.map(|pack| pack.hash));
                 self.checker.learn(Subject { id: *id, repo, pack, updates }, true);
             }
         }
-        self.checker.retain(&pending, &closed, state.time_s);
+        kept.extend(self.checker.retain(&pending, &closed, state.time_s));
+        while kept.len() > CLOSED_PACKS_KEPT {
+            if let Some(hash) = kept.pop_front()
+                && !needed.contains(&hash)
+            {
+                self.packs.drop_pack(&hash);
+            }
+        }
         Ok(pending)
     }
 
@@ -239,9 +242,10 @@ impl Follower {
         Ok(self.repositories.move_refs(repo, state.height, &updates).await?)
     }
 
-    /// Sets all refs of a repository to what the state says; fetches what is missing, in the
+    /// Sets `HEAD` and all refs of a repository to what the state says; fetches what is missing, in the
     /// background, after which it is tried again.
     async fn rebuild(&mut self, state: &Arc<Committed>, repo: RepoId) -> Result<(), FollowError> {
+        self.set_head(state, repo)?;
         let wanted = state.refs(repo)?;
         let missing = self.repositories.rebuild_refs(repo, state.height, &wanted).await?;
         if missing.is_empty() {

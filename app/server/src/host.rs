@@ -1,21 +1,25 @@
 //! What the git gateway asks of the chain: where repositories are, nonces, and the way of a push
 //! from its certificate to its outcome.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use guts_git::{Found, Host, Outcome, Push, RepoId, Say};
+use guts_git::{Found, Host, Outcome, PackHash, PackStore, Push, RepoId, Say};
 use guts_schema::nonce::PushNonce;
 use guts_schema::proto::PushStatus;
 use guts_schema::tx::PushRefs;
-use guts_schema::{Hash, PushId};
+use guts_schema::{Code, Hash, PushId};
 
 use crate::chain::{Chain, Committed, ReadError};
 use crate::checker::{Checker, Subject};
 use crate::follower::{Served, Shown};
 use crate::submit::{SubmitError, Submitter, Ticket};
+
+/// How long a pusher is left without a word.
+const SAY_AFTER: Duration = Duration::from_secs(10);
 
 /// Why transactions that somebody waits for failed in their block.
 #[derive(Clone, Default)]
@@ -68,24 +72,32 @@ pub struct ChainHost {
     inner: Arc<Inner>,
 }
 
+/// What a host needs.
+pub struct HostParts {
+    /// The newest state.
+    pub chain: Chain,
+    /// What the repositories show.
+    pub served: Served,
+    /// Checks of pushes.
+    pub checker: Checker,
+    /// Packs of pending pushes.
+    pub packs: PackStore,
+    /// The way to the chain.
+    pub submitter: Submitter,
+    /// Failed transactions.
+    pub receipts: Receipts,
+}
+
 struct Inner {
-    chain: Chain,
-    served: Served,
-    checker: Checker,
-    submitter: Submitter,
-    receipts: Receipts,
+    parts: HostParts,
+    /// How many pushes on their way to the chain have each pack.
+    held: Mutex<BTreeMap<PackHash, u32>>,
 }
 
 impl ChainHost {
     /// A host over those parts.
-    pub fn new(
-        chain: Chain,
-        served: Served,
-        checker: Checker,
-        submitter: Submitter,
-        receipts: Receipts,
-    ) -> Self {
-        Self { inner: Arc::new(Inner { chain, served, checker, submitter, receipts }) }
+    pub fn new(parts: HostParts) -> Self {
+        Self { inner: Arc::new(Inner { parts, held: Mutex::default() }) }
     }
 }
 
@@ -96,7 +108,7 @@ fn unreadable(error: &ReadError) -> String {
 
 impl Host for ChainHost {
     fn find(&self, owner: &str, name: &str) -> Found {
-        match self.inner.chain.newest().find(owner, name) {
+        match self.inner.parts.chain.newest().find(owner, name) {
             Ok(Some(repo)) => Found::Repository(repo),
             Ok(None) => Found::Absent(format!(
                 "there is no repository {owner}/{name}: its owner makes it with \
@@ -107,7 +119,7 @@ impl Host for ChainHost {
     }
 
     fn nonce(&self, repo: RepoId) -> Result<String, String> {
-        let state = self.inner.chain.newest();
+        let state = self.inner.parts.chain.newest();
         match state.path(repo) {
             Ok(Some((owner, name))) => {
                 Ok(PushNonce::new(&state.chain_id, &owner, &name, state.time_s).to_string())
@@ -124,29 +136,68 @@ impl Host for ChainHost {
 }
 
 impl Inner {
-    /// An error is a sentence for the pusher.
+    /// An error is a sentence for the pusher. The pack of a push that did not get to the chain is
+    /// dropped; of one that did, the follower takes care.
     async fn push(&self, push: Push, say: &Say) -> Result<Outcome, String> {
-        let state = self.chain.newest();
+        let (id, pack) = (push.certificate.id(), push.pack.map(|pack| pack.hash));
+        self.hold(pack);
+        let outcome = self.carry(push, say).await;
+        let is_last = self.release(pack);
+        let state = self.parts.chain.newest();
+        let is_ordered = state.push(&id).is_ok_and(|record| record.is_some());
+        if outcome.is_err() && !is_ordered {
+            self.parts.checker.forget(&id);
+            if let Some(hash) = pack.filter(|hash| is_last && !is_pending(&state, hash)) {
+                self.parts.packs.drop_pack(&hash);
+            }
+        }
+        outcome
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<PackHash, u32>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hold(&self, pack: Option<PackHash>) {
+        if let Some(hash) = pack {
+            let mut held = self.held();
+            let count = held.entry(hash).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Whether nobody else here has the pack.
+    fn release(&self, pack: Option<PackHash>) -> bool {
+        let Some(hash) = pack else { return true };
+        let mut held = self.held();
+        match held.get_mut(&hash) {
+            Some(count) if *count > 1 => {
+                *count = count.saturating_sub(1);
+                false
+            }
+            _ => {
+                held.remove(&hash);
+                true
+            }
+        }
+    }
+
+    async fn carry(&self, push: Push, say: &Say) -> Result<Outcome, String> {
+        let state = self.parts.chain.newest();
         self.check(&push, &state)?;
         let id = push.certificate.id();
         let known = state.push(&id).map_err(|error| unreadable(&error))?;
         if known.is_some() {
-            return Err("this push was made already: run 'git push' again".into());
+            return Err(Code::PushReplayed.sentence(&[]));
         }
         let refs = push.certificate.updates.len();
-        self.checker.learn(
-            Subject {
-                id,
-                repo: push.repo,
-                pack: push.pack,
-                updates: push.certificate.updates.clone(),
-            },
-            false,
-        );
+        let updates = push.certificate.updates.clone();
+        let subject = Subject { id, repo: push.repo, pack: push.pack, updates };
+        self.parts.checker.learn(subject, false);
         let pack = push.pack.map(|pack| (pack.hash, pack.size));
         let action = PushRefs { certificate: push.certificate, pack };
-        let waiting = Waiting { receipts: self.receipts.clone(), tx: Mutex::default() };
-        let submitted = self.submitter.submit(action, |tx| waiting.start(tx)).await;
+        let waiting = Waiting { receipts: self.parts.receipts.clone(), tx: Mutex::default() };
+        let submitted = self.parts.submitter.submit(action, |tx| waiting.start(tx)).await;
         let ticket = submitted.map_err(|error| {
             if let SubmitError::Engine(source) = &error {
                 tracing::warn!(error = %source, "a push could not be submitted");
@@ -182,7 +233,7 @@ impl Inner {
         refs: usize,
         say: &Say,
     ) -> Result<Outcome, String> {
-        let mut watch = self.served.watch();
+        let mut watch = self.parts.served.watch();
         let mut was_ordered = false;
         loop {
             let Shown { state, .. } = watch.borrow_and_update().clone();
@@ -203,7 +254,8 @@ impl Inner {
                 }
                 Some(_) => {}
                 None => {
-                    if let Some(why) = self.receipts.lock().get(&ticket.tx).cloned().flatten() {
+                    if let Some(why) = self.parts.receipts.lock().get(&ticket.tx).cloned().flatten()
+                    {
                         return Err(why);
                     }
                     if state.time_s > ticket.valid_until_s {
@@ -211,9 +263,21 @@ impl Inner {
                     }
                 }
             }
-            if watch.changed().await.is_err() {
-                return Err("this gateway is stopping: push again, or to another gateway".into());
+            match tokio::time::timeout(SAY_AFTER, watch.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err("this gateway is stopping: push again".into()),
+                // Patience only: the wait goes on.
+                Err(_) => say.line(format!("waiting: no block after {} yet", state.height)),
             }
         }
     }
+}
+
+/// Whether a pending push has the pack.
+fn is_pending(state: &Committed, hash: &PackHash) -> bool {
+    let pending = state.pending().unwrap_or_default();
+    pending.iter().any(|id| {
+        let pack = state.push(id).ok().flatten().and_then(|push| push.pack);
+        pack.is_some_and(|pack| pack.hash == *hash)
+    })
 }

@@ -90,3 +90,6 @@ impl Identity {
         Ok(identity)
     }
 }
+
+#[cfg(test)]
+mod tests;

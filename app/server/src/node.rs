@@ -18,7 +18,7 @@ use crate::chain::{Chain, Committed};
 use crate::checker::Checker;
 use crate::config::{Config, ConfigError};
 use crate::follower::{Follower, Served};
-use crate::host::{ChainHost, Receipts};
+use crate::host::{ChainHost, HostParts, Receipts};
 use crate::identity::{Identity, IdentityError};
 use crate::page::{self, About};
 use crate::submit::Submitter;
@@ -112,17 +112,25 @@ impl Node {
             runtime,
         );
         let receipts = Receipts::default();
+        let again = tokio::sync::mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             chain: chain.clone(),
             verified: VerifiedCache::default(),
             waiting: Mutex::new(Waiting::new()),
             checker: checker.clone(),
             receipts: receipts.clone(),
+            edited: again.0.clone(),
         });
         let reader: Arc<dyn Reader> = Arc::new(Reading::new(database.store(), shared.clone()));
         let submitter = Submitter::new(chain.clone(), parts.identity, parts.engine, reader.clone());
-        let host =
-            ChainHost::new(chain.clone(), served.clone(), checker.clone(), submitter, receipts);
+        let host = ChainHost::new(HostParts {
+            chain: chain.clone(),
+            served: served.clone(),
+            checker: checker.clone(),
+            packs: packs.clone(),
+            submitter,
+            receipts,
+        });
         let gateway = Gateway::open(data, repositories.clone(), packs.clone(), Arc::new(host))?;
         let follower = Follower {
             chain: chain.clone(),
@@ -131,7 +139,7 @@ impl Node {
             packs,
             checker,
             gateways,
-            again: tokio::sync::mpsc::unbounded_channel(),
+            again,
         };
         tokio::spawn(follower.run());
         let about = About {

@@ -2,6 +2,7 @@
 //! RPC of its engine.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use guts_abci::Reader;
 use guts_abci::proto::abci::RequestQuery;
@@ -68,7 +69,9 @@ impl Submitter {
         let _turn = self.turn.lock().await;
         let state = self.chain.newest();
         let nonce = self.nonce(&state)?;
-        let valid_until_s = state.time_s.saturating_add(ORDER_WITHIN_S);
+        // Header time lags while the chain rests, and jumps with the next block.
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |wall| wall.as_secs());
+        let valid_until_s = state.time_s.max(wall).saturating_add(ORDER_WITHIN_S);
         let account = self.identity.account;
         let draft =
             Draft::new(&state.chain_id, account, nonce, &[Action::PushRefs(Box::new(push))])

@@ -88,3 +88,6 @@ fn check_in_parallel(txs: &[&[u8]], rules: &ChainRules) -> Vec<Checked> {
         joined.flatten().collect()
     })
 }
+
+#[cfg(test)]
+mod tests;

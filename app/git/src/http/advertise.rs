@@ -72,3 +72,6 @@ pub(super) fn with_nonce(advertisement: &[u8], nonce: &str) -> Result<Vec<u8>, G
     out.extend_from_slice(rest);
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests;

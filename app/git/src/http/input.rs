@@ -76,3 +76,6 @@ fn inflate(decoder: &mut GzDecoder<Vec<u8>>, part: &[u8], most: u64) -> Option<B
     }
     Some(plain.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,8 @@
 //! 2 is what users see as `remote:`. Band 1 is held back to its end (it is a line a ref), the
 //! rest passes at once.
 
-use std::sync::Arc;
-
 use axum::body::Bytes;
 
-use crate::desk::{Session, Ticket};
 use crate::error::GitError;
 use crate::pktline::{self, FLUSH, LINE_MAX_BYTES, Line};
 
@@ -21,18 +18,18 @@ const REPORT_MAX_BYTES: usize = 4 << 20;
 
 /// The filter, for one answer.
 pub(super) struct Report {
-    session: Arc<Session>,
-    /// Keeps the push on the desk's list while git runs.
-    _ticket: Ticket,
+    /// Why the push was refused, once it was.
+    reason: Box<dyn Fn() -> Option<String> + Send>,
     waiting: Vec<u8>,
     report: Vec<u8>,
     is_plain: bool,
 }
 
 impl Report {
-    pub(super) fn new(session: Arc<Session>, ticket: Ticket) -> Self {
+    /// A filter that asks `reason` when git's report is complete.
+    pub(super) fn new(reason: impl Fn() -> Option<String> + Send + 'static) -> Self {
         let (waiting, report) = (Vec::new(), Vec::new());
-        Self { session, _ticket: ticket, waiting, report, is_plain: false }
+        Self { reason: Box::new(reason), waiting, report, is_plain: false }
     }
 
     /// Takes in some bytes and gives out what can go on.
@@ -75,7 +72,7 @@ impl Report {
 
     fn take_report(&mut self) -> Result<Vec<u8>, GitError> {
         let report = std::mem::take(&mut self.report);
-        let report = match self.session.reason() {
+        let report = match (self.reason)() {
             Some(reason) => with_reason(&report, &reason)?,
             None => report,
         };
@@ -114,3 +111,6 @@ fn with_reason(report: &[u8], reason: &str) -> Result<Vec<u8>, GitError> {
     out.extend_from_slice(rest);
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests;

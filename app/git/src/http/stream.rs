@@ -57,7 +57,7 @@ async fn pump(
 ) -> Result<(), GitError> {
     use tokio::io::AsyncReadExt;
     let Some(mut stdout) = child.stdout.take() else { return Ok(()) };
-    let mut report = ticket.map(|ticket| Report::new(ticket.session.clone(), ticket));
+    let mut report = ticket.map(|ticket| Report::new(move || ticket.session.reason()));
     let mut buffer = bytes::BytesMut::new();
     let mut sent = false;
     loop {

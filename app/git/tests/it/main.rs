@@ -5,6 +5,8 @@ mod fetch;
 #[cfg(test)]
 mod push;
 #[cfg(test)]
+mod raw;
+#[cfg(test)]
 mod refuse;
 #[cfg(test)]
 mod world;

@@ -1,0 +1,43 @@
+//! Settings: what wins, and what is refused.
+
+use super::*;
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
+    let home = tempfile::TempDir::new().unwrap();
+    fs::write(Config::file(home.path()), "name = \"one\"\nengine_rpc = \"http://h:1\"\n").unwrap();
+    let variable = |name: &str| match name {
+        "GUTS_APP_NAME" => Some("two".to_owned()),
+        "GUTS_APP_GATEWAYS" => Some("http://a, http://b,".to_owned()),
+        "GUTS_APP_GATEWAY" => Some("127.0.0.1:9".to_owned()),
+        _ => None,
+    };
+    let config = Config::load(home.path(), variable).unwrap();
+    assert_eq!(config.name, "two");
+    assert_eq!(config.engine_rpc, "http://h:1");
+    assert_eq!(config.gateways, ["http://a", "http://b"]);
+    assert_eq!(config.public_url, "http://127.0.0.1:9");
+    assert_eq!(config.data, home.path().join("data"));
+    assert_eq!(Config::parse(&config.to_toml()).unwrap(), config);
+}
+
+#[test]
+fn an_unknown_key_is_refused_and_named() {
+    let error = Config::parse("gatway = \"127.0.0.1:1\"").unwrap_err().to_string();
+    assert!(error.contains("gatway"), "{error}");
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let home = tempfile::TempDir::new().unwrap();
+    fs::write(Config::file(home.path()), "").unwrap();
+    let variable = |name: &str| (name == "GUTS_APP_GATEWAY").then(|| "nowhere".to_owned());
+    let error = Config::load(home.path(), variable).unwrap_err().to_string();
+    assert!(error.contains("GUTS_APP_GATEWAY"), "{error}");
+}
+
+#[test]
+fn a_home_without_settings_says_how_to_make_them() {
+    let error = Config::load(Path::new("/nonexistent"), |_| None).unwrap_err().to_string();
+    assert!(error.contains("guts-app init"), "{error}");
+}

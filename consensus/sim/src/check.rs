@@ -1,5 +1,6 @@
 //! What must never happen, seen from outside of all nodes.
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use guts_abci::proto::{Message, types};
@@ -13,6 +14,7 @@ use crate::scheme::KeyedHash;
 struct Agreed {
     id: BlockId,
     app_hash: Bytes,
+    state: Arc<State>,
 }
 
 /// A precommit for a block.
@@ -148,6 +150,12 @@ impl Checkers {
             if agreed.app_hash != app_hash {
                 return Err(format!("two app hashes at height {height}"));
             }
+            if agreed.state != committed.state {
+                return Err(format!(
+                    "two states at height {height}: {:?} and {:?}",
+                    agreed.state, committed.state
+                ));
+            }
             return Ok(News::default());
         }
         self.check_new(committed)?;
@@ -155,7 +163,7 @@ impl Checkers {
         let changes_validators = state.validators.hash() != state.next_validators.hash();
         self.sets.insert(height.next(), state.validators.clone());
         self.sets.insert(height.plus(2), state.next_validators.clone());
-        self.chain.insert(height, Agreed { id: decided.id, app_hash });
+        self.chain.insert(height, Agreed { id: decided.id, app_hash, state: Arc::clone(state) });
         let evidence = decided.block.evidence().len() as u64;
         Ok(News { is_new: true, evidence, changes_validators })
     }

@@ -121,6 +121,18 @@ impl Engine {
             }
             let Phase::Handshake(handshake) = &mut self.phase else { return };
             handshake.app_hash = state.app_hash.clone();
+            // An application that lost everything is told again; what it says must be the same,
+            // for the first height may be in progress, locked and voted on.
+            let told = State { version: state.version, ..State::clone(&self.state) };
+            if told == state && self.store_height == Height::ZERO {
+                self.state = Arc::new(state);
+                return self.next_replay();
+            }
+            if self.cur.started {
+                return self.halt(
+                    "the application answers InitChain in another way than before".to_owned(),
+                );
+            }
             self.state = Arc::new(state);
             self.out.records.push(Record::State(self.state.clone()));
             self.out.sync = true;

@@ -141,9 +141,7 @@ impl Engine {
         } else if height == current {
             match message {
                 Message::Proposal(proposal) if ready => self.on_proposal(peer, &proposal),
-                Message::BlockPart { round, part, .. } if ready => {
-                    self.on_part(peer, round, &part);
-                }
+                Message::BlockPart { part, .. } if ready => self.on_part(peer, &part),
                 Message::Vote(vote) => self.on_vote(peer, vote),
                 _ => {}
             }
@@ -202,8 +200,8 @@ impl Engine {
         }
     }
 
-    fn on_part(&mut self, peer: PeerId, round: Round, part: &Arc<Part>) {
-        match self.cur.add_part(round, part) {
+    fn on_part(&mut self, peer: PeerId, part: &Arc<Part>) {
+        match self.cur.add_part(part) {
             Ok(PartAdded::New { .. }) => {
                 let header = self.cur.header_of(part);
                 let (height, part) = (self.cur.height, part.clone());

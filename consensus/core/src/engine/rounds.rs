@@ -352,7 +352,10 @@ impl Engine {
             Err(_) => return self.report(peer, Offence::BadSignature("vote")),
         }
         let mine = Some(vote.validator_address) == self.common.me;
-        if self.cur.extended && vote.is_extendable() && !mine {
+        // Once a block is decided the application is finalizing it and must not be asked any more:
+        // later votes only make its commit more complete.
+        let decided = self.cur.machine.decided;
+        if self.cur.extended && vote.is_extendable() && !mine && !decided {
             let request = pb::RequestVerifyVoteExtension {
                 hash: Bytes::copy_from_slice(vote.block_id.hash.as_bytes()),
                 validator_address: Bytes::copy_from_slice(vote.validator_address.as_bytes()),

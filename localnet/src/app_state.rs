@@ -1,8 +1,49 @@
-//! What a local network's Guts state holds at genesis.
+//! What a local network's Guts state holds at genesis: an account for each validator's gateway,
+//! which pays for pushes by the validator's stake, and funded accounts for the load generator.
 
-use crate::Result;
+use guts_app::identity::Identity;
+use guts_app_core::genesis::AppState;
+use guts_app_core::modules::{account, staking};
+use guts_genesis::PublicKey;
+use guts_schema::Key;
+use guts_schema::sign::SecretKey;
+use sha2::{Digest, Sha256};
 
-/// The application's part of the genesis document, as raw JSON: every parameter at its default.
-pub fn app_state() -> Result<String> {
-    Ok("{}".to_string())
+use crate::{Error, Result};
+
+/// Funded accounts: enough that each has few transactions in a block.
+pub const LOAD_ACCOUNTS: u64 = 256;
+/// Smallest units in each: a run of hours does not spend them.
+const LOAD_BALANCE: u64 = 1_000_000_000_000;
+
+/// The key of a funded account. Whoever knows the network's seed has it, so these exist on local
+/// networks only.
+pub fn load_key(seed: &[u8], index: u64) -> SecretKey {
+    let mut hash = Sha256::new();
+    hash.update(b"guts/load-account/");
+    hash.update(index.to_be_bytes());
+    hash.update(seed);
+    SecretKey::from_seed(hash.finalize().into())
+}
+
+/// The application's part of the genesis document, as raw JSON.
+pub fn app_state(validators: &[(PublicKey, Identity)], seed: &[u8]) -> Result<String> {
+    let mut state = AppState::default();
+    for (key, identity) in validators {
+        let refused = |error: &dyn std::fmt::Display| Error::Genesis(error.to_string());
+        let consensus_key = Key::from_slice(key.as_bytes()).map_err(|error| refused(&error))?;
+        let operator = staking::Operator { consensus_key, account: identity.account };
+        state.staking.operators.push(operator);
+        state.account.accounts.push(account::GenesisAccount {
+            key: identity.secret.public(),
+            handle: String::new(),
+            balance: 0,
+        });
+    }
+    state.account.accounts.extend((0..LOAD_ACCOUNTS).map(|index| account::GenesisAccount {
+        key: load_key(seed, index).public(),
+        handle: String::new(),
+        balance: LOAD_BALANCE,
+    }));
+    Ok(state.to_json())
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use guts_app::identity::Identity;
 use guts_genesis::manifest::Manifest;
 use guts_genesis::{ChainId, LastSign, Time, key_file};
 use rand::RngExt as _;
@@ -19,7 +20,7 @@ pub fn create(options: &Options, count: usize) -> Result<Network> {
     at("cannot make", &options.home, std::fs::create_dir_all(&options.home))?;
     let home = at("cannot find", &options.home, std::fs::canonicalize(&options.home))?;
     let seed: [u8; 32] = rand::rng().random();
-    let manifest = manifest(options, count, &seed)?;
+    let mut manifest = manifest(count, &seed)?;
     let validators = manifest
         .validators
         .iter()
@@ -34,11 +35,16 @@ pub fn create(options: &Options, count: usize) -> Result<Network> {
         .collect();
     let network = Network {
         home,
+        seed: hex::encode(seed),
         chain_id: manifest.chain_id.as_str().to_string(),
         app_command: options.app.clone(),
         settings: options.settings.clone(),
         validators,
     };
+    if network.is_guts() {
+        manifest.consensus_params.vote_extensions_enable_height = EXTENSIONS_FROM;
+        manifest.app_state = app_state(&network, &manifest, &seed)?;
+    }
     let genesis = manifest.genesis().map_err(|error| Error::Genesis(error.to_string()))?.to_json();
     for (index, keys) in manifest.validators.iter().enumerate() {
         let engine = network.dir(index, Half::Engine);
@@ -57,7 +63,7 @@ pub fn create(options: &Options, count: usize) -> Result<Network> {
     Ok(network)
 }
 
-fn manifest(options: &Options, count: usize, seed: &[u8]) -> Result<Manifest> {
+fn manifest(count: usize, seed: &[u8]) -> Result<Manifest> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
     let refused = |error: &dyn std::fmt::Display| Error::Genesis(error.to_string());
     let seconds = i64::try_from(now.as_secs()).map_err(|error| refused(&error))?;
@@ -65,12 +71,19 @@ fn manifest(options: &Options, count: usize, seed: &[u8]) -> Result<Manifest> {
     let chain_id = format!("guts-local-{}", hex::encode(&seed[..3]));
     let chain_id = ChainId::new(chain_id).map_err(|error| refused(&error))?;
     let count = u32::try_from(count).expect("bounded by VALIDATORS_MAX");
-    let mut manifest = Manifest::local(chain_id, time, seed, count);
-    if options.app.is_none() {
-        manifest.consensus_params.vote_extensions_enable_height = EXTENSIONS_FROM;
-        manifest.app_state = app_state::app_state()?;
+    Ok(Manifest::local(chain_id, time, seed, count))
+}
+
+/// Makes the gateways' keys and names their accounts in genesis.
+fn app_state(network: &Network, manifest: &Manifest, seed: &[u8]) -> Result<String> {
+    let mut validators = Vec::new();
+    for (index, keys) in manifest.validators.iter().enumerate() {
+        let dir = network.dir(index, Half::App);
+        at("cannot make", &dir, std::fs::create_dir_all(&dir))?;
+        let identity = Identity::make(&dir).map_err(|error| Error::Genesis(error.to_string()))?;
+        validators.push((keys.validator_key.public_key(), identity));
     }
-    Ok(manifest)
+    app_state::app_state(&validators, seed)
 }
 
 fn engine_config(network: &Network, index: usize) -> String {

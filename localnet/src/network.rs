@@ -115,6 +115,8 @@ pub struct Network {
     pub home: PathBuf,
     /// The chain's id.
     pub chain_id: String,
+    /// 32 bytes in hexadecimal from which every key of the network follows.
+    pub seed: String,
     /// The command that replaces `guts-app`, with `{socket}` for the path of the socket.
     pub app_command: Option<String>,
     /// Engine settings for all, as `section.key=value`.

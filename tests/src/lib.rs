@@ -4,6 +4,7 @@
 pub mod cometbft;
 pub mod http;
 pub mod localnet;
+pub mod person;
 pub mod run;
 pub mod wait;
 

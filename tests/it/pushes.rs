@@ -1,0 +1,106 @@
+//! Four validators, stock git: push, clone from another, compare, kill and revive, and what a push
+//! that breaks a rule gets.
+
+use std::path::Path;
+
+use guts_tests::localnet::{Localnet, PATIENCE};
+use guts_tests::person::Person;
+use guts_tests::run::git;
+use guts_tests::{root, wait};
+
+/// Every object of a repository, sorted.
+fn objects(dir: &Path) -> String {
+    let list = git(&["cat-file", "--batch-all-objects", "--batch-check"], dir).expect_ok().stdout;
+    let mut lines: Vec<_> = list.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+fn clone(net: &Localnet, validator: usize, path: &str, to: &Path) {
+    let url = format!("{}/{path}.git", net.gateway(validator));
+    git(&["clone", "-q", &url, &to.display().to_string()], Path::new("/")).expect_ok();
+}
+
+/// What a gateway says of one branch; empty when it has none.
+fn tip(net: &Localnet, validator: usize, path: &str, branch: &str) -> String {
+    let url = format!("{}/{path}.git", net.gateway(validator));
+    git(&["ls-remote", &url, &format!("refs/heads/{branch}")], Path::new("/")).stdout
+}
+
+#[test]
+fn a_history_is_pushed_cloned_elsewhere_and_survives_kills() {
+    let net = Localnet::start(&[]);
+    let ada = Person::new(&net, 0, "ada");
+    // This repository's own history; a copy, so that its settings stay as they are.
+    let work = ada.dir().join("guts");
+    let source = root().display().to_string();
+    git(&["clone", "-q", "--no-local", &source, &work.display().to_string()], Path::new("/"))
+        .expect_ok();
+    git(&["checkout", "-q", "-B", "main"], &work).expect_ok();
+    git(&["remote", "remove", "origin"], &work).expect_ok();
+    ada.guts(&["repo", "create", "guts"], &work).expect_ok();
+    let said = git(&["push", "-q", "origin", "main"], &work).expect_ok().said();
+    assert!(said.contains("committed in block"), "{said}");
+
+    let copy = ada.dir().join("copy");
+    clone(&net, 2, "ada/guts", &copy);
+    assert_eq!(objects(&work), objects(&copy), "the clone has the same objects");
+    ada.guts(&["repo", "verify", "."], &copy).expect_ok();
+
+    // One pair gone: pushes go on; revived, it has what it missed.
+    net.kill(3);
+    ada.commit(&work, "while-three-was-gone", "second");
+    git(&["push", "-q", "origin", "main"], &work).expect_ok();
+    let height = net.wait_agreed(&[0, 1, 2], 1).0;
+    net.revive(3);
+    net.wait_agreed(&[0, 1, 2, 3], height);
+    wait::until("the revived gateway serves the new tip", PATIENCE, || {
+        (tip(&net, 3, "ada/guts", "main") == tip(&net, 0, "ada/guts", "main")).then_some(())
+    });
+
+    // All gone at once: nothing that was committed is lost.
+    let before = tip(&net, 0, "ada/guts", "main");
+    (0..4).for_each(|validator| net.kill(validator));
+    net.restart(&[]);
+    net.wait_agreed(&[0, 1, 2, 3], height);
+    for validator in 0..4 {
+        wait::until("the tip after the restart", PATIENCE, || {
+            (tip(&net, validator, "ada/guts", "main") == before).then_some(())
+        });
+    }
+    let again = ada.dir().join("again");
+    clone(&net, 1, "ada/guts", &again);
+    ada.guts(&["repo", "verify", "."], &again).expect_ok();
+    ada.commit(&work, "after", "third");
+    git(&["push", "-q", "origin", "main"], &work).expect_ok();
+}
+
+#[test]
+fn branches_tags_deletes_force_and_refusals() {
+    let net = Localnet::start(&[]);
+    let ada = Person::new(&net, 0, "ada");
+    let dir = ada.repository("hello");
+    git(&["push", "-q", "origin", "main"], &dir).expect_ok();
+    git(&["tag", "-m", "one", "v1"], &dir).expect_ok();
+    git(&["branch", "side"], &dir).expect_ok();
+    git(&["push", "-q", "--atomic", "origin", "side", "v1"], &dir).expect_ok();
+    git(&["push", "-q", "origin", ":side"], &dir).expect_ok();
+    assert_eq!(tip(&net, 0, "ada/hello", "side"), "");
+    git(&["commit", "-q", "--amend", "-m", "again"], &dir).expect_ok();
+    git(&["push", "-q", "origin", "main"], &dir).expect_refused();
+    git(&["push", "-q", "--force", "origin", "main"], &dir).expect_ok();
+
+    // A push without a certificate is told the lines that fix it.
+    ada.commit(&dir, "unsigned", "unsigned");
+    let said = git(&["-c", "push.gpgSign=false", "push", "origin", "main"], &dir).expect_refused();
+    let said = said.said();
+    assert!(said.contains("git config push.gpgSign if-asked"), "{said}");
+
+    // Somebody else may not push here.
+    let bob = Person::new(&net, 1, "bob");
+    let his = bob.repository("own");
+    let url = format!("{}/ada/hello.git", net.gateway(1));
+    let said = git(&["push", &url, "main:refs/heads/bob"], &his).expect_refused().said();
+    assert!(said.contains("ada/hello"), "{said}");
+    assert_eq!(tip(&net, 0, "ada/hello", "bob"), "");
+}

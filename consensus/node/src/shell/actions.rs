@@ -153,11 +153,13 @@ impl Shell {
     fn serve_block(&self, peer: PeerId, height: Height) {
         let Some(peer) = self.peers.get(&peer).copied() else { return };
         let (store, network) = (self.store.clone(), self.network.clone());
+        // No next block carries the commit of the newest one: it goes along.
+        let is_newest = self.shown.top.load(Ordering::Acquire) == height.0;
         self.runtime.spawn_blocking(move || {
             let found = store.block(height).and_then(|block| Ok((block, store.seen(height)?)));
             let message = match found {
                 Ok((Some(block), Some((commit, extended)))) => {
-                    let extended_commit = extended.then_some(commit);
+                    let extended_commit = (extended || is_newest).then_some(commit);
                     Message::BlockResponse(BlockResponse { block, extended_commit })
                 }
                 Ok(_) => Message::NoBlockResponse(height),

@@ -1,1 +1,130 @@
-//! placeholder
+//! What is written is read back; pruning; the batch is all or nothing.
+
+use super::*;
+use bytes::Bytes;
+use guts_abci::proto::abci as pb;
+use guts_consensus::io::Decided;
+use guts_consensus::types::{
+    Block, CommitSig, ExtendedCommit, ExtendedCommitSig, SignedVote, State, Txs, tx_hash,
+};
+use guts_genesis::{ChainId, GenesisDoc, Height, Manifest, Round, Signature, Time};
+use std::sync::Arc;
+
+const MEMORY: Memory = Memory { cache_bytes: 1 << 20, memtable_bytes: 4 << 20 };
+
+fn genesis() -> GenesisDoc {
+    let time = Time::new(1_700_000_000, 0).unwrap();
+    Manifest::local(ChainId::new("x").unwrap(), time, b"store", 1).genesis().unwrap()
+}
+
+fn decided(height: u64, txs: &[&str]) -> Decided {
+    let state = State::from_genesis(&genesis()).unwrap();
+    let address = state.validators.validators()[0].address;
+    let vote = SignedVote {
+        address,
+        time: Time::new(1_700_000_000, 0).unwrap(),
+        signature: Signature::from_slice(&[7; 64]).unwrap(),
+    };
+    let place = ExtendedCommitSig { sig: CommitSig::Commit(vote), ..ExtendedCommitSig::ABSENT };
+    let mut last = ExtendedCommit {
+        height: Height(height - 1),
+        round: Round(0),
+        block_id: guts_consensus::types::BlockId::NIL,
+        signatures: Vec::new(),
+    };
+    if height > 1 {
+        last = decided(height - 1, &[]).commit;
+    }
+    let txs = txs.iter().map(|tx| Bytes::copy_from_slice(tx.as_bytes())).collect();
+    let made = state.make_block(Txs::new(txs), last.to_commit(), Vec::new(), address).unwrap();
+    let mut header = made.header().clone();
+    header.height = Height(height);
+    header.last_block_id = last.block_id;
+    let block = Block::new(header, made.txs().clone(), Vec::new(), last.to_commit());
+    let parts = block.part_set();
+    let id = block.id(&parts);
+    let commit = ExtendedCommit {
+        height: Height(height),
+        round: Round(0),
+        block_id: id,
+        signatures: vec![place],
+    };
+    let parts = parts.parts().cloned().map(Arc::new).collect();
+    Decided { id, block, parts, commit, extended: false }
+}
+
+fn open(dir: &std::path::Path) -> Store {
+    Store::open(dir, MEMORY).unwrap()
+}
+
+#[test]
+fn a_height_is_read_back_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = decided(1, &["a=1", "b=2"]);
+    let response = pb::ResponseFinalizeBlock {
+        tx_results: vec![pb::ExecTxResult::default(); 2],
+        ..Default::default()
+    };
+    {
+        let store = open(dir.path());
+        assert_eq!(store.top().unwrap(), Height::ZERO);
+        let mut batch = Batch::default();
+        store.put_block(&mut batch, &first);
+        store.put_response(&mut batch, Height(1), &response);
+        assert!(store.tx_place(tx_hash(b"a=1").as_bytes()).unwrap().is_none(), "not yet written");
+        store.write(batch, true).unwrap();
+        let mut batch = Batch::default();
+        store.put_block(&mut batch, &decided(2, &[]));
+        store.put_state(&mut batch, &State::from_genesis(&genesis()).unwrap());
+        store.write(batch, false).unwrap();
+        store.sync().unwrap();
+    }
+    let store = open(dir.path());
+    assert_eq!((store.base().unwrap(), store.top().unwrap()), (Height(1), Height(2)));
+    let read = store.decided(Height(1)).unwrap().unwrap();
+    assert_eq!((read.id, &read.block, &read.commit), (first.id, &first.block, &first.commit));
+    assert_eq!(read.parts, first.parts);
+    assert_eq!(store.response(Height(1)).unwrap().unwrap(), response);
+    let place = store.tx_place(tx_hash(b"b=2").as_bytes()).unwrap().unwrap();
+    assert_eq!((place.height, place.index), (Height(1), 1));
+    assert_eq!(store.height_of(first.id.hash.as_bytes()).unwrap(), Some(Height(1)));
+    let canonical = store.commit(Height(1)).unwrap().unwrap();
+    assert_eq!(canonical, first.commit.to_commit().to_proto());
+    assert_eq!(store.state().unwrap().unwrap(), State::from_genesis(&genesis()).unwrap());
+    assert_eq!(store.validators(Height(2)).unwrap().unwrap().validators.len(), 1);
+    assert!(store.params(Height(1)).unwrap().is_some());
+    assert!(store.decided(Height(3)).unwrap().is_none());
+}
+
+#[test]
+fn pruning_takes_everything_of_a_height_and_stops_below_the_top() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for height in 1..=5 {
+        let mut batch = Batch::default();
+        store.put_block(&mut batch, &decided(height, &[&format!("k{height}=1")]));
+        store.put_response(&mut batch, Height(height), &pb::ResponseFinalizeBlock::default());
+        store.write(batch, false).unwrap();
+    }
+    assert!(store.prune(Height(4), 2).unwrap(), "more is left to do");
+    assert!(!store.prune(Height(4), 2).unwrap());
+    assert_eq!(store.base().unwrap(), Height(4));
+    for height in 1..=3 {
+        assert!(store.decided(Height(height)).unwrap().is_none());
+        assert!(store.response(Height(height)).unwrap().is_none());
+        let tx = format!("k{height}=1");
+        assert!(store.tx_place(tx_hash(tx.as_bytes()).as_bytes()).unwrap().is_none());
+    }
+    assert!(store.decided(Height(4)).unwrap().is_some());
+    store.prune(Height(99), 100).unwrap();
+    assert!(store.decided(Height(5)).unwrap().is_some(), "the newest block stays");
+}
+
+#[test]
+fn a_store_belongs_to_one_genesis_document() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(open(dir.path()).bind([1; 32]).unwrap());
+    let store = open(dir.path());
+    assert!(store.bind([1; 32]).unwrap());
+    assert!(!store.bind([2; 32]).unwrap());
+}

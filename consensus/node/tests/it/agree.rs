@@ -1,0 +1,48 @@
+//! Nothing goes wrong: four nodes, one chain, everything readable everywhere.
+
+use crate::network::Network;
+use sha2::{Digest, Sha256};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_nodes_agree_and_a_commit_is_readable_at_once() {
+    let network = Network::start(4, &[]).await;
+    network.reach(1).await;
+    for (i, node) in network.nodes.iter().enumerate() {
+        let (key, value) = (format!("key{i}"), format!("value{i}"));
+        let height = node.commit(&key, &value).await;
+        let hash = Sha256::digest(format!("{key}={value}"));
+        let tx = node.client().tx(&hash, true).await.expect("found by hash when committed");
+        assert_eq!(tx.height, height);
+        assert_eq!(tx.proof.unwrap().data.0, format!("{key}={value}").into_bytes());
+        let height = u64::try_from(height).unwrap();
+        let client = node.client();
+        let results = client.block_results(Some(height)).await.unwrap();
+        assert_eq!(results.txs_results.len(), 1);
+        let header = client.header(Some(height)).await.unwrap().header.unwrap();
+        assert_eq!(header.height as u64, height);
+        assert_eq!(client.commit(Some(height)).await.unwrap().signed_header.header, header);
+        network.reach(height as i64).await;
+        network.assert_agree(height).await;
+    }
+    let node = &network.nodes[0];
+    let status = node.client().status().await.unwrap();
+    assert!(status.node_info.version.starts_with("0.38.25"));
+    assert!(!status.sync_info.catching_up);
+    let top = u64::try_from(status.sync_info.latest_block_height).unwrap();
+    assert_eq!(node.client().validators(top + 1).await.unwrap().len(), 4);
+    assert_eq!(node.client().net_info().await.unwrap().n_peers, 3);
+    assert_eq!(network.nodes[3].value("key0").await, "value0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_of_one_rests_and_wakes() {
+    let mut network = Network::start(1, &["consensus.create_empty_blocks_interval=1h"]).await;
+    network.reach(1).await;
+    let height = network.nodes[0].commit("a", "1").await;
+    let after = network.nodes[0].reach(height + 1).await.sync_info.latest_block_height;
+    assert_eq!(after, height + 1, "one more block proves the app hash, then it rests");
+    assert!(network.nodes[0].end_engine(), "SIGTERM is a good end");
+    network.nodes[0].start_engine();
+    network.reach(after).await;
+    assert!(network.nodes[0].commit("b", "2").await > after);
+}

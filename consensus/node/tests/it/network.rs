@@ -1,0 +1,251 @@
+//! A network of engine processes on loopback, with applications in this process.
+
+use guts_abci::kvstore::{Memory, served};
+use guts_abci::{Address, socket};
+use guts_genesis::{ChainId, Manifest, Time, key_file};
+use guts_rpc::client::Client;
+use guts_rpc::types::StatusResult;
+use key_file::LastSign;
+use std::future::Future;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Twenty times what the slowest step takes on a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(90);
+
+/// An application that can be stopped, with what it has on its "disk".
+struct App {
+    disk: Arc<Memory>,
+    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+/// One pair.
+pub struct Node {
+    home: PathBuf,
+    rpc: u16,
+    app: App,
+    engine: Option<Child>,
+    settings: Vec<String>,
+}
+
+/// All pairs.
+pub struct Network {
+    _dir: tempfile::TempDir,
+    pub nodes: Vec<Node>,
+}
+
+fn free_ports(count: usize) -> Vec<u16> {
+    // Held until all are drawn, so that none is drawn twice.
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    held.iter().map(|l| l.local_addr().unwrap().port()).collect()
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+impl Network {
+    /// Homes of `count` validators with equal power; nothing runs yet.
+    pub fn new(count: u32, settings: &[&str]) -> Network {
+        let dir = tempfile::tempdir().unwrap();
+        let time = Time::new(1_700_000_000, 0).unwrap();
+        let chain = ChainId::new("test-node").unwrap();
+        let manifest = Manifest::local(chain, time, b"engine processes", count);
+        let genesis = manifest.genesis().unwrap().to_json();
+        let ports = free_ports(2 * manifest.validators.len());
+        let ids: Vec<String> = manifest
+            .validators
+            .iter()
+            .map(|v| key_file::peer_id(&v.node_key.public_key()).unwrap())
+            .collect();
+        let mut nodes = Vec::new();
+        for (i, validator) in manifest.validators.iter().enumerate() {
+            let home = dir.path().join(i.to_string());
+            let peers: Vec<String> = (0..ids.len())
+                .filter(|j| *j != i)
+                .map(|j| format!("{}@127.0.0.1:{}", ids[j], ports[2 * j]))
+                .collect();
+            let config = format!(
+                "moniker = \"v{i}\"\nproxy_app = \"unix://{}/app.sock\"\n\
+                 [rpc]\nladdr = \"tcp://127.0.0.1:{}\"\n\
+                 [p2p]\nladdr = \"tcp://127.0.0.1:{}\"\npersistent_peers = \"{}\"\n",
+                home.display(),
+                ports[2 * i + 1],
+                ports[2 * i],
+                peers.join(",")
+            );
+            write(&home.join("config/config.toml"), &config);
+            write(&home.join("config/genesis.json"), &genesis);
+            let key = key_file::print_validator_key(&validator.validator_key);
+            write(&home.join("config/priv_validator_key.json"), &key);
+            write(
+                &home.join("config/node_key.json"),
+                &key_file::print_node_key(&validator.node_key),
+            );
+            write(&home.join("data/priv_validator_state.json"), &LastSign::default().print());
+            nodes.push(Node {
+                home,
+                rpc: ports[2 * i + 1],
+                app: App { disk: Arc::new(Memory::new()), running: None },
+                engine: None,
+                settings: settings.iter().map(|s| (*s).to_owned()).collect(),
+            });
+        }
+        Network { _dir: dir, nodes }
+    }
+
+    /// As [`Network::new`], with every pair running.
+    pub async fn start(count: u32, settings: &[&str]) -> Network {
+        let mut network = Network::new(count, settings);
+        for node in &mut network.nodes {
+            node.start_app().await;
+            node.start_engine();
+        }
+        network
+    }
+
+    /// Waits until every node that runs has committed `height`.
+    pub async fn reach(&self, height: i64) {
+        for node in self.nodes.iter().filter(|n| n.engine.is_some()) {
+            node.reach(height).await;
+        }
+    }
+
+    /// Checks that all nodes have the same block and app hash at `height`.
+    pub async fn assert_agree(&self, height: u64) {
+        let mut seen = Vec::new();
+        for node in &self.nodes {
+            let block = node.client().block(Some(height)).await.unwrap();
+            seen.push((block.block_id, block.block.unwrap().header.app_hash));
+        }
+        assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "height {height}: {seen:?}");
+    }
+}
+
+impl Node {
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(&format!("http://127.0.0.1:{}", self.rpc)).unwrap()
+    }
+
+    pub async fn start_app(&mut self) {
+        let address: Address = format!("unix://{}/app.sock", self.home.display()).parse().unwrap();
+        let server = socket::Server::bind(&address).await.unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let app = served(self.app.disk.clone());
+        let task = tokio::spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            server.run(app, stopped).await.unwrap();
+        });
+        self.app.running = Some((stop, task));
+    }
+
+    /// Ends the application; with `disk` lost too, it starts from nothing next time.
+    pub async fn stop_app(&mut self, is_disk_lost: bool) {
+        let (stop, task) = self.app.running.take().unwrap();
+        let _ = stop.send(());
+        task.await.unwrap();
+        if is_disk_lost {
+            self.app.disk = Arc::new(Memory::new());
+        }
+    }
+
+    pub fn command(&self, verb: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_guts-engine"));
+        command.arg(verb).arg("--home").arg(&self.home).stdin(Stdio::null());
+        command
+    }
+
+    pub fn start_engine(&mut self) {
+        let log = self.home.join("engine.log");
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let mut command = self.command("run");
+        for setting in &self.settings {
+            command.arg("--set").arg(setting);
+        }
+        self.engine = Some(command.stderr(log).spawn().unwrap());
+    }
+
+    /// As `kill -9` does it.
+    pub fn kill_engine(&mut self) {
+        let mut child = self.engine.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM; says whether it ended with success.
+    pub fn end_engine(&mut self) -> bool {
+        let mut child = self.engine.take().unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        child.wait().unwrap().success()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.home.join("engine.log")).unwrap_or_default()
+    }
+
+    /// Waits until its status satisfies `done`.
+    pub async fn until(&self, what: &str, done: impl Fn(&StatusResult) -> bool) -> StatusResult {
+        let client = self.client();
+        eventually(|| async { client.status().await.ok().filter(|status| done(status)) })
+            .await
+            .unwrap_or_else(|| panic!("{} waited for {what}\n{}", self.home.display(), self.log()))
+    }
+
+    pub async fn reach(&self, height: i64) -> StatusResult {
+        self.until(&format!("height {height}"), |s| s.sync_info.latest_block_height >= height).await
+    }
+
+    /// Commits `key=value` through this node and says at which height.
+    pub async fn commit(&self, key: &str, value: &str) -> i64 {
+        let client = self.client();
+        let tx = format!("{key}={value}");
+        let answer = eventually(|| async { client.broadcast_tx_commit(tx.as_bytes()).await.ok() })
+            .await
+            .unwrap_or_else(|| panic!("{tx} was not committed\n{}", self.log()));
+        assert_eq!(answer.tx_result.code, 0);
+        answer.height
+    }
+
+    /// The value its application has for `key`.
+    pub async fn value(&self, key: &str) -> String {
+        let query =
+            guts_rpc::Query { data: key.to_owned().into_bytes().into(), ..Default::default() };
+        let answer = self.client().abci_query(query).await.unwrap();
+        String::from_utf8(answer.value.0).unwrap()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.engine.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Asks until there is an answer; `None` after the deadline.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(ask: impl Fn() -> F) -> Option<T> {
+    let end = Instant::now() + DEADLINE;
+    while Instant::now() < end {
+        if let Some(found) = ask().await {
+            return Some(found);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    None
+}

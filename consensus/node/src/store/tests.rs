@@ -89,7 +89,7 @@ fn a_height_is_read_back_after_reopening() {
     assert_eq!((place.height, place.index), (Height(1), 1));
     assert_eq!(store.height_of(first.id.hash.as_bytes()).unwrap(), Some(Height(1)));
     let canonical = store.commit(Height(1)).unwrap().unwrap();
-    assert_eq!(canonical, first.commit.to_commit().to_proto());
+    assert_eq!(canonical, decided(1, &[]).commit.to_commit().to_proto());
     assert_eq!(store.state().unwrap().unwrap(), State::from_genesis(&genesis()).unwrap());
     assert_eq!(store.validators(Height(2)).unwrap().unwrap().validators.len(), 1);
     assert!(store.params(Height(1)).unwrap().is_some());

@@ -20,7 +20,8 @@ async fn four_nodes_agree_and_a_commit_is_readable_at_once() {
         assert_eq!(results.txs_results.len(), 1);
         let header = client.header(Some(height)).await.unwrap().header.unwrap();
         assert_eq!(header.height as u64, height);
-        assert_eq!(client.commit(Some(height)).await.unwrap().signed_header.header, header);
+        let commit = client.commit(Some(height)).await.unwrap().unwrap();
+        assert_eq!(commit.signed_header.header, header);
         network.reach(height as i64).await;
         network.assert_agree(height).await;
     }

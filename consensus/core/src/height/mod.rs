@@ -376,7 +376,9 @@ impl Progress {
         }
     }
 
-    /// Feeds an outside event (a start, a timeout), then all conditions that hold, to the machine.
+    /// Feeds an outside event (a start, a timeout), then the conditions that hold, to the machine,
+    /// until it wants something done. That must be done before the machine goes on: votes and
+    /// proposals are for the round the machine is in. Call it again until nothing comes.
     pub fn advance(&mut self, outside: Option<Event>) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut event = outside;
@@ -385,10 +387,9 @@ impl Progress {
             self.started = true;
             let Some(effect) = self.machine.step(now) else { continue };
             effects.push(effect);
-            if let Effect::Start(round) = effect {
-                let proposer = self.is_proposer(round);
-                event = Some(Event::StartRound { round, proposer });
-            }
+            let Effect::Start(round) = effect else { break };
+            let proposer = self.is_proposer(round);
+            event = Some(Event::StartRound { round, proposer });
         }
         effects
     }

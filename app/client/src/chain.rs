@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use guts_genesis::GenesisDoc;
 use guts_rpc::client::{Client, ClientError};
-use guts_schema::AccountId;
+use guts_schema::{AccountId, keys};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tendermint::Time;
@@ -201,7 +201,7 @@ impl Chain {
         let wanted = signed.header.clone();
         let mut todo = vec![self.block(signed).await?];
         while let Some(block) = todo.last() {
-            match self.trusted.check(block, light::TRUST_PERIOD, Time::now()) {
+            match self.trusted.check(block, &light::RULES, Time::now()) {
                 Outcome::Trusted(trusted) => {
                     self.trusted = *trusted;
                     todo.pop();
@@ -265,6 +265,19 @@ impl Chain {
     /// The newest state that can be proved. On a chain that has just begun, waits for it.
     pub async fn state(&mut self) -> Result<State, Error> {
         let first = self.genesis.initial_height.get();
+        let header = self.signed_header(None).await;
+        if let Ok(signed) = header
+            && signed.header.height.value() == first
+        {
+            // The first header proves the state of the genesis. It has no height of its own, but
+            // that of the first block is the same unless the block changed it; then the next
+            // block comes at once.
+            let header = self.believe(signed).await?;
+            let state = State::new(self.client.clone(), self.address.clone(), &header, first);
+            if state.raw(&keys::params()).await.is_ok() {
+                return Ok(state);
+            }
+        }
         self.state_of(first).await
     }
 
@@ -278,7 +291,8 @@ impl Chain {
                 Ok(signed) if signed.header.height.value() > height => {
                     let header = self.believe(signed).await?;
                     let (client, address) = (self.client.clone(), self.address.clone());
-                    return Ok(State::new(client, address, &header));
+                    let height = header.height.value() - 1;
+                    return Ok(State::new(client, address, &header, height));
                 }
                 Ok(_) | Err(Error::Missing(_)) => {}
                 Err(error) => return Err(error),

@@ -167,3 +167,6 @@ fn read_genesis(path: &str) -> Result<GenesisDoc, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     GenesisDoc::parse(&text).map_err(|error| wrong(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

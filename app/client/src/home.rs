@@ -168,3 +168,6 @@ impl Home {
 pub fn genesis_hash(doc: &GenesisDoc) -> String {
     hex::encode(Sha256::digest(doc.to_compact_json()))
 }
+
+#[cfg(test)]
+mod tests;

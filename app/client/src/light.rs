@@ -18,10 +18,20 @@ use tendermint_light_client_verifier::types::{
 };
 use tendermint_light_client_verifier::{ProdVerifier, Verdict, Verifier};
 
-/// How long what was believed may be the base of believing more. Shorter than any unbonding.
-pub const TRUST_PERIOD: Duration = Duration::from_secs(14 * 24 * 3600);
-/// How far a header's time may be ahead of the clock here.
-pub const CLOCK_DRIFT: Duration = Duration::from_secs(30);
+/// What is taken for granted about time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// How long what was believed may be the base of believing more.
+    pub trust_period: Duration,
+    /// How far a header's time may be ahead of the clock here.
+    pub clock_drift: Duration,
+}
+
+/// The rules of this client: a trust period shorter than any unbonding.
+pub const RULES: Rules = Rules {
+    trust_period: Duration::from_secs(14 * 24 * 3600),
+    clock_drift: Duration::from_secs(30),
+};
 
 /// What is believed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,7 +89,7 @@ impl Trusted {
     }
 
     /// Checks a later header.
-    pub fn check(&self, block: &Block, period: Duration, now: Time) -> Outcome {
+    pub fn check(&self, block: &Block, rules: &Rules, now: Time) -> Outcome {
         let next_validators = Set::without_proposer(self.next_validators.clone());
         let next_validators_hash = next_validators.hash();
         if self.header.as_ref().is_some_and(|h| h.next_validators_hash != next_validators_hash) {
@@ -102,8 +112,8 @@ impl Trusted {
         };
         let options = Options {
             trust_threshold: TrustThreshold::ONE_THIRD,
-            trusting_period: period,
-            clock_drift: CLOCK_DRIFT,
+            trusting_period: rules.trust_period,
+            clock_drift: rules.clock_drift,
         };
         match ProdVerifier::default().verify_update_header(untrusted, trusted, &options, now) {
             Verdict::Success => Outcome::Trusted(Box::new(block.trusted())),
@@ -135,6 +145,7 @@ impl Block {
 pub fn is_linked(earlier: &Header, later: &Header) -> bool {
     let named = later.last_block_id.map(|id| id.hash);
     earlier.chain_id == later.chain_id
+        && earlier.time < later.time
         && earlier.height.increment() == later.height
         && named == Some(earlier.hash())
         && named != Some(Hash::None)
@@ -144,3 +155,6 @@ fn info(key: &PublicKey, power: u64) -> Option<Info> {
     let key = tendermint::PublicKey::from_raw_ed25519(key.as_bytes())?;
     Some(Info::new(key, power.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests;

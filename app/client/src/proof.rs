@@ -105,3 +105,6 @@ fn climb<'a>(
     }
     Some(hash)
 }
+
+#[cfg(test)]
+mod tests;

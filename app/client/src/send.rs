@@ -10,6 +10,7 @@ use guts_schema::{AccountId, Action, Hash, price, proto, query};
 use prost::Message;
 
 use crate::chain::{BLOCK_WAIT, POLL};
+use crate::state::decode_answer;
 use crate::{Chain, Error, Signer};
 
 /// A transaction in a block.
@@ -47,8 +48,7 @@ impl Chain {
         if answer.code != 0 {
             return Err(Error::Refused { code: answer.code, log: answer.log });
         }
-        M::decode(&answer.value.0[..])
-            .map_err(|_| Error::Proof(format!("the answer to {path} is malformed")))
+        decode_answer(path, &answer.value.0)
     }
 
     /// Makes a transaction of `actions`, pays it, signs it, sends it, and waits until it is in a
@@ -152,3 +152,6 @@ pub fn solve(puzzle: &Puzzle, bits: u32, progress: &dyn Progress) -> u64 {
     });
     found.load(Ordering::Relaxed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use guts_schema::sign::SecretKey;
 use guts_schema::tx::Draft;
 use guts_schema::{AccountId, Key, sshsig};
 
+use self::agent::Agent;
 use crate::Error;
 use crate::home::{Home, KeyPlace};
 
@@ -40,7 +41,7 @@ impl Signer {
     /// the agent holds, the word `agent`, or nothing: a key of our own, made if need be.
     pub async fn choose(home: &Home, flag: Option<&str>) -> Result<Self, Error> {
         match flag {
-            Some("agent") => agent::first().await.map(|key| Self::Agent { key }),
+            Some("agent") => Agent::here()?.first().await.map(|key| Self::Agent { key }),
             Some(path) => Self::from_path(&expand(path)).await,
             None => {
                 let path = home.path("id_ed25519");
@@ -68,7 +69,7 @@ impl Signer {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::Key(format!("{}: {error}", path.display())))?;
         if let Ok(key) = sshsig::key_from_text(&text) {
-            agent::require(&key).await?;
+            Agent::here()?.require(&key).await?;
             return Ok(Self::Agent { key });
         }
         let secret = file::read(path, &text)?;
@@ -108,7 +109,7 @@ impl Signer {
             // Wrapped, so that what the agent signs says what it is for.
             Self::Agent { key } => {
                 let form = SignatureForm::Sshsig;
-                let signature = agent::sign(key, &draft.message(form)).await?;
+                let signature = Agent::here()?.sign(key, &draft.message(form)).await?;
                 Ok(draft.signature(account, *key, form, signature))
             }
         }
@@ -122,3 +123,6 @@ fn expand(path: &str) -> PathBuf {
         _ => PathBuf::from(path),
     }
 }
+
+#[cfg(test)]
+mod tests;

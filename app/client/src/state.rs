@@ -50,9 +50,9 @@ pub struct Refs {
 }
 
 impl State {
-    pub(crate) fn new(client: Client, address: String, header: &Header) -> Self {
+    /// The state at `height`, proved by `header`.
+    pub(crate) fn new(client: Client, address: String, header: &Header, height: u64) -> Self {
         let app_hash = header.app_hash.as_bytes().to_vec();
-        let height = header.height.value() - 1;
         Self { client, address, height, time: header.time, app_hash }
     }
 
@@ -106,8 +106,7 @@ impl State {
         request: &proto::PageRequest,
     ) -> Result<M, Error> {
         let answer = self.ask(path, request.encode_to_vec(), false).await?;
-        M::decode(&answer.value.0[..])
-            .map_err(|_| Error::Proof(format!("the answer to {path} is malformed")))
+        decode_answer(path, &answer.value.0)
     }
 
     /// An account.
@@ -203,6 +202,12 @@ impl State {
     pub async fn log_entry(&self, repo: RepoId, number: u64) -> Result<proto::RefLogEntry, Error> {
         self.get(&keys::ref_log(repo, number)).await?.ok_or_else(damaged)
     }
+}
+
+/// Reads the answer to a query; an empty message may be written as a value of the state is.
+pub(crate) fn decode_answer<M: Message + Default>(path: &str, bytes: &[u8]) -> Result<M, Error> {
+    let body = if bytes == [0] { &[] } else { bytes };
+    M::decode(body).map_err(|_| Error::Proof(format!("the answer to {path} is malformed")))
 }
 
 /// An account id out of a value.

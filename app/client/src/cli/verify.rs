@@ -133,3 +133,6 @@ pub async fn verify(
     }));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

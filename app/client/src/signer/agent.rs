@@ -24,40 +24,82 @@ fn wrong(why: &str) -> Error {
     Error::Key(format!("ssh-agent: {why}"))
 }
 
-fn socket() -> Result<PathBuf, Error> {
-    let none = || wrong("SSH_AUTH_SOCK is not set: start one, then 'ssh-add'");
-    std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from).ok_or_else(none)
+/// An agent, asked anew for every request.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    socket: PathBuf,
 }
 
-/// One request and its answer, whose first byte must be `kind`.
-async fn ask(request: &[u8], kind: u8) -> Result<Vec<u8>, Error> {
-    let path = socket()?;
-    let exchange = async {
-        let mut stream = UnixStream::connect(&path).await?;
-        let length = u32::try_from(request.len()).map_err(std::io::Error::other)?;
-        stream.write_all(&length.to_be_bytes()).await?;
-        stream.write_all(request).await?;
-        let length = stream.read_u32().await?;
-        if length > ANSWER_BYTES_MAX {
-            return Err(std::io::Error::other("the answer is too long"));
-        }
-        let mut answer = vec![0; length as usize];
-        stream.read_exact(&mut answer).await?;
-        Ok(answer)
-    };
-    let answer = tokio::time::timeout(WAIT, exchange).await;
-    let answer = answer.map_err(|_| wrong("no answer in a minute"))?;
-    let answer = answer.map_err(|error| wrong(&format!("{}: {error}", path.display())))?;
-    match answer.split_first() {
-        Some((first, rest)) if *first == kind => Ok(rest.to_vec()),
-        _ => Err(wrong("it refused")),
+impl Agent {
+    /// The agent at `SSH_AUTH_SOCK`.
+    pub fn here() -> Result<Self, Error> {
+        let none = || wrong("SSH_AUTH_SOCK is not set: start one, then 'ssh-add'");
+        std::env::var_os("SSH_AUTH_SOCK").map(|path| Self::at(path.into())).ok_or_else(none)
     }
-}
 
-/// The ed25519 keys that the agent holds, in its order.
-pub async fn list() -> Result<Vec<Key>, Error> {
-    let answer = ask(&[REQUEST_IDENTITIES], IDENTITIES_ANSWER).await?;
-    parse_list(&answer).ok_or_else(|| wrong("the list of keys is malformed"))
+    /// The agent at a socket.
+    pub fn at(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// One request and its answer, whose first byte must be `kind`.
+    async fn ask(&self, request: &[u8], kind: u8) -> Result<Vec<u8>, Error> {
+        let path = &self.socket;
+        let exchange = async {
+            let mut stream = UnixStream::connect(path).await?;
+            let length = u32::try_from(request.len()).map_err(std::io::Error::other)?;
+            stream.write_all(&length.to_be_bytes()).await?;
+            stream.write_all(request).await?;
+            let length = stream.read_u32().await?;
+            if length > ANSWER_BYTES_MAX {
+                return Err(std::io::Error::other("the answer is too long"));
+            }
+            let mut answer = vec![0; length as usize];
+            stream.read_exact(&mut answer).await?;
+            Ok(answer)
+        };
+        let answer = tokio::time::timeout(WAIT, exchange).await;
+        let answer = answer.map_err(|_| wrong("no answer in a minute"))?;
+        let answer = answer.map_err(|error| wrong(&format!("{}: {error}", path.display())))?;
+        match answer.split_first() {
+            Some((first, rest)) if *first == kind => Ok(rest.to_vec()),
+            _ => Err(wrong("it refused")),
+        }
+    }
+
+    /// The ed25519 keys that the agent holds, in its order.
+    pub async fn list(&self) -> Result<Vec<Key>, Error> {
+        let answer = self.ask(&[REQUEST_IDENTITIES], IDENTITIES_ANSWER).await?;
+        parse_list(&answer).ok_or_else(|| wrong("the list of keys is malformed"))
+    }
+
+    /// The first of them.
+    pub async fn first(&self) -> Result<Key, Error> {
+        let keys = self.list().await?;
+        keys.into_iter().next().ok_or_else(|| {
+            wrong("it holds no ed25519 key: make one with 'ssh-keygen -t ed25519', then 'ssh-add'")
+        })
+    }
+
+    /// Refuses a key that the agent does not hold.
+    pub async fn require(&self, key: &Key) -> Result<(), Error> {
+        if self.list().await?.contains(key) {
+            return Ok(());
+        }
+        let shown = fingerprint(key);
+        Err(wrong(&format!("it does not hold {shown}: add its private key with 'ssh-add'")))
+    }
+
+    /// Signs `data`.
+    pub async fn sign(&self, key: &Key, data: &[u8]) -> Result<Signature, Error> {
+        let mut request = vec![SIGN_REQUEST];
+        put(&mut request, &key_to_blob(key));
+        put(&mut request, data);
+        request.extend_from_slice(&0u32.to_be_bytes());
+        let answer = self.ask(&request, SIGN_RESPONSE).await?;
+        let blob = take(&mut &answer[..]).map(signature_from_blob);
+        blob.and_then(Result::ok).ok_or_else(|| wrong("the signature is malformed"))
+    }
 }
 
 fn parse_list(mut bytes: &[u8]) -> Option<Vec<Key>> {
@@ -72,34 +114,6 @@ fn parse_list(mut bytes: &[u8]) -> Option<Vec<Key>> {
     Some(keys)
 }
 
-/// The first of them.
-pub async fn first() -> Result<Key, Error> {
-    let keys = list().await?;
-    keys.into_iter().next().ok_or_else(|| {
-        wrong("it holds no ed25519 key: make one with 'ssh-keygen -t ed25519', then 'ssh-add'")
-    })
-}
-
-/// Refuses a key that the agent does not hold.
-pub async fn require(key: &Key) -> Result<(), Error> {
-    if list().await?.contains(key) {
-        return Ok(());
-    }
-    let shown = fingerprint(key);
-    Err(wrong(&format!("it does not hold {shown}: add its private key with 'ssh-add'")))
-}
-
-/// Signs `data`.
-pub async fn sign(key: &Key, data: &[u8]) -> Result<Signature, Error> {
-    let mut request = vec![SIGN_REQUEST];
-    put(&mut request, &key_to_blob(key));
-    put(&mut request, data);
-    request.extend_from_slice(&0u32.to_be_bytes());
-    let answer = ask(&request, SIGN_RESPONSE).await?;
-    let blob = take(&mut &answer[..]).map(signature_from_blob);
-    blob.and_then(Result::ok).ok_or_else(|| wrong("the signature is malformed"))
-}
-
 fn put(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(&(part.len() as u32).to_be_bytes());
     bytes.extend_from_slice(part);
@@ -111,3 +125,6 @@ fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     *bytes = rest;
     Some(part)
 }
+
+#[cfg(test)]
+mod tests;

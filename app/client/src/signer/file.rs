@@ -14,11 +14,24 @@ use crate::home::Home;
 
 /// Reads an ed25519 key; asks for the passphrase of an encrypted one.
 pub fn read(path: &Path, text: &str) -> Result<SecretKey, Error> {
+    decrypt(path, text, || ask(path))
+}
+
+/// Reads an ed25519 key with the passphrase that `ask` gives, if one is needed.
+pub fn decrypt(
+    path: &Path,
+    text: &str,
+    ask: impl FnOnce() -> Result<String, String>,
+) -> Result<SecretKey, Error> {
     let wrong = |why: String| Error::Key(format!("{}: {why}", path.display()));
     let key = PrivateKey::from_openssh(text);
-    let mut key = key.map_err(|error| wrong(format!("no OpenSSH private key ({error})")))?;
+    // The library does not know other kinds of key at all.
+    let mut key = key.map_err(|error| {
+        let way_out = "make one with 'ssh-keygen -t ed25519'";
+        wrong(format!("no OpenSSH ed25519 private key ({error}): {way_out}"))
+    })?;
     if key.is_encrypted() {
-        let passphrase = ask(path).map_err(&wrong)?;
+        let passphrase = ask().map_err(&wrong)?;
         key = key.decrypt(passphrase).map_err(|_| wrong("wrong passphrase".into()))?;
     }
     match key.key_data() {

@@ -1,0 +1,152 @@
+//! Headers checked as CometBFT's light client checks them (vectors of v0.38.25).
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn vectors() -> Vec<Value> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/data/14-light.json");
+    let text = std::fs::read_to_string(path).expect("the vectors are there");
+    let mut file: Value = serde_json::from_str(&text).expect("JSON");
+    serde_json::from_value(file["cases"].take()).expect("a list")
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn base64(value: &Value) -> Value {
+    match hex::decode(text(value)) {
+        Ok(bytes) if !bytes.is_empty() => json!(STANDARD.encode(bytes)),
+        _ => Value::Null,
+    }
+}
+
+fn block_id(value: &Value) -> Value {
+    let parts = json!({ "total": value["total"], "hash": value["parts_hash"] });
+    json!({ "hash": value["hash"], "parts": parts })
+}
+
+/// A header as RPC has it.
+fn header(value: &Value) -> Option<Header> {
+    let mut header = value.clone();
+    let version = json!({ "block": value["version_block"], "app": value["version_app"] });
+    header["version"] = version;
+    header["time"] = value["time"]["rfc3339"].clone();
+    header["last_block_id"] = block_id(&value["last_block_id"]);
+    serde_json::from_value(header).ok()
+}
+
+fn signed_header(value: &Value) -> Option<SignedHeader> {
+    let mut commit = value["commit"].clone();
+    commit["block_id"] = block_id(&commit["block_id"]);
+    for signature in commit["signatures"].as_array_mut()? {
+        signature["block_id_flag"] = signature["flag"].clone();
+        signature["timestamp"] = signature["timestamp"]["rfc3339"].clone();
+        signature["signature"] = base64(&signature["signature"]);
+        if signature["validator_address"].is_null() {
+            signature["validator_address"] = json!("");
+        }
+    }
+    let commit = serde_json::from_value(commit).ok()?;
+    SignedHeader::new(header(&value["header"])?, commit).ok()
+}
+
+fn validators(value: &Value) -> Vec<Info> {
+    let one = |v: &Value| {
+        let key = hex::decode(text(&v["pub_key"])).ok()?;
+        info(&PublicKey::ed25519(&key).ok()?, text(&v["power"]).parse().ok()?)
+    };
+    let list = value["validators"].as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().map(|v| one(v).expect("an ed25519 key")).collect()
+}
+
+fn nanos(value: &Value) -> Duration {
+    Duration::from_nanos(text(value).parse().expect("a number"))
+}
+
+/// Whether the case is believed; `None` when what it is about is not this client's way.
+fn is_believed(case: &Value) -> Option<bool> {
+    let trusted_header = header(&case["trusted"]["header"])?;
+    let next = validators(&case["trusted_validators"]);
+    let set = Set::without_proposer(next.clone());
+    if set.hash() != trusted_header.next_validators_hash {
+        // Remembered validators are always those of the remembered header.
+        return None;
+    }
+    let Some(signed_header) = signed_header(&case["untrusted"]) else { return Some(false) };
+    let own = Set::without_proposer(validators(&case["untrusted_validators"]));
+    let named = signed_header.header.next_validators_hash;
+    let next_validators = [set, own.clone()].into_iter().find(|set| set.hash() == named);
+    let block = Block { signed_header, validators: own, next_validators: next_validators? };
+    let trusted = Trusted {
+        chain_id: trusted_header.chain_id.clone(),
+        height: trusted_header.height.value(),
+        time: trusted_header.time,
+        next_validators: next,
+        header: Some(trusted_header),
+    };
+    let rules = Rules {
+        trust_period: nanos(&case["trusting_period_ns"]),
+        clock_drift: nanos(&case["max_clock_drift_ns"]),
+    };
+    let now = Time::parse_from_rfc3339(text(&case["now"]["rfc3339"])).expect("a time");
+    let outcome = trusted.check(&block, &rules, now);
+    if text(&case["result"]["error_kind"]) == "cannot-be-trusted" {
+        assert_eq!(outcome, Outcome::TooFar, "{}", case["name"]);
+    }
+    Some(matches!(outcome, Outcome::Trusted(_)))
+}
+
+#[test]
+fn headers_are_believed_as_cometbft_believes_them() {
+    let mut seen = 0;
+    for case in vectors() {
+        let other_level = case["trust_level"] != json!({ "numerator": "1", "denominator": "3" });
+        // CometBFT has two functions, of which each refuses what the other is for.
+        let error = text(&case["result"]["error_kind"]);
+        if case["kind"] != "light_verify"
+            || other_level
+            || ["adjacent", "not-adjacent"].contains(&error)
+        {
+            continue;
+        }
+        let Some(believed) = is_believed(&case) else { continue };
+        assert_eq!(json!(believed), case["result"]["ok"], "{}", case["name"]);
+        seen += 1;
+    }
+    assert!(seen > 50, "only {seen} cases apply");
+}
+
+#[test]
+fn headers_are_linked_backwards_as_in_cometbft() {
+    let mut seen = 0;
+    for case in vectors() {
+        // CometBFT leaves it to its caller that heights are adjacent.
+        if case["kind"] != "light_verify_backwards" || text(&case["name"]).contains("not-adjacent")
+        {
+            continue;
+        }
+        let headers = (header(&case["untrusted_header"]), header(&case["trusted_header"]));
+        let linked = matches!(&headers, (Some(e), Some(l)) if is_linked(e, l));
+        assert_eq!(json!(linked), case["result"]["ok"], "{}", case["name"]);
+        seen += 1;
+    }
+    assert_eq!(seen, 6);
+}
+
+#[test]
+fn what_is_remembered_reads_back() {
+    let case = &vectors()[0];
+    let header = header(&case["trusted"]["header"]).expect("good");
+    let trusted = Trusted {
+        chain_id: header.chain_id.clone(),
+        height: header.height.value(),
+        time: header.time,
+        next_validators: validators(&case["trusted_validators"]),
+        header: Some(header),
+    };
+    let text = serde_json::to_string(&trusted).expect("JSON");
+    assert_eq!(serde_json::from_str::<Trusted>(&text).expect("JSON"), trusted);
+}

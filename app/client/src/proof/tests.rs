@@ -1,0 +1,126 @@
+//! Proofs made by hand from the rules of the tree, and transaction proofs of CometBFT.
+use guts_rpc::types::ProofOp;
+use ics23::commitment_proof::Proof;
+use ics23::{ExistenceProof, InnerOp, NonExistenceProof};
+use serde_json::Value;
+
+use super::*;
+
+fn sha(parts: &[&[u8]]) -> [u8; 32] {
+    parts.iter().fold(Sha256::new(), |hasher, part| hasher.chain_update(part)).finalize().into()
+}
+
+fn leaf_hash(key: &[u8], value: &[u8]) -> [u8; 32] {
+    sha(&[b"JMT::LeafNode", &sha(&[key]), &sha(&[value])])
+}
+
+/// A tree of two leaves whose paths part at the first bit: its root, and the proof of each.
+struct Two {
+    root: [u8; 32],
+    leaves: [(&'static [u8], ExistenceProof); 2],
+}
+
+fn two() -> Two {
+    let keys: Vec<&'static [u8]> = vec![b"a", b"b", b"c", b"d", b"e", b"f"];
+    let side = |key: &&&[u8]| sha(&[**key])[0] >> 7;
+    let left = *keys.iter().find(|key| side(key) == 0).expect("one of six");
+    let right = *keys.iter().find(|key| side(key) == 1).expect("one of six");
+    let (l, r) = (leaf_hash(left, b"left"), leaf_hash(right, b"right"));
+    let proof = |key: &[u8], value: &[u8], prefix: Vec<u8>, suffix: Vec<u8>| ExistenceProof {
+        key: key.to_vec(),
+        value: value.to_vec(),
+        leaf: spec().leaf_spec,
+        path: vec![InnerOp { hash: HashOp::Sha256.into(), prefix, suffix }],
+    };
+    let tag = b"JMT::IntrnalNode";
+    Two {
+        root: sha(&[tag, &l, &r]),
+        leaves: [
+            (left, proof(left, b"left", tag.to_vec(), r.to_vec())),
+            (right, proof(right, b"right", [&tag[..], &l].concat(), Vec::new())),
+        ],
+    }
+}
+
+fn ops(kind: &str, proof: Proof) -> ProofOps {
+    let data = CommitmentProof { proof: Some(proof) }.encode_to_vec();
+    ProofOps { ops: vec![ProofOp { kind: kind.into(), data: data.into(), ..Default::default() }] }
+}
+
+#[test]
+fn a_value_is_proved_and_no_other() {
+    let Two { root, leaves: [(key, proof), (other, _)] } = two();
+    let ops = ops(PROOF_TYPE, Proof::Exist(proof));
+    assert!(check_state(Some(&ops), &root, key, Some(b"left")).is_ok());
+    assert!(check_state(Some(&ops), &root, key, Some(b"lefu")).is_err(), "another value");
+    assert!(check_state(Some(&ops), &root, other, Some(b"left")).is_err(), "another key");
+    assert!(check_state(Some(&ops), &[7; 32], key, Some(b"left")).is_err(), "another state");
+    assert!(check_state(Some(&ops), &root, key, None).is_err(), "absence");
+    assert!(check_state(None, &root, key, Some(b"left")).is_err(), "no proof");
+}
+
+#[test]
+fn absence_is_proved_by_neighbours() {
+    let Two { root, leaves: [(left, l), (right, r)] } = two();
+    let between = |key: &&String| {
+        let at = sha(&[key.as_bytes()]);
+        sha(&[left]) < at && at < sha(&[right])
+    };
+    let keys: Vec<String> = (0..999).map(|n| n.to_string()).collect();
+    let key = keys.iter().find(between).expect("one of a thousand").as_bytes();
+    let absent = NonExistenceProof { key: key.to_vec(), left: Some(l), right: Some(r) };
+    let absent = ops(PROOF_TYPE, Proof::Nonexist(absent));
+    assert!(check_state(Some(&absent), &root, key, None).is_ok());
+    assert!(check_state(Some(&absent), &root, left, None).is_err(), "a key that is there");
+    assert!(check_state(Some(&absent), &root, key, Some(b"x")).is_err());
+}
+
+#[test]
+fn proofs_of_another_kind_or_shape_are_refused() {
+    let Two { root, leaves: [(key, proof), _] } = two();
+    let other = ops("ics23:iavl", Proof::Exist(proof.clone()));
+    assert!(check_state(Some(&other), &root, key, Some(b"left")).is_err());
+    let mut two = ops(PROOF_TYPE, Proof::Exist(proof));
+    two.ops.push(two.ops[0].clone());
+    assert!(check_state(Some(&two), &root, key, Some(b"left")).is_err());
+    two.ops.pop();
+    two.ops[0].data.0.truncate(9);
+    assert!(check_state(Some(&two), &root, key, Some(b"left")).is_err());
+}
+
+fn tx_proof(value: &Value) -> MerkleProof {
+    let number = |name: &str| value[name].as_str().and_then(|text| text.parse().ok());
+    let bytes = |value: &Value| hex::decode(value.as_str().expect("hex")).expect("hex").into();
+    let aunts = value["aunts"].as_array().map(Vec::as_slice).unwrap_or_default();
+    MerkleProof {
+        total: number("total").expect("a number"),
+        index: number("index").expect("a number"),
+        leaf_hash: bytes(&value["leaf_hash"]),
+        aunts: aunts.iter().map(bytes).collect(),
+    }
+}
+
+#[test]
+fn transactions_are_proved_as_cometbft_proves_them() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/data/16-tx.json");
+    let text = std::fs::read_to_string(path).expect("the vectors are there");
+    let file: Value = serde_json::from_str(&text).expect("JSON");
+    let mut seen = 0;
+    for case in file["cases"].as_array().expect("a list") {
+        if case["kind"] != "txs" {
+            continue;
+        }
+        let root = hex::decode(case["hash"].as_str().expect("hex")).expect("hex");
+        let txs = case["txs"].as_array().expect("a list");
+        for entry in txs {
+            let tx = hex::decode(entry["tx"].as_str().expect("hex")).expect("hex");
+            let proof = tx_proof(&entry["proof"]["proof"]);
+            let index = u32::try_from(proof.index).expect("small");
+            assert!(check_tx(&proof, &root, &tx, index).is_ok(), "{}", case["name"]);
+            assert!(check_tx(&proof, &root, b"other", index).is_err());
+            assert!(check_tx(&proof, &root, &tx, index + 1).is_err());
+            seen += 1;
+        }
+    }
+    assert!(seen > 5, "only {seen} proofs");
+}

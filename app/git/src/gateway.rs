@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use guts_schema::certificate::Certificate;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::child::Limits;
 use crate::desk::Desk;
@@ -101,7 +101,17 @@ pub struct Gateway {
     /// Where the state is.
     pub host: Arc<dyn Host>,
     pub(crate) desk: Desk,
+    /// Bounds the fetches served at once; the rest wait their turn.
+    pub(crate) fetches: Arc<Semaphore>,
+    /// Bounds the pushes held at once.
+    pub(crate) pushes: Arc<Semaphore>,
 }
+
+/// Fetches served at once: each is a git process that may read a whole repository.
+const FETCHES_MAX: usize = 32;
+
+/// Pushes at once, most of which wait for a block.
+const PUSHES_MAX: usize = 128;
 
 impl Gateway {
     /// A gateway over `repositories` and `packs`, its hook socket at `<home>/hook.sock`. Must be
@@ -112,8 +122,11 @@ impl Gateway {
         packs: PackStore,
         host: Arc<dyn Host>,
     ) -> Result<Arc<Self>, GitError> {
+        let home = std::path::absolute(home).map_err(GitError::file("finding", home))?;
         let desk = Desk::open(home.join("hook.sock"), packs.clone(), host.clone())?;
-        Ok(Arc::new(Self { repositories, packs, host, desk }))
+        let (fetches, pushes) = (Semaphore::new(FETCHES_MAX), Semaphore::new(PUSHES_MAX));
+        let (fetches, pushes) = (Arc::new(fetches), Arc::new(pushes));
+        Ok(Arc::new(Self { repositories, packs, host, desk, fetches, pushes }))
     }
 
     /// The limits of this gateway's git children.

@@ -46,6 +46,7 @@ impl Draft {
 impl PackStore {
     /// Opens `<home>/packs`, dropping what an earlier run left half written.
     pub fn open(home: &Path) -> Result<Self, GitError> {
+        let home = std::path::absolute(home).map_err(GitError::file("finding", home))?;
         let root = home.join("packs");
         fs::create_dir_all(&root).map_err(GitError::file("making", &root))?;
         for entry in fs::read_dir(&root).map_err(GitError::file("listing", &root))?.flatten() {

@@ -36,6 +36,8 @@ impl Repositories {
     ///
     /// `hook` is the program the hooks start, as `<hook> hook pre-receive|proc-receive`.
     pub fn open(home: &Path, hook: &Path, limits: Limits) -> Result<Self, GitError> {
+        // Children have a directory of their own: paths given to them must not depend on ours.
+        let home = &std::path::absolute(home).map_err(GitError::file("finding", home))?;
         let root = home.join("repos");
         let empty = home.join("git-home");
         let hooks = home.join("git-hooks");

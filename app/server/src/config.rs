@@ -78,6 +78,7 @@ impl Config {
         home: &Path,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
+        let home = &std::path::absolute(home).map_err(|e| ConfigError::Read(home.into(), e))?;
         let file = Self::file(home);
         let text = fs::read_to_string(&file).map_err(|e| ConfigError::Read(file.clone(), e))?;
         let mut config = Self::parse(&text).map_err(|e| ConfigError::Parse(file, e))?;

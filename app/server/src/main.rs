@@ -56,7 +56,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("guts-app: {}", guts_abci::Exception::from_error(error.as_ref()));
+            // Every error of ours says its cause itself.
+            eprintln!("guts-app: {error}");
             ExitCode::FAILURE
         }
     }

@@ -20,8 +20,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::child::FSCK_IGNORED;
+use crate::desk::Ticket;
 use crate::error::GitError;
 use crate::gateway::{Found, Gateway};
 use crate::hook;
@@ -124,7 +126,8 @@ async fn upload_pack(
         command.env("GIT_PROTOCOL", protocol);
     }
     let input = input::Input::new(body, &headers, git.limits().input_bytes)?;
-    Ok(stream::respond(Service::UploadPack, command.start()?, input, None))
+    let turn = turn(&gateway.fetches).await?;
+    Ok(stream::respond(Service::UploadPack, command.start()?, input, Held { turn, ticket: None }))
 }
 
 async fn receive_pack(
@@ -140,7 +143,22 @@ async fn receive_pack(
         receive_pack_command(&gateway, repo, &["receive-pack", "--stateless-rpc", "."])?;
     command.env(hook::SOCKET, gateway.desk.socket()).env(hook::TOKEN, &ticket.token);
     let input = input::Input::new(body, &headers, gateway.limits().input_bytes)?;
-    Ok(stream::respond(Service::ReceivePack, command.start()?, input, Some(ticket)))
+    let held = Held { turn: turn(&gateway.pushes).await?, ticket: Some(ticket) };
+    Ok(stream::respond(Service::ReceivePack, command.start()?, input, held))
+}
+
+/// What a streamed answer holds until it ends.
+struct Held {
+    turn: OwnedSemaphorePermit,
+    ticket: Option<Ticket>,
+}
+
+async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
+    turns
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(|_| Refusal(StatusCode::SERVICE_UNAVAILABLE, "this gateway is stopping".into()))
 }
 
 /// receive-pack as `push-path` wants it: every pack kept as a pack, every ref left to our hook.

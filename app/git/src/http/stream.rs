@@ -10,9 +10,9 @@ use futures::Stream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::Service;
 use super::input::Input;
 use super::report::Report;
+use super::{Held, Service};
 use crate::child::Running;
 use crate::desk::Ticket;
 use crate::error::GitError;
@@ -24,16 +24,12 @@ const PART_BYTES: usize = 1 << 16;
 const PARTS_AHEAD: usize = 4;
 
 /// Answers with the child's output. When the client goes away the child is killed.
-pub(super) fn respond(
-    service: Service,
-    mut child: Running,
-    input: Input,
-    ticket: Option<Ticket>,
-) -> Response {
+pub(super) fn respond(service: Service, mut child: Running, input: Input, held: Held) -> Response {
     let feeding = child.stdin.take().map(|stdin| tokio::spawn(input.feed(stdin)));
     let (parts, received) = mpsc::channel(PARTS_AHEAD);
     let pumping = tokio::spawn(async move {
         let wall = child.wall();
+        let Held { turn: _turn, ticket } = held;
         let pumped = tokio::time::timeout(wall, pump(&mut child, &parts, ticket)).await;
         let late = || GitError::Limit { what: service.command().into(), limit: "time" };
         if let Err(error) = pumped.unwrap_or_else(|_| Err(late())) {

@@ -105,7 +105,10 @@ impl World {
 
     pub fn with_limits(limits: Limits) -> Self {
         let dir = TempDir::new().unwrap();
-        let home = dir.path().join("gateway");
+        // A relative one, as an operator may type: git children have other directories.
+        let here = std::env::current_dir().unwrap();
+        let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+        let home = up.join(dir.path().strip_prefix("/").unwrap()).join("gateway");
         let repositories = Repositories::open(&home, &hook_program(), limits).unwrap();
         let packs = PackStore::open(&home).unwrap();
         let host = Arc::new(FakeHost {

@@ -1,7 +1,7 @@
 //! The part of an engine that the application sees: one block after the other, decided at once,
 //! with the vote extensions of all validators that are up. Rests when nothing changes.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use base64::Engine as _;
@@ -36,6 +36,8 @@ pub struct Pool {
     clients: OnceLock<Vec<Client>>,
     /// Validators that get no calls now.
     pub down: [AtomicBool; 4],
+    /// Seconds that header time is ahead of one second a block.
+    pub ahead_s: AtomicI64,
 }
 
 /// The RPC of one engine.
@@ -141,7 +143,8 @@ impl Engine {
     /// One block; whether it changed the state.
     async fn block(&mut self) -> bool {
         let height = self.blocks.len() as i64 + 1;
-        let time = Some(Timestamp { seconds: GENESIS_S + height, nanos: 0 });
+        let seconds = GENESIS_S + height + self.pool.ahead_s.load(Ordering::SeqCst);
+        let time = Some(Timestamp { seconds, nanos: 0 });
         let waiting: Vec<Bytes> = std::mem::take(&mut *self.pool.txs.lock().unwrap());
         let up: Vec<_> = self.pool.up().collect();
         let proposer = up[height as usize % up.len()].1;

@@ -6,4 +6,6 @@ mod engine;
 #[cfg(test)]
 mod push;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod world;

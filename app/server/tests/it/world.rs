@@ -178,7 +178,10 @@ fn genesis(alice: &Key, operators: &[SecretKey], validators: &[SecretKey]) -> Re
     let state = serde_json::json!({
         "account": {"accounts": accounts},
         "staking": {"operators": operated},
-        "repo": {"repos": [{"owner": "alice", "name": "hello"}]},
+        "repo": {"repos": [
+            {"owner": "alice", "name": "hello"},
+            {"owner": "alice", "name": "other"},
+        ]},
     });
     let bytes = serde_json::to_vec(&state).unwrap();
     AppState::parse(&bytes).unwrap();

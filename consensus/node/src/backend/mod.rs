@@ -13,7 +13,7 @@ use guts_abci::proto::abci as pb;
 use guts_abci::socket::Client;
 use guts_consensus::io::{ClientReply, ClientRequest, Status};
 use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
-use guts_genesis::{GenesisDoc, Height, PublicKey};
+use guts_genesis::{GenesisDoc, Height, PublicKey, key_file};
 use guts_rpc::{Backend, Heights, Query, Reply, RpcError, types};
 use std::future::Future;
 use std::sync::Arc;
@@ -77,16 +77,17 @@ impl NodeBackend {
         self.inbox.status().await.map_err(|_| internal(&"the engine has stopped"))
     }
 
-    fn node_info(&self, app_version: u64) -> types::NodeInfo {
+    fn node_info(&self) -> Result<types::NodeInfo, Failed> {
+        let app_version = self.store.state()?.map_or(0, |state| state.version.app);
         let channels: Vec<u8> =
             crate::network::channels::all().iter().map(|channel| channel.id).collect();
-        types::NodeInfo {
+        Ok(types::NodeInfo {
             protocol_version: types::ProtocolVersion {
                 p2p: P2P_PROTOCOL,
                 block: BLOCK_PROTOCOL,
                 app: app_version,
             },
-            id: self.network.local().to_string(),
+            id: node_id(&self.network.local()),
             listen_addr: format!("tcp://{}", self.network.listening()),
             network: self.genesis.chain_id.as_str().into(),
             version: SOFTWARE_VERSION.into(),
@@ -96,7 +97,7 @@ impl NodeBackend {
                 tx_index: "on".into(),
                 rpc_address: self.config.rpc.laddr.clone(),
             },
-        }
+        })
     }
 
     fn sync_info(&self, status: &Status) -> Result<types::SyncInfo, Failed> {
@@ -134,7 +135,7 @@ impl Backend for NodeBackend {
             let status = self.engine_status().await?;
             let power = status.validator.map_or(0, |(_, power)| power.wire());
             Ok(types::StatusResult {
-                node_info: self.node_info(0),
+                node_info: self.node_info()?,
                 sync_info: self.sync_info(&status)?,
                 validator_info: types::ValidatorInfo {
                     address: self.key.address().as_bytes().to_vec().into(),
@@ -277,6 +278,14 @@ impl Backend for NodeBackend {
     }
 }
 
+/// CometBFT's id of a node, which its clients parse: the address of the key in the peer id.
+fn node_id(peer: &crate::network::PeerId) -> String {
+    // An identity multihash of the protobuf key: six bytes, then an ed25519 key.
+    let bytes = peer.to_bytes();
+    let key = bytes.get(6..).and_then(|key| PublicKey::ed25519(key).ok());
+    key.map_or_else(|| peer.to_string(), |key| key_file::node_id(&key))
+}
+
 fn peer(connected: crate::network::Connected) -> types::Peer {
     let info = &connected.info;
     let ip = connected.remote.rsplit_once(':').map_or(connected.remote.as_str(), |(ip, _)| ip);
@@ -287,7 +296,7 @@ fn peer(connected: crate::network::Connected) -> types::Peer {
                 block: info.block_protocol,
                 app: info.app_version,
             },
-            id: connected.peer.to_string(),
+            id: node_id(&connected.peer),
             listen_addr: info.listen_addr.clone(),
             network: info.chain_id.clone(),
             version: info.version.clone(),

@@ -29,6 +29,7 @@ async fn four_nodes_agree_and_a_commit_is_readable_at_once() {
     let status = node.client().status().await.unwrap();
     assert!(status.node_info.version.starts_with("0.38.25"));
     assert!(!status.sync_info.catching_up);
+    assert_eq!(status.node_info.id.len(), 40, "clients parse CometBFT's form of an id");
     let top = u64::try_from(status.sync_info.latest_block_height).unwrap();
     assert_eq!(node.client().validators(top + 1).await.unwrap().len(), 4);
     assert_eq!(node.client().net_info().await.unwrap().n_peers, 3);

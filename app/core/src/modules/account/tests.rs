@@ -203,11 +203,11 @@ fn handles_are_claimed_by_commit_and_reveal() {
     let mut world = World::new();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let (commit, claim) = commitment(&bob, "bob", 1);
-    assert_eq!(world.one(world.tx(&bob, &[claim.clone()])), Some(Code::CommitUnknown));
+    assert_eq!(world.one(world.tx(&bob, std::slice::from_ref(&claim))), Some(Code::CommitUnknown));
     // Not in the block of the commitment itself.
     let both = [commit.clone(), claim.clone()];
     assert_eq!(world.one(world.tx(&bob, &both)), Some(Code::CommitFresh));
-    assert_eq!(world.one(world.tx(&bob, &[commit.clone()])), None);
+    assert_eq!(world.one(world.tx(&bob, std::slice::from_ref(&commit))), None);
     assert_eq!(world.one(world.tx(&bob, &[commit])), Some(Code::CommitExists));
     // The commitment binds the account: whoever sees the claim cannot make it.
     let stolen = Action::ClaimHandle { actor: alice.id, handle: "bob".into(), salt: [1; 32] };
@@ -228,9 +228,9 @@ fn commitments_last_an_hour_and_go() {
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let (commit, claim) = commitment(&bob, "bob", 1);
     let Action::CommitHandle { commitment: hash, .. } = commit else { unreachable!() };
-    assert_eq!(world.one(world.tx(&bob, &[commit.clone()])), None);
+    assert_eq!(world.one(world.tx(&bob, std::slice::from_ref(&commit))), None);
     world.time_s += 3601;
-    assert_eq!(world.one(world.tx(&bob, &[claim.clone()])), Some(Code::CommitUnknown));
+    assert_eq!(world.one(world.tx(&bob, std::slice::from_ref(&claim))), Some(Code::CommitUnknown));
     // That block had a transaction, so what expired is gone.
     let left: Option<proto::HandleCommit> =
         world.node.whole().get(&keys::handle_commit(&hash)).unwrap();

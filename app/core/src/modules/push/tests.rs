@@ -270,7 +270,7 @@ fn a_gateway_without_stake_pays() {
     let bob = world.bob.clone();
     let certificate = world.alice.certificate(REPO, world.time_s, &[(MAIN, 0, 1)]);
     let push = Action::PushRefs(Box::new(PushRefs { certificate, pack: None }));
-    let draft = Draft::new(CHAIN, bob.id, 0, &[push.clone()]).stake();
+    let draft = Draft::new(CHAIN, bob.id, 0, std::slice::from_ref(&push)).stake();
     let tx = draft.sign(bob.id, &bob.secret).encode();
     assert_eq!(world.one(tx), Some(Code::StakeMissing));
     let draft = Draft::new(CHAIN, bob.id, 0, &[push]).fee(FEE);

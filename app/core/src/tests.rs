@@ -141,10 +141,10 @@ fn attestations_are_checked() {
         pseudo.slice(..pseudo.len() - 1),
     ];
     for bad in bad {
-        assert!(!world.process(&[bad.clone()]), "{bad:?}");
+        assert!(!world.process(std::slice::from_ref(&bad)), "{bad:?}");
     }
     assert!(!world.process(&[pseudo.clone(), pseudo.clone()]), "only at the start, only once");
-    assert!(world.process(&[pseudo.clone()]));
+    assert!(world.process(std::slice::from_ref(&pseudo)));
     // Decided without having been accepted, a bad one does nothing.
     let outcome = world.decide(vec![changed(&|a| a.round += 1)]);
     assert_eq!(outcome.code(0), Some(Code::TxPseudo));

@@ -125,16 +125,17 @@ impl Application for Machine {
         let head = DiskHead { height: commit.head.height, memo: commit.head.to_bytes() };
         self.database.write(&head, &commit.batches).map_err(broken)?;
         self.app.committed().map_err(broken)?;
+        for (tx, why) in self.failed.drain(..) {
+            self.shared.receipts.failed(&tx, &why);
+        }
+        self.publish()?;
         {
+            // After the new state is seen: with the old one, what this takes out would be missing.
             let included = commit.txs.iter().filter_map(|tx| tx.as_deref().ok());
             let waiting = &self.shared.waiting;
             let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.on_commit(included.map(|tx| &**tx));
         }
-        for (tx, why) in self.failed.drain(..) {
-            self.shared.receipts.failed(&tx, &why);
-        }
-        self.publish()?;
         for repo in self.edited.drain(..) {
             // An error means that the node is stopping.
             let _ = self.shared.edited.send(repo);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use guts_schema::{AccountId, Hash, Payment, Tx};
-use guts_state::{Overlay, Read};
+use guts_state::{Cached, Overlay, Read, Seen};
 
 use crate::admit::admit;
 use crate::block::{refusal, run_actions};
@@ -18,11 +18,18 @@ const WAITING_PER_ACCOUNT_MAX: usize = 256;
 /// all that wait after each commit, so one that it dropped silently stops blocking its nonce.
 const COMMITS_MAX: u64 = 2;
 
+/// Keys of the committed state that are remembered until the next commit: what every transaction
+/// reads, and the accounts of a full mempool.
+const SEEN_MAX: usize = 20_000;
+
 /// What waits, by account and nonce. Bounded by the engine's mempool.
 #[derive(Clone, Debug, Default)]
 pub struct Waiting {
     accounts: BTreeMap<AccountId, BTreeMap<u64, Entry>>,
     commits: u64,
+    /// What was read of the state below height `seen_for`.
+    seen: Seen,
+    seen_for: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -91,7 +98,15 @@ impl Waiting {
         next: &Block,
         tx: &Tx,
     ) -> Result<Result<(), Refusal>, Broken> {
-        match self.try_check(view, next, tx) {
+        let mut seen = std::mem::take(&mut self.seen);
+        if self.seen_for != next.height || seen.len() > SEEN_MAX {
+            seen.clear();
+            self.seen_for = next.height;
+        }
+        let cached = Cached::with(view, seen);
+        let checked = self.try_check(&cached, next, tx);
+        self.seen = cached.into_seen();
+        match checked {
             Ok(spends) => {
                 let entry = Entry { hash: tx.hash, spends, seen: self.commits };
                 self.accounts.entry(tx.payer).or_default().insert(tx.nonce, entry);

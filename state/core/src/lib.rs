@@ -15,7 +15,7 @@ pub mod snapshot;
 pub mod store;
 mod tree;
 
-pub use overlay::{Cached, Changes, Overlay, Read};
+pub use overlay::{Cached, Changes, Overlay, Read, Seen};
 pub use snapshot::{Proof, Snapshot, verify_absent, verify_present};
 pub use store::{Batch, Column, Layered, MemoryStore, Root, Store};
 pub use tree::proof_spec;

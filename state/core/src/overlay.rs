@@ -94,17 +94,30 @@ impl Read for Overlay<'_> {
     }
 }
 
+/// What was read of one version, by key.
+pub type Seen = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
 /// Remembers what was read from below, so that the keys every transaction reads cost one look-up
-/// per block. For the time of one block: it is never invalidated.
+/// per block. For one version of the state: it is never invalidated.
 pub struct Cached<'a> {
     base: &'a dyn Read,
-    seen: RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
+    seen: RefCell<Seen>,
 }
 
 impl<'a> Cached<'a> {
     /// Over something that does not change meanwhile.
     pub fn new(base: &'a dyn Read) -> Self {
-        Self { base, seen: RefCell::default() }
+        Self::with(base, Seen::new())
+    }
+
+    /// With what was read before of the same version.
+    pub fn with(base: &'a dyn Read, seen: Seen) -> Self {
+        Self { base, seen: RefCell::new(seen) }
+    }
+
+    /// What was read so far.
+    pub fn into_seen(self) -> Seen {
+        self.seen.into_inner()
     }
 }
 

@@ -50,6 +50,11 @@ impl Evidences {
         Evidences { pending, ..Evidences::default() }
     }
 
+    pub(super) fn know_done(&mut self, done: Vec<([u8; 32], Height)>) {
+        self.done.extend(done.into_iter().map(|(hash, height)| (Hash::new(hash), height)));
+        self.pending.retain(|hash, _| !self.done.contains_key(hash));
+    }
+
     pub(super) fn len(&self) -> usize {
         self.pending.len()
     }

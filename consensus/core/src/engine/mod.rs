@@ -223,6 +223,14 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Tells of evidence that is in a block already (`committed` [`Record::EvidenceDone`]), by hash
+    /// and height of the misbehaviour. Before the first input.
+    #[must_use]
+    pub fn with_evidence_done(mut self, done: Vec<([u8; 32], Height)>) -> Engine {
+        self.evidences.know_done(done);
+        self
+    }
+
     /// Handles one input. Total: every input has an output, whatever it says.
     pub fn step(&mut self, now: Now, input: Input) -> Output {
         self.now = now;

@@ -81,7 +81,10 @@ impl Engine {
     /// The decided block with the precommits that came since.
     fn with_late_precommits(&self, decided: &Arc<Decided>) -> Arc<Decided> {
         let commit = &decided.commit;
-        let Some(votes) = self.cur.round(commit.round) else { return decided.clone() };
+        let votes = self.cur.round(commit.round);
+        // Of a block that was fetched there may be some votes here, but too few of them.
+        let votes = votes.filter(|votes| votes.precommits.maj23() == Some(decided.id));
+        let Some(votes) = votes else { return decided.clone() };
         let votes = votes.precommits.votes_for_commit(&decided.id);
         let (height, round) = (commit.height, commit.round);
         match ExtendedCommit::of_votes(height, round, decided.id, &votes, decided.extended) {

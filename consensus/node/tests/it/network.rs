@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -240,12 +240,14 @@ impl Drop for Node {
 
 /// Asks until there is an answer; `None` after the deadline.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(ask: impl Fn() -> F) -> Option<T> {
-    let end = Instant::now() + DEADLINE;
-    while Instant::now() < end {
-        if let Some(found) = ask().await {
-            return Some(found);
+    let asking = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            ticks.tick().await;
+            if let Some(found) = ask().await {
+                return found;
+            }
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    None
+    };
+    tokio::time::timeout(DEADLINE, asking).await.ok()
 }

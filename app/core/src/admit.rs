@@ -2,7 +2,7 @@
 //! even when the actions fail: the nonce is spent, the fee burnt, the work used up.
 
 use guts_schema::work::bits_for;
-use guts_schema::{AccountId, Action, Code, Payment, Tx, events, proto};
+use guts_schema::{AccountId, Action, Code, Payment, Tx, events, price, proto};
 use guts_state::Read;
 
 use crate::fault::{Broken, Fault};
@@ -16,36 +16,6 @@ pub struct Admission {
     /// The payer's account was made, because its first transaction makes it. It stays even when
     /// the transaction fails, or its work could be used again.
     pub created: bool,
-}
-
-/// What a transaction costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Price {
-    /// Expected hashes of proof of work.
-    pub work: u64,
-    /// Smallest units.
-    pub fee: u64,
-    /// Free to a bonded validator's account.
-    pub stake: bool,
-}
-
-/// The price of these actions in a transaction of `size` bytes.
-pub fn price_of(params: &proto::Params, actions: &[Action], size: u64) -> Price {
-    let bytes = |per_byte: u64| per_byte.saturating_mul(size);
-    let mut price =
-        Price { work: bytes(params.work_per_byte), fee: bytes(params.fee_per_byte), stake: true };
-    for action in actions {
-        let number = action.kind().number();
-        match params.prices.iter().find(|price| price.kind == number) {
-            Some(kind) => {
-                price.work = price.work.saturating_add(kind.work);
-                price.fee = price.fee.saturating_add(kind.fee);
-                price.stake &= kind.stake;
-            }
-            None => price.stake = false,
-        }
-    }
-    price
 }
 
 /// Whether the nonce is the payer's next and the time not past; `next` is the nonce expected.
@@ -106,7 +76,7 @@ fn new_payer(run: &mut Run<'_>, tx: &Tx) -> Result<proto::Account, Fault> {
 /// Whether the payment is enough; how much balance it takes.
 fn check_payment(view: &dyn Read, tx: &Tx, balance: u64) -> Result<u64, Fault> {
     let params = params::get(view)?;
-    let price = price_of(&params, &tx.actions, tx.size);
+    let price = price::of(&params, tx.actions.iter().map(Action::kind), tx.size);
     match tx.payment {
         Payment::None => {
             let free =

@@ -27,7 +27,6 @@ pub mod query;
 pub mod run;
 pub mod whole;
 
-pub use admit::{Price, price_of};
 pub use app::{App, Commit, Head};
 pub use checker::{Checked, Checker, Direct};
 pub use fault::{Broken, Refusal};

@@ -2,11 +2,10 @@
 
 use guts_schema::tx::Draft;
 use guts_schema::work::{Puzzle, bits_for};
-use guts_schema::{Action, Code, Hash, events, keys, names, proto};
+use guts_schema::{Action, Code, Hash, events, keys, names, price, proto};
 use proptest::prelude::*;
 
 use super::{get, handle_owner, key_owner, newest_anchor};
-use crate::price_of;
 use crate::testing::{CHAIN, FEE, Person, World};
 
 fn transfer(from: &Person, to: &Person, amount: u64) -> Action {
@@ -29,7 +28,7 @@ fn easy() -> World {
 fn worked(world: &World, who: &Person, number: u64, anchor: &Hash, actions: &[Action]) -> Vec<u8> {
     let nonce = world.nonce(who);
     let params = crate::modules::params::get(&world.state()).unwrap();
-    let bits = bits_for(price_of(&params, actions, 0).work);
+    let bits = bits_for(price::of(&params, actions.iter().map(Action::kind), 0).work);
     let puzzle = Puzzle::new(CHAIN, &who.id, nonce, anchor);
     let solution = puzzle.search(0, 1 << 20, bits).unwrap();
     let draft = Draft::new(CHAIN, who.id, nonce, actions).work(number, *anchor, solution);

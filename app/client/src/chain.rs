@@ -22,6 +22,8 @@ use crate::state::State;
 pub const BLOCK_WAIT: Duration = Duration::from_secs(90);
 /// How often a node is asked whether something has happened.
 pub const POLL: Duration = Duration::from_millis(40);
+/// How long a read waits for a header that is on its way.
+const NEXT_WAIT: Duration = Duration::from_secs(3);
 /// Headers walked backwards at most.
 const BACKWARDS_MAX: u64 = 5_000;
 
@@ -278,7 +280,21 @@ impl Chain {
                 return Ok(state);
             }
         }
-        self.state_of(first).await
+        let newest = self.state_of(first).await?;
+        self.after_next(newest).await
+    }
+
+    /// What was just written is proved by the next header. If the application says that it holds
+    /// another state than this one, that header is on its way; it is waited for, not for long.
+    async fn after_next(&mut self, newest: State) -> Result<State, Error> {
+        let Ok(info) = self.client.abci_info().await else { return Ok(newest) };
+        let header = newest.height().saturating_add(1);
+        let is_ahead = u64::try_from(info.last_block_height).is_ok_and(|height| height >= header);
+        if !is_ahead || info.last_block_app_hash.0 == newest.app_hash() {
+            return Ok(newest);
+        }
+        let next = tokio::time::timeout(NEXT_WAIT, self.state_of(header)).await;
+        next.unwrap_or(Ok(newest))
     }
 
     /// The newest state that can be proved, but not before what block `height` left: the state of

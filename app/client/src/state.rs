@@ -66,6 +66,11 @@ impl State {
         self.time
     }
 
+    /// Root of the state, from that header.
+    pub fn app_hash(&self) -> &[u8] {
+        &self.app_hash
+    }
+
     async fn ask(&self, path: &str, data: Vec<u8>, prove: bool) -> Result<AbciQuery, Error> {
         let height = i64::try_from(self.height).map_err(|_| Error::Proof("height".into()))?;
         let query = Query { path: path.into(), data: data.into(), height, prove };

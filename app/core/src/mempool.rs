@@ -73,7 +73,8 @@ impl Waiting {
         next
     }
 
-    /// Forgets what the last blocks took or the engine dropped. Call after each commit, with the
+    /// Forgets what the last blocks took or the engine dropped. Call after each commit, once its
+    /// state is what [`Waiting::check`] is asked on, with the
     /// payers and nonces of the block's transactions.
     pub fn on_commit<'a>(&mut self, included: impl IntoIterator<Item = &'a Tx>) {
         self.commits = self.commits.saturating_add(1);

@@ -113,7 +113,7 @@ pub struct Node {
 }
 
 impl Node {
-    fn new(state: &AppState, validators: &[Person]) -> Result<Self, Broken> {
+    fn new(state: &AppState, validators: &[Person], first: u64) -> Result<Self, Broken> {
         let store = Arc::new(RwLock::new(MemoryStore::new()));
         let mut app = App::new(store.clone(), None);
         let validators = validators.iter().map(|validator| ValidatorUpdate {
@@ -127,7 +127,7 @@ impl Node {
             chain_id: CHAIN.into(),
             validators: validators.collect(),
             app_state_bytes: state.to_json().into(),
-            initial_height: 1,
+            initial_height: first as i64,
             ..Default::default()
         })?;
         Ok(Self { store, app })
@@ -207,8 +207,8 @@ impl World {
     pub fn try_genesis(count: u8, state: &AppState) -> Result<Self, Broken> {
         let validators: Vec<Person> = (1..=count).map(Person::new).collect();
         Ok(Self {
-            node: Node::new(state, &validators)?,
-            replica: Node::new(state, &validators)?,
+            node: Node::new(state, &validators, 1)?,
+            replica: Node::new(state, &validators, 1)?,
             alice: Person::new(101),
             bob: Person::new(102),
             gateway: Person::new(103),
@@ -218,6 +218,14 @@ impl World {
             extensions: vec![Vec::new(); validators.len()],
             validators,
         })
+    }
+
+    /// The same world, with `first` as the height of its first block.
+    pub fn start_at(&mut self, first: u64) {
+        let state = Self::genesis();
+        self.node = Node::new(&state, &self.validators, first).unwrap();
+        self.replica = Node::new(&state, &self.validators, first).unwrap();
+        self.height = first - 1;
     }
 
     pub fn state(&self) -> Snapshot {
@@ -240,9 +248,12 @@ impl World {
 
     /// A push through the gateway, free to it.
     pub fn push(&self, certificate: &Certificate) -> Vec<u8> {
+        self.push_at(self.nonce(&self.gateway), certificate)
+    }
+
+    pub fn push_at(&self, nonce: u64, certificate: &Certificate) -> Vec<u8> {
         let pack = Some((Hash::of(b"pack"), 100));
         let push = Action::PushRefs(Box::new(PushRefs { certificate: certificate.clone(), pack }));
-        let nonce = self.nonce(&self.gateway);
         let draft = Draft::new(CHAIN, self.gateway.id, nonce, &[push]).stake();
         draft.sign(self.gateway.id, &self.gateway.secret).encode()
     }

@@ -230,3 +230,20 @@ fn extensions_are_read_by_form_alone() {
     assert!(!App::verify_vote_extension(b"junk"));
     assert!(!App::verify_vote_extension(&[0; 3000]));
 }
+
+#[test]
+fn a_chain_may_start_at_another_height() {
+    let mut world = World::new();
+    let first = 1000;
+    world.start_at(first);
+    assert_eq!(world.state().root().unwrap().version, first - 1);
+    world.block(vec![]);
+    let root = world.state().root().unwrap();
+    assert_eq!(root.version, first - 1, "a first block without anything to do rests too");
+    world.restart();
+    assert_eq!(world.one(world.tx(&world.alice, &[transfer(&world, 1)])), None);
+    assert_eq!(world.state().root().unwrap().version, first + 1);
+    assert_eq!(world.node.app.info().unwrap().last_block_height, first as i64 + 1);
+}
+
+mod random;

@@ -1,0 +1,110 @@
+//! Anything people may send, in any order: every block is audited whole and replayed by the
+//! replica with the same result (see `testing`), whatever the transactions come to.
+
+use guts_schema::attest::Verdict;
+use guts_schema::proto::ObjectFormat;
+use guts_schema::{Action, RepoId, names};
+use proptest::prelude::*;
+
+use crate::testing::{CHAIN, Person, World};
+
+/// Something somebody does: who, what, and two numbers that the action reads as it likes.
+#[derive(Clone, Debug)]
+struct Step {
+    who: u8,
+    what: u8,
+    a: u8,
+    b: u8,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Vec<Step>>> {
+    let step =
+        (0u8..5, 0u8..9, 0u8..4, 0u8..4).prop_map(|(who, what, a, b)| Step { who, what, a, b });
+    prop::collection::vec(prop::collection::vec(step, 0..5), 1..10)
+}
+
+fn person(world: &World, index: u8) -> Person {
+    match index {
+        0 => world.alice.clone(),
+        1 => world.bob.clone(),
+        2 => world.gateway.clone(),
+        // Strangers, until they make an account.
+        more => Person::new(50 + more),
+    }
+}
+
+fn action(world: &World, who: &Person, step: &Step) -> Action {
+    let actor = who.id;
+    let handle = format!("h{}-x", step.a);
+    let salt = [step.b; 32];
+    match step.what {
+        0 => Action::CreateAccount { actor, key: who.secret.public() },
+        1 => {
+            let commitment = names::handle_commitment(CHAIN, &actor, &handle, &salt);
+            Action::CommitHandle { actor, commitment }
+        }
+        2 => Action::ClaimHandle { actor, handle, salt },
+        3 => {
+            let amount = [1, 1000, 999_000_000, u64::MAX][usize::from(step.b)];
+            Action::Transfer { actor, to: person(world, step.a).id, amount }
+        }
+        4 => Action::CreateRepo {
+            actor,
+            name: format!("r{}", step.a),
+            description: String::new(),
+            default_branch: "refs/heads/main".into(),
+            object_format: [ObjectFormat::Sha1, ObjectFormat::Sha256][usize::from(step.b % 2)],
+        },
+        _ => Action::EditRepo {
+            actor,
+            repo: RepoId::new(u64::from(step.a) + 1).unwrap(),
+            description: None,
+            default_branch: Some(format!("refs/heads/b{}", step.b)),
+            archived: Some(step.b == 3),
+        },
+    }
+}
+
+fn tx(world: &mut World, step: &Step, nonces: &mut [u64; 5]) -> Vec<u8> {
+    let who = person(world, step.who);
+    if step.what >= 6 {
+        let name = ["refs/heads/main", "refs/heads/main/x", "refs/tags/t", "refs/heads/b1"];
+        let repo = if step.what == 6 { "alice/r1" } else { "alice/hello" };
+        let update = (name[usize::from(step.a)], step.b, step.what - 5);
+        // A ref that does not move is no certificate.
+        let update = if update.1 == update.2 { (update.0, 0, update.2) } else { update };
+        let certificate = who.certificate(repo, world.time_s, &[update]);
+        let verdicts = [Verdict::Good, Verdict::GoodForced, Verdict::ObjectsBad, Verdict::Good];
+        let count = if step.a == 3 { 2 } else { 4 };
+        world.attest(certificate.id(), 0..count, verdicts[usize::from(step.b)]);
+        let nonce = nonces[2];
+        nonces[2] += 1;
+        return world.push_at(nonce, &certificate);
+    }
+    let nonce = &mut nonces[usize::from(step.who)];
+    let bytes = world.tx_at(&who, *nonce, &[action(world, &who, step)]);
+    *nonce += 1;
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_breaks_the_state(blocks in steps()) {
+        let mut world = World::new();
+        for (index, block) in blocks.iter().enumerate() {
+            let mut nonces = [0; 5];
+            for (who, nonce) in (0..).zip(&mut nonces) {
+                *nonce = world.nonce(&person(&world, who));
+            }
+            let txs = block.iter().map(|step| tx(&mut world, step, &mut nonces)).collect();
+            world.block(txs);
+            if index % 4 == 3 {
+                // Long enough for deadlines, and now and then for whole windows.
+                world.time_s += if index % 8 == 7 { 30_000 } else { 130 };
+            }
+        }
+        world.block(vec![]);
+    }
+}

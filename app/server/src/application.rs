@@ -94,6 +94,7 @@ impl Application for Machine {
     }
 
     fn extend_vote(&mut self, request: RequestExtendVote) -> Answer<ResponseExtendVote> {
+        self.shared.checker.wait_for_checks();
         let verdicts = self.shared.checker.verdicts();
         let extension = self.app.extend_vote(&request.hash, None, &verdicts).map_err(broken)?;
         Ok(ResponseExtendVote { vote_extension: extension.into() })

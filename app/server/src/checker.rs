@@ -1,11 +1,12 @@
 //! Background checks of pushes: gets the pack, checks it, remembers the verdict until the push is
-//! over. The vote extension takes from here what is there; nothing ever waits for a check.
+//! over. The vote extension takes from here what is there, after a short wait for checks that
+//! have just begun: a block more would take longer.
 //!
 //! A verdict against a push that was found before the push was ordered is not final: this node
 //! may not have had the refs it builds on yet. It is found again once the push is ordered.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use guts_git::{
@@ -26,6 +27,11 @@ const UNORDERED_MAX: usize = 256;
 
 /// How long a push that is not ordered is remembered, in seconds of header time.
 const UNORDERED_S: u64 = 900;
+
+/// How long one vote waits for checks under way, and how many votes wait for the same check. A
+/// check takes some tens of milliseconds; one that takes longer is not waited for.
+const VOTE_WAIT: Duration = Duration::from_millis(100);
+const VOTES_WAITING: u8 = 2;
 
 /// First and longest pause before asking for a pack again that no gateway has, or after a failure
 /// of this node.
@@ -74,6 +80,8 @@ struct Entry {
     /// Header time at which it was learned of.
     since_s: u64,
     pack: Option<PackHash>,
+    /// Votes that may still wait for the verdict.
+    votes_waiting: u8,
 }
 
 /// The checks of this node. Cheap to clone.
@@ -89,6 +97,8 @@ struct Inner {
     verifier: Verifier,
     gateways: Vec<String>,
     entries: Mutex<BTreeMap<PushId, Entry>>,
+    /// Told of every verdict.
+    settled: Condvar,
     permits: Semaphore,
     runtime: tokio::runtime::Handle,
 }
@@ -107,8 +117,17 @@ impl Checker {
         let verifier = Verifier::new(repositories.clone(), packs.clone());
         let permits = Semaphore::new(CHECKS_AT_ONCE);
         let entries = Mutex::default();
-        let inner =
-            Inner { chain, served, exchange, verifier, gateways, entries, permits, runtime };
+        let inner = Inner {
+            chain,
+            served,
+            exchange,
+            verifier,
+            gateways,
+            entries,
+            settled: Condvar::new(),
+            permits,
+            runtime,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -136,13 +155,26 @@ impl Checker {
                 None if !is_ordered && unordered >= UNORDERED_MAX => return,
                 None => {
                     let pack = subject.pack.map(|pack| pack.hash);
-                    let entry = Entry { verdict: None, is_ordered, since_s, pack };
+                    let votes_waiting = VOTES_WAITING;
+                    let entry = Entry { verdict: None, is_ordered, since_s, pack, votes_waiting };
                     entries.insert(subject.id, entry);
                 }
             }
         }
         let checker = self.clone();
         self.inner.runtime.spawn(async move { checker.check(subject).await });
+    }
+
+    /// Waits a moment for checks that have just begun. Blocks the thread.
+    pub fn wait_for_checks(&self) {
+        let is_awaited = |entry: &Entry| entry.verdict.is_none() && entry.votes_waiting > 0;
+        let waited = self.inner.settled.wait_timeout_while(self.entries(), VOTE_WAIT, |entries| {
+            entries.values().any(is_awaited)
+        });
+        let (mut entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        for entry in entries.values_mut().filter(|entry| is_awaited(entry)) {
+            entry.votes_waiting = entry.votes_waiting.saturating_sub(1);
+        }
     }
 
     /// What was found about pushes that are not over, for the vote extension.
@@ -203,6 +235,7 @@ impl Checker {
             return false;
         }
         entry.verdict = Some(verdict);
+        self.inner.settled.notify_all();
         true
     }
 

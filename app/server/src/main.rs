@@ -73,8 +73,6 @@ fn init(home: &std::path::Path) -> Done {
 }
 
 fn run(home: &std::path::Path, print_config: bool) -> Done {
-    // git children run elsewhere and must find their hooks.
-    let home = &std::path::absolute(home)?;
     let config = Config::load(home, |name| std::env::var(name).ok())?;
     if print_config {
         print!("{}", config.to_toml());

@@ -22,6 +22,8 @@ pub struct Contents {
     pub responses: BTreeMap<Height, Arc<ResponseFinalizeBlock>>,
     /// Evidence that waits for a block.
     pub evidence: BTreeMap<[u8; 32], Arc<Evidence>>,
+    /// Evidence that is in a block, with the height of the misbehaviour.
+    pub evidence_done: BTreeMap<[u8; 32], Height>,
     /// The last intent to sign.
     pub last_sign: Option<SignPosition>,
 }
@@ -45,8 +47,11 @@ impl Contents {
                     self.evidence.insert(hash, Arc::clone(evidence));
                 }
             }
-            Record::EvidenceDone { hash, .. } => {
+            Record::EvidenceDone { hash, height, committed } => {
                 self.evidence.remove(hash);
+                if *committed {
+                    self.evidence_done.insert(*hash, *height);
+                }
             }
         }
     }

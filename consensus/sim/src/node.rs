@@ -94,7 +94,8 @@ impl Node {
             evidence: contents.evidence.values().map(|one| one.as_ref().clone()).collect(),
         };
         let engine = Engine::new(config, boot).map_err(|error| error.to_string())?;
-        self.engine = Some(engine);
+        let done = contents.evidence_done.iter().map(|(hash, height)| (*hash, *height));
+        self.engine = Some(engine.with_evidence_done(done.collect()));
         self.life += 1;
         let store = Arc::clone(&self.store);
         self.app.get_or_insert_with(|| App::new(store)).connect();

@@ -30,27 +30,29 @@ pub struct Sent {
 
 struct Shared {
     plan: Arc<Plan>,
-    next: AtomicUsize,
+    /// The next request of each lane.
+    next: Vec<AtomicUsize>,
     begun: Instant,
     sent: AtomicU64,
     refused: AtomicU64,
 }
 
-/// Sends everything, each request to the next node that has a free connection.
+/// Sends everything, each request to the next node of its lane that has a free connection.
 pub async fn send(plan: Arc<Plan>, nodes: Vec<String>, begun: Instant) -> Result<Sent, Failure> {
     let total = plan.total;
     let shared = Arc::new(Shared {
+        next: (0..plan.lanes).map(|_| AtomicUsize::new(0)).collect(),
         plan,
-        next: AtomicUsize::new(0),
         begun,
         sent: AtomicU64::new(0),
         refused: AtomicU64::new(0),
     });
     let mut workers = Vec::new();
     for _ in 0..CONNECTIONS_PER_NODE {
-        for node in &nodes {
+        for (at, node) in nodes.iter().enumerate() {
             let connection = Connection::open(node).await?;
-            workers.push(tokio::spawn(work(Arc::clone(&shared), connection)));
+            let lane = at % shared.next.len();
+            workers.push(tokio::spawn(work(Arc::clone(&shared), connection, lane)));
         }
     }
     for worker in workers {
@@ -61,11 +63,12 @@ pub async fn send(plan: Arc<Plan>, nodes: Vec<String>, begun: Instant) -> Result
     Ok(Sent { sent, accepted: sent - refused, refused, unsent: total - sent })
 }
 
-async fn work(shared: Arc<Shared>, mut connection: Connection) -> Result<(), Failure> {
+async fn work(shared: Arc<Shared>, mut connection: Connection, lane: usize) -> Result<(), Failure> {
     let plan = &shared.plan;
     let end = plan.due(plan.total - 1) + LATE_MAX;
     loop {
-        let request = shared.next.fetch_add(1, Ordering::Relaxed);
+        let turn = shared.next[lane].fetch_add(1, Ordering::Relaxed);
+        let request = turn * plan.lanes + lane;
         let Some(body) = plan.bodies.get(request) else { return Ok(()) };
         let first = request as u64 * plan.batch;
         let due = plan.due(first);

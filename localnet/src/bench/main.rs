@@ -7,15 +7,19 @@
 //! One JSON object goes to standard output; progress goes to standard error.
 //!
 //! - [`machine`]: what this machine can do when idle, to make runs comparable.
-//! - [`work`]: the transactions of each kind, made before the clock starts.
+//! - [`work`]: the transactions of the kvstore, made before the clock starts; [`guts`]: of Guts.
+//! - [`push`]: pushes with stock git, beside [`plain`] git.
 //! - [`load`]: sends them when they are due.
 //! - [`watch`]: reads blocks and notes when each transaction became readable.
 //! - [`usage`]: CPU and memory of the processes, from `/proc`.
 //! - [`report`]: the figures.
 
+mod guts;
 mod http;
 mod load;
 mod machine;
+mod plain;
+mod push;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -29,15 +33,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
+use guts_localnet::app_state;
 use guts_localnet::network::{Half, Network};
 
 use crate::usage::Process;
+use crate::work::Plan;
 
 /// What is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
+    /// Transfers between accounts that the genesis of a local network funds; needs --home.
+    Guts,
     /// `key=value` transactions of the kvstore application.
     Kvstore,
+    /// Pushes of one commit with stock git to the gateways of a local network, and to plain
+    /// `git http-backend` beside them; needs --home.
+    Push,
 }
 
 /// Open-loop load on a network, with latency, CPU and memory as one JSON object.
@@ -45,7 +56,7 @@ enum Kind {
 #[command(version)]
 struct Options {
     /// What to send.
-    #[arg(long, value_enum, default_value = "kvstore")]
+    #[arg(long, value_enum, default_value = "guts")]
     kind: Kind,
     /// RPC addresses, separated by commas [default: those of the network in --home].
     #[arg(long, value_delimiter = ',', value_name = "URL")]
@@ -56,18 +67,24 @@ struct Options {
     /// Processes to account for, as NAME=PID, besides those of --home.
     #[arg(long = "pid", value_delimiter = ',', value_name = "NAME=PID")]
     pids: Vec<String>,
-    /// Transactions a second.
-    #[arg(long, default_value_t = 1000)]
-    rate: u64,
+    /// Transactions or pushes a second [default: 1000, of pushes 1].
+    #[arg(long)]
+    rate: Option<u64>,
     /// Transactions a request: 1 sends broadcast_tx_sync, more send a batch of broadcast_tx_async.
     #[arg(long, default_value_t = 1)]
     batch: u64,
     /// How long to send.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
-    /// Bytes a transaction.
+    /// Bytes a kvstore transaction; others are as long as they are.
     #[arg(long, default_value_t = 256)]
     size: usize,
+}
+
+impl Options {
+    fn rate(&self) -> u64 {
+        self.rate.unwrap_or(if self.kind == Kind::Push { 1 } else { 1000 })
+    }
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -102,39 +119,118 @@ async fn run(options: Options) -> Result<String, Failure> {
     let processes = processes(&options, network.as_ref())?;
     eprintln!("• measuring this machine at rest");
     let machine = machine::measure(options.home.as_deref())?;
-    let total = options.rate * options.seconds;
-    eprintln!("• making {total} transactions of {} bytes", options.size);
-    let plan = Arc::new(work::kvstore(total, options.size, options.batch, options.rate)?);
-    let mut watcher = watch::Watcher::at_tip(&targets[0]).await?;
-
-    eprintln!(
-        "• sending {} tx/s for {} s to {}",
-        options.rate,
-        options.seconds,
-        targets.join(", ")
-    );
-    let before = usage::sample(&processes);
-    let begun = Instant::now();
-    let sending = tokio::spawn(load::send(Arc::clone(&plan), targets, begun));
-    let end = begun + Duration::from_secs(options.seconds);
-    let mut seen = report::Seen::new(total);
-    watcher.follow(end, begun, &plan, &mut seen).await?;
-    let sent = sending.await??;
-    let mut drained = end;
-    while seen.committed() < sent.accepted && Instant::now() < end + DRAIN_PATIENCE {
-        drained += Duration::from_millis(200);
-        watcher.follow(drained, begun, &plan, &mut seen).await?;
+    let run = Run { options, network, targets, processes, machine };
+    match run.options.kind {
+        Kind::Push => run.pushes().await,
+        Kind::Guts | Kind::Kvstore => run.transactions().await,
     }
-    let after = usage::sample(&processes);
-    eprintln!("✓ {} of {} transactions committed", seen.committed(), total);
-    Ok(report::report(&options, &machine, &sent, &seen, &usage::difference(&before, &after)))
+}
+
+/// What a run is made of.
+struct Run {
+    options: Options,
+    network: Option<Network>,
+    targets: Vec<String>,
+    processes: Vec<Process>,
+    machine: machine::Machine,
+}
+
+impl Run {
+    async fn plan(&self) -> Result<Plan, Failure> {
+        let (options, rate) = (&self.options, self.options.rate());
+        let total = rate * options.seconds;
+        eprintln!("• making {total} transactions");
+        if options.kind == Kind::Kvstore {
+            return work::kvstore(total, options.size, options.batch, rate);
+        }
+        let network = self.network.as_ref().ok_or("--kind guts needs --home of a network")?;
+        let chain = funded(network, &self.targets[0]).await?;
+        guts::plan(chain, total, options.batch, rate, self.targets.len())
+    }
+
+    async fn transactions(self) -> Result<String, Failure> {
+        let plan = Arc::new(self.plan().await?);
+        let (rate, seconds) = (self.options.rate(), self.options.seconds);
+        let mut watcher = watch::Watcher::at_tip(&self.targets[0]).await?;
+        eprintln!("• sending {rate} tx/s for {seconds} s to {}", self.targets.join(", "));
+        let before = usage::sample(&self.processes);
+        let begun = Instant::now();
+        let sending = tokio::spawn(load::send(Arc::clone(&plan), self.targets.clone(), begun));
+        let end = begun + Duration::from_secs(seconds);
+        let mut seen = report::Seen::new(plan.total);
+        watcher.follow(end, begun, &plan, &mut seen).await?;
+        let sent = sending.await??;
+        let mut drained = end;
+        while seen.committed() < sent.accepted && Instant::now() < end + DRAIN_PATIENCE {
+            drained += Duration::from_millis(200);
+            watcher.follow(drained, begun, &plan, &mut seen).await?;
+        }
+        let usage = usage::difference(&before, &usage::sample(&self.processes));
+        eprintln!("✓ {} of {} transactions committed", seen.committed(), plan.total);
+        Ok(self.report(plan.size, &sent, &seen, &usage, None))
+    }
+
+    async fn pushes(self) -> Result<String, Failure> {
+        let network = self.network.as_ref().ok_or("--kind push needs --home of a network")?;
+        if !network.is_guts() {
+            return Err("--kind push needs a network of guts-app, which has gateways".into());
+        }
+        let (rate, seconds) = (self.options.rate(), self.options.seconds);
+        let total = rate * seconds;
+        let setting = push::prepare(network).await?;
+        // Nothing is recognised in the blocks: they are followed for their interval.
+        let plan = Plan::of(&[], 1, rate, 1);
+        let mut watcher = watch::Watcher::at_tip(&self.targets[0]).await?;
+        eprintln!("• {rate} pushes/s for {seconds} s, each to plain git as well");
+        let before = usage::sample(&self.processes);
+        let begun = Instant::now();
+        let end = begun + Duration::from_secs(seconds);
+        let mut seen = report::Seen::new(total);
+        let (followed, pushed) = tokio::join!(
+            watcher.follow(end, begun, &plan, &mut seen),
+            setting.send(total, rate, begun)
+        );
+        followed?;
+        let mut pushed = pushed?;
+        let usage = usage::difference(&before, &usage::sample(&self.processes));
+        for (at, latency) in &pushed.done {
+            seen.commit(*at, *latency);
+        }
+        let sent = load::Sent {
+            sent: total,
+            accepted: seen.committed(),
+            refused: pushed.refused,
+            unsent: 0,
+        };
+        eprintln!("✓ {} of {total} pushes committed", seen.committed());
+        Ok(self.report(0, &sent, &seen, &usage, Some(pushed.comparison())))
+    }
+
+    fn report(
+        &self,
+        size: usize,
+        sent: &load::Sent,
+        seen: &report::Seen,
+        usage: &[usage::Usage],
+        push: Option<push::Comparison>,
+    ) -> String {
+        report::Report::new(&self.options, sent, seen, usage)
+            .with(size, &self.machine, push)
+            .print()
+    }
+}
+
+async fn funded(network: &Network, node: &str) -> Result<guts::Chain, Failure> {
+    let seed = hex::decode(&network.seed)?;
+    let keys = (0..app_state::LOAD_ACCOUNTS).map(|index| app_state::load_key(&seed, index));
+    guts::Chain::ask(node, &network.chain_id, keys.collect()).await
 }
 
 fn check(options: &Options) -> Result<(), Failure> {
-    if options.rate == 0 || options.seconds == 0 || options.batch == 0 {
+    if options.rate() == 0 || options.seconds == 0 || options.batch == 0 {
         return Err("--rate, --seconds and --batch must be at least 1".into());
     }
-    match options.rate.checked_mul(options.seconds) {
+    match options.rate().checked_mul(options.seconds) {
         Some(total) if total <= TXS_MAX => Ok(()),
         _ => Err(format!("more than {TXS_MAX} transactions: lower --rate or --seconds").into()),
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::Options;
 use crate::load::Sent;
 use crate::machine::Machine;
+use crate::push::Comparison;
 use crate::usage::Usage;
 
 /// What became readable, and when.
@@ -31,7 +32,7 @@ impl Seen {
     /// A transaction became readable, this long after it was due.
     pub fn commit(&mut self, at: Duration, latency: Duration) {
         self.latencies_us.push(latency.as_micros() as u64);
-        self.last = at;
+        self.last = self.last.max(at);
     }
 
     /// Transactions seen so far.
@@ -53,8 +54,9 @@ struct Latency {
     max: f64,
 }
 
+/// The figures of a run.
 #[derive(Serialize)]
-struct Report<'a> {
+pub struct Report<'a> {
     kind: String,
     rate: u64,
     batch: u64,
@@ -70,52 +72,63 @@ struct Report<'a> {
     engine_cpu_us_per_tx: f64,
     latency_ms: Latency,
     block_interval_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push: Option<Comparison>,
     processes: &'a [Usage],
-    machine: &'a Machine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine: Option<&'a Machine>,
 }
 
-/// One JSON object.
-pub fn report(
-    options: &Options,
-    machine: &Machine,
-    sent: &Sent,
-    seen: &Seen,
-    usage: &[Usage],
-) -> String {
-    let mut sorted = seen.latencies_us.clone();
-    sorted.sort_unstable();
-    let committed = seen.committed() as f64;
-    let cpu = |wanted: &dyn Fn(&str) -> bool| -> f64 {
-        usage.iter().filter(|process| wanted(&process.name)).map(|process| process.cpu_s).sum()
-    };
-    let nodes = cpu(&|name| name != "bench");
-    let engines = cpu(&|name| name.starts_with("engine"));
-    let span = seen.span(options.seconds);
-    let report = Report {
-        kind: format!("{:?}", options.kind).to_lowercase(),
-        rate: options.rate,
-        batch: options.batch,
-        size: options.size,
-        seconds: options.seconds,
-        sent: sent.sent,
-        refused: sent.refused,
-        unsent: sent.unsent,
-        committed: seen.committed(),
-        tx_per_s: round(committed / span),
-        tx_per_cpu_s: round(ratio(committed, nodes)),
-        cpu_us_per_tx: round(ratio(nodes * 1e6, committed)),
-        engine_cpu_us_per_tx: round(ratio(engines * 1e6, committed)),
-        latency_ms: Latency {
-            p50: percentile(&sorted, 50),
-            p90: percentile(&sorted, 90),
-            p99: percentile(&sorted, 99),
-            max: percentile(&sorted, 100),
-        },
-        block_interval_ms: block_interval_ms(&seen.blocks),
-        processes: usage,
-        machine,
-    };
-    serde_json::to_string_pretty(&report).expect("plain data encodes")
+impl<'a> Report<'a> {
+    /// What was sent, what was seen of it, and what it cost.
+    pub fn new(options: &Options, sent: &Sent, seen: &Seen, usage: &'a [Usage]) -> Self {
+        let mut sorted = seen.latencies_us.clone();
+        sorted.sort_unstable();
+        let committed = seen.committed() as f64;
+        let cpu = |wanted: &dyn Fn(&str) -> bool| -> f64 {
+            usage.iter().filter(|process| wanted(&process.name)).map(|process| process.cpu_s).sum()
+        };
+        let nodes = cpu(&|name| name != "bench");
+        let engines = cpu(&|name| name.starts_with("engine"));
+        Report {
+            kind: format!("{:?}", options.kind).to_lowercase(),
+            rate: options.rate(),
+            batch: options.batch,
+            size: 0,
+            seconds: options.seconds,
+            sent: sent.sent,
+            refused: sent.refused,
+            unsent: sent.unsent,
+            committed: seen.committed(),
+            tx_per_s: round(committed / seen.span(options.seconds)),
+            tx_per_cpu_s: round(ratio(committed, nodes)),
+            cpu_us_per_tx: round(ratio(nodes * 1e6, committed)),
+            engine_cpu_us_per_tx: round(ratio(engines * 1e6, committed)),
+            latency_ms: Latency {
+                p50: percentile(&sorted, 50),
+                p90: percentile(&sorted, 90),
+                p99: percentile(&sorted, 99),
+                max: percentile(&sorted, 100),
+            },
+            block_interval_ms: block_interval_ms(&seen.blocks),
+            push: None,
+            processes: usage,
+            machine: None,
+        }
+    }
+
+    /// The bytes of a transaction, the scale of the machine, and pushes beside plain ones.
+    pub fn with(mut self, size: usize, machine: &'a Machine, push: Option<Comparison>) -> Self {
+        self.size = size;
+        self.machine = Some(machine);
+        self.push = push;
+        self
+    }
+
+    /// One JSON object.
+    pub fn print(&self) -> String {
+        serde_json::to_string_pretty(self).expect("plain data encodes")
+    }
 }
 
 fn ratio(part: f64, whole: f64) -> f64 {

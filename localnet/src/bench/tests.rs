@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use guts_localnet::app_state;
+use guts_schema::{AccountId, ChainRules, validate};
+
 use crate::http::Connection;
-use crate::{load, report, work};
+use crate::{guts, load, plain, push, report, work};
 
 #[test]
 fn transactions_are_due_at_the_rate_and_recognised() {
@@ -22,6 +25,33 @@ fn transactions_are_due_at_the_rate_and_recognised() {
     assert_eq!(plan.index(&tx), Some(24));
     assert_eq!(plan.index(b"somebody=else"), None);
     assert!(work::kvstore(1, 10, 1, 1).is_err(), "too small for a number");
+}
+
+#[test]
+fn an_account_sends_to_one_node_and_counts_its_nonces_up() {
+    let keys: Vec<_> = (0..5).map(|index| app_state::load_key(&[7; 32], index)).collect();
+    let accounts: Vec<_> = keys.iter().map(|key| AccountId::of_key(&key.public())).collect();
+    let chain = guts::Chain { id: "chain".into(), keys, nonces: vec![3; 5], fee: 10 };
+    let plan = guts::plan(chain, 20, 2, 100, 2).expect("a plan");
+    assert_eq!((plan.bodies.len(), plan.lanes), (10, 2));
+    let rules = ChainRules::new("chain");
+    let mut next = vec![3; 5];
+    for (request, body) in plan.bodies.iter().enumerate() {
+        let body: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+        for (at, call) in body.as_array().expect("a batch").iter().enumerate() {
+            let tx = call["params"]["tx"].as_str().expect("a transaction");
+            let tx = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, tx);
+            let tx = tx.expect("base64");
+            assert_eq!(plan.index(&tx), Some((request * 2 + at) as u64));
+            let tx = validate(&tx, &rules).expect("well formed and signed").into_inner();
+            let from = accounts.iter().position(|id| *id == tx.payer).expect("funded");
+            assert_eq!(from % 2, request % 2, "the node of the account");
+            assert_eq!(tx.nonce, next[from]);
+            next[from] += 1;
+        }
+    }
+    assert_eq!(next, [8, 8, 8, 8, 3], "the last has no partner on the other node");
+    assert_eq!(plan.index(b"somebody's"), None);
 }
 
 #[test]
@@ -67,4 +97,32 @@ async fn answers_come_whole_or_in_chunks() {
         assert_eq!(connection.get("/x").await.expect("an answer"), b"hello");
     }
     server.await.expect("the server ends");
+}
+
+#[test]
+fn answers_of_cgi_programs_are_read() {
+    let output = b"Status: 403 Forbidden\r\nContent-Type: text/plain\r\n\r\nno\r\n\r\n";
+    let answer = plain::answer(output).expect("an answer");
+    assert_eq!(answer.status(), 403);
+    assert_eq!(answer.headers()["content-type"], "text/plain");
+    assert_eq!(plain::answer(b"\r\n\r\nx").expect("an answer").status(), 200);
+    assert!(plain::answer(b"Status: 200 OK\r\n").is_err());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn plain_git_takes_pushes_over_http() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let bare = dir.path().join("served/x.git");
+    plain::repository(&bare).await.expect("made");
+    let plain = plain::Plain::serve(dir.path().join("served")).await.expect("served");
+    let work = dir.path().join("work");
+    std::fs::create_dir_all(&work).expect("made");
+    for args in [
+        &["init", "-q", "-b", "main"][..],
+        &["commit", "-q", "--allow-empty", "-m", "one"],
+        &["push", "-q", &format!("{}/x.git", plain.url), "main"],
+    ] {
+        push::git(args, &work).await.expect("done");
+    }
+    push::git(&["rev-parse", "--verify", "-q", "refs/heads/main"], &bare).await.expect("pushed");
 }

@@ -1,9 +1,11 @@
 //! The requests of a run, made before the clock starts so that making them costs the run nothing.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rand::{RngExt as _, rngs::StdRng};
+use sha2::{Digest as _, Sha256};
 
 use crate::Failure;
 
@@ -22,9 +24,22 @@ pub struct Plan {
     pub batch: u64,
     /// All transactions.
     pub total: u64,
+    /// Bytes of a transaction.
+    pub size: usize,
+    /// 1 when any node may get any request. Otherwise the number of nodes, and request `i` is for
+    /// node `i % lanes`, so that what one account sends goes one way and arrives in order.
+    pub lanes: usize,
     /// Transactions a second.
     rate: u64,
-    run: String,
+    ours: Ours,
+}
+
+/// How a committed transaction is recognised.
+enum Ours {
+    /// By the run's number that it begins with, and its own number after that.
+    Prefix(String),
+    /// By its SHA-256.
+    Hashes(HashMap<[u8; 32], u64>),
 }
 
 impl Plan {
@@ -37,9 +52,29 @@ impl Plan {
 
     /// Which of ours this committed transaction is, if it is one.
     pub fn index(&self, tx: &[u8]) -> Option<u64> {
-        let rest = tx.strip_prefix(self.run.as_bytes())?;
-        let digits = std::str::from_utf8(rest.get(..INDEX_DIGITS)?).ok()?;
-        u64::from_str_radix(digits, 16).ok().filter(|index| *index < self.total)
+        match &self.ours {
+            Ours::Prefix(run) => {
+                let rest = tx.strip_prefix(run.as_bytes())?;
+                let digits = std::str::from_utf8(rest.get(..INDEX_DIGITS)?).ok()?;
+                u64::from_str_radix(digits, 16).ok().filter(|index| *index < self.total)
+            }
+            Ours::Hashes(hashes) => hashes.get(&<[u8; 32]>::from(Sha256::digest(tx))).copied(),
+        }
+    }
+
+    /// A plan of transactions made elsewhere, recognised by their hashes.
+    pub fn of(txs: &[Vec<u8>], batch: u64, rate: u64, lanes: usize) -> Plan {
+        let hashes = (0u64..).zip(txs).map(|(at, tx)| (Sha256::digest(tx).into(), at));
+        let texts: Vec<String> = txs.iter().map(|tx| STANDARD.encode(tx)).collect();
+        Plan {
+            bodies: texts.chunks(batch as usize).map(body).collect(),
+            batch,
+            total: txs.len() as u64,
+            size: txs.first().map_or(0, Vec::len),
+            lanes,
+            rate,
+            ours: Ours::Hashes(hashes.collect()),
+        }
     }
 }
 
@@ -57,7 +92,7 @@ pub fn kvstore(total: u64, size: usize, batch: u64, rate: u64) -> Result<Plan, F
     };
     let txs: Vec<String> = (0..total).map(tx).collect();
     let bodies = txs.chunks(batch as usize).map(body).collect();
-    Ok(Plan { bodies, batch, total, rate, run })
+    Ok(Plan { bodies, batch, total, size, lanes: 1, rate, ours: Ours::Prefix(run) })
 }
 
 fn body(txs: &[String]) -> Vec<u8> {

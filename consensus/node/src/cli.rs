@@ -173,8 +173,10 @@ fn run_node(args: RunArgs) -> Result<(), CliError> {
 }
 
 fn log_to_stderr(config: &Config) -> Result<(), CliError> {
-    let filter = EnvFilter::try_new(&config.log_level)
-        .map_err(|e| CliError::Refused(format!("log_level: {e}")))?;
+    // The transport's own lines say nothing that ours do not.
+    let levels = format!("libp2p_swarm=warn,{}", config.log_level);
+    let filter =
+        EnvFilter::try_new(&levels).map_err(|e| CliError::Refused(format!("log_level: {e}")))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     // Set once in a process; a second time only in tests.

@@ -52,10 +52,27 @@ pub fn parse_address(text: &str) -> Result<Multiaddr, AddressError> {
         Ok(IpAddr::V4(ip)) => address.push(Protocol::Ip4(ip)),
         Ok(IpAddr::V6(ip)) => address.push(Protocol::Ip6(ip)),
         Err(_) if host == "localhost" => address.push(Protocol::Ip4([127, 0, 0, 1].into())),
+        Err(_) if is_name(host) => address.push(Protocol::Dns(host.to_owned().into())),
         Err(_) => return Err(wrong()),
     }
     address.push(Protocol::Tcp(port));
     Ok(address)
+}
+
+fn is_name(host: &str) -> bool {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    !host.is_empty() && host.len() <= 253 && host.chars().all(is_good)
+}
+
+/// Looks a host name up; an address without one comes back as it is.
+pub(super) async fn resolve(address: Multiaddr) -> std::io::Result<Vec<Multiaddr>> {
+    let mut parts = address.iter();
+    let (Some(Protocol::Dns(name)), Some(Protocol::Tcp(port))) = (parts.next(), parts.next())
+    else {
+        return Ok(vec![address]);
+    };
+    let found = tokio::net::lookup_host((name.as_ref(), port)).await?;
+    Ok(found.map(|at| Multiaddr::empty().with(at.ip().into()).with(Protocol::Tcp(port))).collect())
 }
 
 /// Reads a comma-separated list of peers; empty text is no peer.

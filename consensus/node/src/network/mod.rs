@@ -109,7 +109,16 @@ pub struct Connected {
 }
 
 enum Command {
-    Ban { peer: PeerId, reason: String, time: Duration },
+    Ban {
+        peer: PeerId,
+        reason: String,
+        time: Duration,
+    },
+    /// A name was looked up: no address when it could not be.
+    Dial {
+        peer: PeerId,
+        addresses: Vec<libp2p::Multiaddr>,
+    },
     Shutdown,
 }
 
@@ -137,7 +146,8 @@ impl Network {
         let channels = settings.channels.clone();
         let shared = Arc::new(Shared::new(local, ours, channels, inbox));
         let (commands, receiver) = mpsc::unbounded_channel();
-        let listening = task::start(key, settings, shared.clone(), receiver).await?;
+        let listening =
+            task::start(key, settings, shared.clone(), (commands.clone(), receiver)).await?;
         Ok(Network { shared, commands, listening })
     }
 

@@ -1,7 +1,7 @@
 //! The task that owns the swarm: listens, dials, closes, and says in the log what happens.
 
 use super::behaviour::{Behaviour, BehaviourEvent, Ending, Streams, address_text};
-use super::dial::{Schedule, parse_address};
+use super::dial::{Schedule, parse_address, resolve};
 use super::shared::Shared;
 use super::{Command, Settings, StartError};
 use futures::StreamExt;
@@ -9,10 +9,10 @@ use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, SwarmEvent};
-use libp2p::{PeerId, Swarm, identify, noise, ping, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, Swarm, identify, noise, ping, tcp, yamux};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// Streams of one connection: two hellos, identify, ping, and each channel both ways.
 const STREAMS_MAX: usize = 64;
@@ -24,7 +24,7 @@ pub(super) async fn start(
     key: Keypair,
     settings: Settings,
     shared: Arc<Shared>,
-    commands: UnboundedReceiver<Command>,
+    (to_self, commands): (UnboundedSender<Command>, UnboundedReceiver<Command>),
 ) -> Result<String, StartError> {
     let address = parse_address(&settings.listen)?;
     let mut swarm = swarm(key, &settings, shared.clone())?;
@@ -43,7 +43,7 @@ pub(super) async fn start(
     }
     let persistent = settings.persistent.into_iter().filter(|p| p.peer != shared.local).collect();
     let schedule = Schedule::new(persistent, Instant::now());
-    tokio::spawn(Task { swarm, shared, schedule }.run(commands));
+    tokio::spawn(Task { swarm, shared, schedule, to_self }.run(commands));
     Ok(listening)
 }
 
@@ -86,6 +86,7 @@ struct Task {
     swarm: Swarm<Behaviour>,
     shared: Arc<Shared>,
     schedule: Schedule,
+    to_self: UnboundedSender<Command>,
 }
 
 impl Task {
@@ -102,6 +103,7 @@ impl Task {
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
                 command = commands.recv() => match command {
                     Some(Command::Ban { peer, reason, time }) => self.on_ban(peer, &reason, time),
+                    Some(Command::Dial { peer, addresses }) => self.dial_at(peer, addresses),
                     Some(Command::Shutdown) | None => return self.close().await,
                 },
                 () = timer => self.dial(),
@@ -114,17 +116,30 @@ impl Task {
         self.swarm.behaviour_mut().streams.ban(peer, time);
     }
 
+    /// Looks up the names of peers that are due; they are dialled when that is done.
     fn dial(&mut self) {
         for to in self.schedule.due(Instant::now()) {
-            let opts = DialOpts::peer_id(to.peer)
-                .condition(PeerCondition::DisconnectedAndNotDialing)
-                .addresses(vec![to.address])
-                .build();
-            match self.swarm.dial(opts) {
-                // The connection that exists already tells when it ends.
-                Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
-                Err(error) => self.on_dial_error(to.peer, &error),
-            }
+            let to_self = self.to_self.clone();
+            tokio::spawn(async move {
+                let addresses = resolve(to.address.clone()).await.unwrap_or_else(|error| {
+                    tracing::warn!(address = %to.address, %error, "cannot look up a peer");
+                    Vec::new()
+                });
+                // Fails only when the network is ending.
+                let _ = to_self.send(Command::Dial { peer: to.peer, addresses });
+            });
+        }
+    }
+
+    fn dial_at(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        let opts = DialOpts::peer_id(peer)
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .addresses(addresses)
+            .build();
+        match self.swarm.dial(opts) {
+            // The connection that exists already tells when it ends.
+            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
+            Err(error) => self.on_dial_error(peer, &error),
         }
     }
 

@@ -263,6 +263,9 @@ fn addresses_are_read_and_refused_with_their_text() {
     let peers = parse_peers(&format!("{id}@127.0.0.1:26656, {id}@[::1]:7")).unwrap();
     assert_eq!(peers[1].address.to_string(), "/ip6/::1/tcp/7");
     assert_eq!(parse_peers("").unwrap(), []);
+    let named = parse_peers(&format!("{id}@seed.example.org:9")).unwrap();
+    assert_eq!(named[0].address.to_string(), "/dns/seed.example.org/tcp/9");
+    assert!(parse_address("a b:9").is_err());
     for (text, says) in [
         ("127.0.0.1:26656", "is not PEERID@HOST:PORT"),
         ("nonsense@127.0.0.1:26656", "is not a libp2p peer id"),

@@ -1,8 +1,15 @@
-//! Timers: one setting each, earliest first.
+//! Timers: one setting each, earliest first. Records: in order, and log files that end.
 
+use super::disk::Disk;
 use super::timers::Timers;
-use guts_consensus::io::TimerId;
-use guts_genesis::{Height, Round};
+use crate::store::{Memory, Store};
+use crate::wal::Log;
+use guts_consensus::io::{Record, TimerId};
+use guts_consensus::types::State;
+use guts_consensus::wal::Entry;
+use guts_genesis::{ChainId, Height, Manifest, Round, Time};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn ms(n: u64) -> Duration {
@@ -22,4 +29,53 @@ fn a_timer_set_again_counts_once() {
     assert_eq!(timers.pop(ms(40)), Some(propose));
     assert_eq!(timers.pop(ms(40)), None);
     assert_eq!(timers.next(), None);
+}
+
+const MEMORY: Memory = Memory { cache_bytes: 1 << 20, memtable_bytes: 4 << 20 };
+
+fn disk(dir: &Path, segment_bytes: u64) -> (Disk, Arc<Store>) {
+    let store = Arc::new(Store::open(&dir.join("store"), MEMORY).unwrap());
+    let (log, _) = Log::open(&dir.join("wal")).unwrap();
+    (Disk::new(log, store.clone(), segment_bytes), store)
+}
+
+fn end(height: u64) -> Record {
+    Record::Wal(Entry::EndHeight(Height(height)))
+}
+
+fn state() -> State {
+    let time = Time::new(1_700_000_000, 0).unwrap();
+    let manifest = Manifest::local(ChainId::new("x").unwrap(), time, b"disk", 1);
+    State::from_genesis(&manifest.genesis().unwrap()).unwrap()
+}
+
+#[test]
+fn both_files_have_what_was_taken_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    for sync in [false, true] {
+        let (mut disk, store) = disk(dir.path(), u64::MAX);
+        let records = [end(1), Record::State(Arc::new(state())), end(2)];
+        records.iter().for_each(|record| disk.take(record).unwrap());
+        disk.commit(sync).unwrap();
+        assert_eq!(store.state().unwrap(), Some(state()));
+        drop((disk, store));
+        let (_, found) = Log::open(&dir.path().join("wal")).unwrap();
+        let ends = [Entry::EndHeight(Height(1)), Entry::EndHeight(Height(2))];
+        assert!(found.entries.ends_with(&ends));
+    }
+}
+
+#[test]
+fn a_log_file_ends_only_after_a_height() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut disk, _store) = disk(dir.path(), 1);
+    assert!(!disk.wants_rotation());
+    disk.take(&end(1)).unwrap();
+    disk.commit(true).unwrap();
+    assert!(disk.wants_rotation(), "the next record begins a file");
+    disk.rotate().unwrap();
+    assert!(!disk.wants_rotation());
+    drop(disk);
+    let (_, found) = Log::open(&dir.path().join("wal")).unwrap();
+    assert!(found.entries.is_empty());
 }

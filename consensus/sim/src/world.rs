@@ -227,8 +227,10 @@ impl World {
         let Some(mut engine) = self.nodes[node].engine.take() else { return };
         let told = self.options.trace.then(|| tell_input(&input));
         let output = catch_unwind(AssertUnwindSafe(|| engine.step(now, input)));
-        if let (Some(told), Ok(output)) = (told, &output) {
-            self.tell(node, &engine, &told, output);
+        match (told, &output) {
+            (Some(told), Ok(output)) => self.tell(node, &engine, &told, output),
+            (Some(told), Err(_)) => eprintln!("node {node} panics at {told}"),
+            (None, _) => {}
         }
         self.nodes[node].engine = Some(engine);
         match output {

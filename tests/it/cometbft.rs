@@ -1,9 +1,15 @@
 //! Our applications under real CometBFT validators.
 
+use std::path::Path;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use guts_tests::cometbft::{Network, PATIENCE, Place, find};
+use guts_tests::person::Person;
+use guts_tests::run::{git, run};
 use guts_tests::{program, wait};
+use serde_json::{Value, json};
 
 /// examples/kvstore on a socket; every second one keeps its state on the disk.
 fn kvstore(place: &Place) -> Command {
@@ -39,10 +45,87 @@ fn the_kvstore_runs_under_four_cometbft_validators() {
         network.kill(validator);
         let (height, _) = network.broadcast(0, &format!("meanwhile{validator}=1"));
         network.revive(validator);
-        wait::until("the validator caught up", PATIENCE, || {
-            network.height(validator).filter(|at| *at > height)
-        });
+        network.wait_in_consensus(validator, height);
         last = height;
     }
     assert_eq!(network.agreed_app_hash(last), "0C00000000000000");
+}
+
+/// Where a validator's `guts-app` lives, for its CometBFT's home.
+fn guts_home(node_home: &Path) -> String {
+    node_home.join("guts").display().to_string()
+}
+
+/// Makes the homes of four `guts-app`, and the genesis they need: vote extensions from the start,
+/// and the account of each validator's gateway.
+fn guts_network(folder: &Path) {
+    let homes: Vec<_> = (0..4).map(|index| folder.join(format!("node{index}"))).collect();
+    let path = homes[0].join("config/genesis.json");
+    let mut genesis: Value = json_file(&path);
+    let (mut accounts, mut operators) = (Vec::new(), Vec::new());
+    for home in &homes {
+        let guts = guts_home(home);
+        run(&program("guts-app"), &["init", "--home", &guts], folder, &[]).expect_ok();
+        let gateway = json_file(&Path::new(&guts).join("gateway_key.json"));
+        let validator = json_file(&home.join("config/priv_validator_key.json"));
+        let key = validator["pub_key"]["value"].as_str().expect("a key");
+        let key = hex::encode(STANDARD.decode(key).expect("base64"));
+        accounts.push(json!({"key": gateway["key"], "balance": "0"}));
+        operators.push(json!({"consensus_key": key, "account": gateway["account"]}));
+    }
+    genesis["consensus_params"]["abci"]["vote_extensions_enable_height"] = "1".into();
+    genesis["app_state"] =
+        json!({"account": {"accounts": accounts}, "staking": {"operators": operators}});
+    for home in &homes {
+        let path = home.join("config/genesis.json");
+        std::fs::write(path, genesis.to_string()).expect("CometBFT made one");
+    }
+}
+
+fn json_file(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).expect("the file is there");
+    serde_json::from_str(&text).expect("it is JSON")
+}
+
+/// guts-app on these addresses.
+fn guts_app(place: &Place) -> Command {
+    let others: Vec<_> = place.other_gateways.iter().map(|at| format!("http://{at}")).collect();
+    let mut command = Command::new(program("guts-app"));
+    command.arg("run").arg("--home").arg(guts_home(&place.home));
+    command.env("GUTS_APP_ABCI", format!("unix://{}", place.socket.display()));
+    command.env("GUTS_APP_GATEWAY", &place.gateway);
+    command.env("GUTS_APP_PUBLIC_URL", format!("http://{}", place.gateway));
+    command.env("GUTS_APP_ENGINE_RPC", format!("http://{}", place.rpc));
+    command.env("GUTS_APP_GATEWAYS", others.join(","));
+    command
+}
+
+#[test]
+fn a_push_goes_through_four_cometbft_validators() {
+    let Some(cometbft) = find() else { return };
+    let network = Network::start(&cometbft, 4, guts_network, guts_app);
+    network.wait_height(2);
+    let place = network.place(0);
+    let url = |at: &str| format!("http://{at}");
+    let ada = Person::at(url(&place.rpc), url(&place.gateway), "ada");
+    let work = ada.repository("hello");
+    let pushed = git(&["push", "origin", "main"], &work).expect_ok();
+    assert!(pushed.said().contains("committed in block"), "{}", pushed.said());
+
+    // From another validator, the same commit, proved.
+    let other = format!("http://{}/ada/hello.git", network.place(2).gateway);
+    let clone = ada.dir().join("clone");
+    let target = clone.display().to_string();
+    wait::until("the other gateway serves the push", PATIENCE, || {
+        let listed = git(&["ls-remote", &other, "refs/heads/main"], ada.dir());
+        (listed.ok && !listed.stdout.is_empty()).then_some(())
+    });
+    git(&["clone", "-q", &other, &target], ada.dir()).expect_ok();
+    let head = |dir: &Path| git(&["rev-parse", "HEAD"], dir).expect_ok().stdout;
+    assert_eq!(head(&work), head(&clone));
+    // The header after a block is what proves it.
+    let height = network.height(0).expect("it answered before");
+    network.wait_height(height + 2);
+    ada.guts(&["repo", "verify", "."], &clone).expect_ok();
+    network.agreed_app_hash(height);
 }

@@ -154,6 +154,17 @@ impl Network {
         status["sync_info"]["latest_block_height"].as_str()?.parse().ok()
     }
 
+    /// Waits until a validator has left `height` behind and takes part in consensus again: while
+    /// it still fetches blocks it does not vote, and the others may need its vote.
+    pub fn wait_in_consensus(&self, validator: usize, height: u64) {
+        wait::until("the validator caught up and votes", PATIENCE, || {
+            let status = self.get(validator, "status")?;
+            let syncs = status["sync_info"]["catching_up"].as_bool()?;
+            let past = self.height(validator)? > height;
+            (past && !syncs).then_some(())
+        });
+    }
+
     /// Waits until every validator has a block of `height`.
     pub fn wait_height(&self, height: u64) {
         wait::until(&format!("all at height {height}"), PATIENCE, || {

@@ -20,8 +20,16 @@ impl Person {
     /// # Panics
     /// When `guts init` fails.
     pub fn new(net: &Localnet, validator: usize, handle: &str) -> Person {
+        Self::at(net.rpc(validator), net.gateway(validator), handle)
+    }
+
+    /// Like [`Person::new`], through any node and gateway.
+    ///
+    /// # Panics
+    /// When `guts init` fails.
+    pub fn at(node: String, gateway: String, handle: &str) -> Person {
         let dir = tempfile::tempdir().expect("a directory");
-        let person = Person { dir, node: net.rpc(validator), gateway: net.gateway(validator) };
+        let person = Person { dir, node, gateway };
         person.guts(&["init", "--handle", handle], person.dir()).expect_ok();
         person
     }

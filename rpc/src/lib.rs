@@ -20,7 +20,8 @@
 //! on, `Vary` is sent with every answer; the calls of a batch run at the same time, begun in order.
 //!
 //! Not here yet: WebSocket, searches, `check_tx`, `unconfirmed_txs`, `consensus_state`,
-//! `dump_consensus_state`, `genesis_chunked`, `header_by_hash`, `broadcast_evidence`, unsafe routes.
+//! `dump_consensus_state`, `genesis_chunked`, `header_by_hash`, `broadcast_evidence`, unsafe
+//! routes.
 
 mod backend;
 pub mod client;

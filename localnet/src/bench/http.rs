@@ -29,7 +29,8 @@ impl Connection {
     /// Posts a JSON body and returns the body of the answer.
     pub async fn post(&mut self, body: &[u8]) -> Result<Vec<u8>, Failure> {
         let mut request = format!(
-            "POST / HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
             self.host,
             body.len()
         )

@@ -278,7 +278,8 @@ fn boot(
             last_sign: signer.position(),
             evidence: store.evidence()?,
         },
-    )?)
+    )?
+    .with_evidence_done(store.evidence_done()?))
 }
 
 async fn start_network(

@@ -73,8 +73,9 @@ impl Disk {
             Record::EvidencePending(evidence) => {
                 self.store.put_evidence(&mut self.batch, evidence);
             }
-            Record::EvidenceDone { hash, .. } => {
-                self.store.delete_evidence(&mut self.batch, hash);
+            Record::EvidenceDone { hash, height, committed } => {
+                let in_block = committed.then_some(*height);
+                self.store.end_evidence(&mut self.batch, hash, in_block);
             }
         }
         Ok(())

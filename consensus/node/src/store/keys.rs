@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Hash = b'h',
     /// Evidence hash -> `tendermint.types.Evidence` that waits.
     Evidence = b'e',
+    /// Evidence hash -> height of the misbehaviour, of evidence that is in a block.
+    EvidenceDone = b'd',
 }
 
 // Single entries, all beginning with x.

@@ -179,6 +179,29 @@ impl Store {
         State::from_proto(wire).map(Some).map_err(|e| bad(&e))
     }
 
+    /// Evidence that is in a block already: its hash, and the height of the misbehaviour.
+    ///
+    /// # Errors
+    /// The disk's, or an entry that is not what it should be.
+    pub fn evidence_done(&self) -> Result<Vec<([u8; 32], Height)>, StoreError> {
+        let mut found = Vec::new();
+        let prefix = [Kind::EvidenceDone as u8];
+        let from = rocksdb::IteratorMode::From(&prefix, rocksdb::Direction::Forward);
+        for entry in self.db.iterator_cf(self.family(SMALL), from) {
+            let (key, value) = self.disk(entry)?;
+            if key.first() != prefix.first() {
+                break;
+            }
+            let hash = key.get(1..).and_then(|hash| hash.try_into().ok());
+            let height = value.as_ref().try_into().ok().map(u64::from_be_bytes);
+            let (Some(hash), Some(height)) = (hash, height) else {
+                return Err(self.corrupt("evidence", &"an entry of a wrong length"));
+            };
+            found.push((hash, Height(height)));
+        }
+        Ok(found)
+    }
+
     /// Evidence that waits for a block.
     pub fn evidence(&self) -> Result<Vec<Evidence>, StoreError> {
         let mut found = Vec::new();

@@ -94,9 +94,13 @@ impl Store {
         to.batch.put_cf(self.family(SMALL), key, evidence.to_proto().encode_to_vec());
     }
 
-    /// Takes evidence out again.
-    pub fn delete_evidence(&self, to: &mut Batch, hash: &[u8; 32]) {
+    /// Evidence no longer waits; if it is in a block, that is remembered.
+    pub fn end_evidence(&self, to: &mut Batch, hash: &[u8; 32], in_block: Option<Height>) {
         to.batch.delete_cf(self.family(SMALL), keys::of(Kind::Evidence, hash));
+        if let Some(height) = in_block {
+            let key = keys::of(Kind::EvidenceDone, hash);
+            to.batch.put_cf(self.family(SMALL), key, keys::height(height));
+        }
     }
 
     /// Writes a batch; durable when this returns if `sync`.

@@ -14,6 +14,9 @@ struct Args {
     /// How many seeds to run.
     #[arg(long, default_value_t = 100)]
     seeds: u64,
+    /// Run seeds for so long instead of so many.
+    #[arg(long, conflicts_with = "seeds")]
+    seconds: Option<u64>,
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -64,7 +67,7 @@ fn main() -> ExitCode {
         trace: args.trace,
     };
     // A panic of an engine is a finding with a seed, not a reason to fill the screen.
-    if args.seeds > 1 {
+    if args.seeds > 1 || args.seconds.is_some() {
         std::panic::set_hook(Box::new(|_| {}));
     }
     let started = Instant::now();
@@ -82,7 +85,7 @@ fn main() -> ExitCode {
     }
     let missing = totals.missing();
     // A few seeds need not show everything.
-    if args.seeds >= 100 && options.nodes >= 4 && !missing.is_empty() {
+    if ran >= 100 && options.nodes >= 4 && !missing.is_empty() {
         println!("NEVER SEEN: {}", missing.join(", "));
         return ExitCode::FAILURE;
     }
@@ -94,12 +97,17 @@ fn run_all(args: &Args, options: &Options) -> (Totals, Option<Failure>, u64) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = if args.jobs == 0 { cores } else { args.jobs };
     let next = AtomicU64::new(0);
+    let started = Instant::now();
     let result = Mutex::new((Totals::default(), None::<Failure>, 0_u64));
     let work = || {
         loop {
             let offset = next.fetch_add(1, Ordering::Relaxed);
             let stop = result.lock().is_ok_and(|found| found.1.is_some());
-            if offset >= args.seeds || stop {
+            let enough = match args.seconds {
+                Some(seconds) => started.elapsed().as_secs() >= seconds,
+                None => offset >= args.seeds,
+            };
+            if enough || stop {
                 return;
             }
             let report = run(args.seed.wrapping_add(offset), options);

@@ -115,7 +115,7 @@ fn s6_an_application_with_another_hash_is_refused() {
 }
 
 #[test]
-fn the_log_brings_back_what_was_promised() {
+fn s4_the_log_brings_back_what_was_promised_and_the_locked_block() {
     // Stops at every input of a height; the engine that comes back has the same votes, parts and
     // lock as the one before, as far as they were written.
     for steps in 0..120 {

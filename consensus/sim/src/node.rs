@@ -135,6 +135,20 @@ impl Node {
         }
         sum
     }
+
+    /// Where it is, for those who look for a fault.
+    pub fn describe(&self) -> String {
+        match &self.engine {
+            None => "down".to_owned(),
+            Some(engine) => {
+                let status = engine.status();
+                let (height, round, step) = (status.height, status.round, status.step);
+                let links: Vec<&usize> = self.links.keys().collect();
+                let sync = status.catching_up;
+                format!("{height}+{round}/{step:?} linked to {links:?}, catching up: {sync}")
+            }
+        }
+    }
 }
 
 fn add(sum: &mut Counters, more: &Counters) {

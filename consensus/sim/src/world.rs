@@ -138,7 +138,7 @@ impl World {
                 return;
             };
             if self.now_us > deadline {
-                let stuck: Vec<String> = self.nodes.iter().map(describe).collect();
+                let stuck: Vec<String> = self.nodes.iter().map(Node::describe).collect();
                 self.fail(format!(
                     "[L-1] no progress to height {target} within 300 s after healing: a node is \
                      at {slow}; {}",
@@ -568,22 +568,6 @@ impl World {
     }
 }
 
-/// A name and a few letters of an input.
-fn tell_input(input: &Input) -> String {
-    format!("{input:?}").chars().take(300).collect()
-}
-
-fn describe(node: &Node) -> String {
-    match &node.engine {
-        None => "down".to_owned(),
-        Some(engine) => {
-            let status = engine.status();
-            let (height, round, step) = (status.height, status.round, status.step);
-            format!("{height}+{round}/{step:?} catching up: {}", status.catching_up)
-        }
-    }
-}
-
 fn genesis(seed: u64, options: &Options, plan: &Plan) -> GenesisDoc {
     let validator = |index: usize| GenesisValidator {
         key: key_of(seed, index),
@@ -602,4 +586,9 @@ fn genesis(seed: u64, options: &Options, plan: &Plan) -> GenesisDoc {
         app_hash: Vec::new(),
         app_state: String::new(),
     }
+}
+
+/// A name and a few letters of an input.
+fn tell_input(input: &Input) -> String {
+    format!("{input:?}").chars().take(300).collect()
 }

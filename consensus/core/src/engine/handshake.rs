@@ -124,7 +124,7 @@ impl Engine {
             // An application that lost everything is told again; what it says must be the same,
             // for the first height may be in progress, locked and voted on.
             let told = State { version: state.version, ..State::clone(&self.state) };
-            if told == state && self.store_height == Height::ZERO {
+            if told == state {
                 self.state = Arc::new(state);
                 return self.next_replay();
             }

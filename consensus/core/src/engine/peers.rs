@@ -194,13 +194,28 @@ impl Engine {
             Ok(true) => {
                 self.pacing.others_began = true;
                 self.record(Entry::Proposal(proposal.clone()));
+                self.adopt_orphans();
             }
             Ok(false) => {}
             Err(_) => self.report(peer, Offence::BadSignature("proposal")),
         }
     }
 
+    /// Parts may overtake their proposal on the way.
+    fn adopt_orphans(&mut self) {
+        for part in self.cur.take_orphans() {
+            self.take_part(&part);
+        }
+    }
+
     fn on_part(&mut self, peer: PeerId, part: &Arc<Part>) {
+        if !self.take_part(part) {
+            self.report(peer, Offence::BadMessage("block part"));
+        }
+    }
+
+    /// False if the part is not what its proof says.
+    fn take_part(&mut self, part: &Arc<Part>) -> bool {
         match self.cur.add_part(part) {
             Ok(PartAdded::New { .. }) => {
                 let header = self.cur.header_of(part);
@@ -208,9 +223,10 @@ impl Engine {
                 if let Some(header) = header {
                     self.record(Entry::Part { height, header, part });
                 }
+                true
             }
-            Ok(PartAdded::Ignored) => {}
-            Err(_) => self.report(peer, Offence::BadMessage("block part")),
+            Ok(PartAdded::Ignored) => true,
+            Err(_) => false,
         }
     }
 

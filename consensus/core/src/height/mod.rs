@@ -24,6 +24,8 @@ pub use tally::{Added, Tally};
 const FUTURE_ROUNDS_PER_VALIDATOR: usize = 2;
 /// Blocks that may be under construction in one height: proposals and polkas of its rounds.
 const CANDIDATES_MAX: usize = 16;
+/// Parts kept at most whose block nobody has named yet (4 MiB).
+const ORPHANS_MAX: usize = 64;
 
 /// What every height of an engine has in common.
 #[derive(Clone)]
@@ -114,6 +116,8 @@ pub struct Progress {
     rounds: BTreeMap<Round, RoundVotes>,
     candidates: Vec<Candidate>,
     opened: BTreeMap<u32, Vec<Round>>,
+    /// Parts that came before anybody said what they are of.
+    orphans: Vec<Arc<Part>>,
 }
 
 impl Progress {
@@ -136,6 +140,7 @@ impl Progress {
             rounds: BTreeMap::new(),
             candidates: Vec::new(),
             opened: BTreeMap::new(),
+            orphans: Vec::new(),
         }
     }
 
@@ -306,13 +311,27 @@ impl Progress {
     }
 
     /// Takes a part of an awaited block; which one, the proof tells.
-    pub fn add_part(&mut self, part: &Part) -> Result<PartAdded, Invalid> {
+    pub fn add_part(&mut self, part: &Arc<Part>) -> Result<PartAdded, Invalid> {
         let Some(header) = self.header_of(part) else {
             // Nobody awaits it: complete already, or of another block that a proposer who proposes
-            // two told the sender of. No offence of the sender's.
+            // two told the sender of, or ahead of its proposal. No offence of the sender's.
+            if self.orphans.len() < ORPHANS_MAX && !self.orphans.contains(part) {
+                self.orphans.push(part.clone());
+            }
             return Ok(PartAdded::Ignored);
         };
         self.add_part_of(&header, part)
+    }
+
+    /// Parts that came too early and are awaited now.
+    pub fn take_orphans(&mut self) -> Vec<Arc<Part>> {
+        if self.orphans.is_empty() {
+            return Vec::new();
+        }
+        let all = std::mem::take(&mut self.orphans);
+        let (awaited, rest) = all.into_iter().partition(|part| self.header_of(part).is_some());
+        self.orphans = rest;
+        awaited
     }
 
     /// Takes a part of the block with this header.

@@ -109,7 +109,8 @@ reasons! {
     BlockIdMismatch "block-id-mismatch" "this is about another block",
     DataHash "data-hash" "the data hash of the header is not that of the transactions",
     EvidenceHash "evidence-hash" "the evidence hash of the header is not that of the evidence",
-    LastCommitHash "last-commit-hash" "the last commit hash of the header is not that of the commit",
+    LastCommitHash "last-commit-hash"
+        "the last commit hash of the header is not that of the commit",
     LastCommitMissing "last-commit-missing" "the last commit is missing",
     HeaderMissing "header-missing" "the header is missing",
     SignedHeaderMissing "signed-header-missing" "the signed header is missing",

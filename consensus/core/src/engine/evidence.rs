@@ -109,9 +109,10 @@ impl Evidences {
             self.pending.remove(&hash);
             records.push(done(&hash, height, false));
         }
-        let age = u64::try_from(state.consensus_params.evidence_max_age_num_blocks).unwrap_or(0);
-        let oldest = Height(height.0.saturating_sub(age.saturating_mul(2)));
-        self.done.retain(|_, of| *of >= oldest);
+        // What is in a block is remembered until both limits have passed, like what waits.
+        let contexts = &self.contexts;
+        self.done
+            .retain(|_, of| contexts.get(of).is_none_or(|(time, _)| !is_past(state, (*of, *time))));
         records
     }
 }
@@ -122,10 +123,15 @@ fn done(hash: &Hash, height: Height, committed: bool) -> Record {
 }
 
 fn is_expired(state: &State, evidence: &Evidence) -> bool {
+    is_past(state, (evidence.height(), evidence.time()))
+}
+
+/// Whether both age limits have passed for what happened then.
+fn is_past(state: &State, (height, time): (Height, Time)) -> bool {
     let params = &state.consensus_params;
     is_evidence_expired(
         (state.last_block_height.wire(), state.last_block_time),
-        (evidence.height().wire(), evidence.time()),
+        (height.wire(), time),
         (params.evidence_max_age_num_blocks, params.evidence_max_age_duration_ns),
     )
 }

@@ -202,7 +202,7 @@ impl Engine {
     }
 
     /// Parts may overtake their proposal on the way.
-    fn adopt_orphans(&mut self) {
+    pub(super) fn adopt_orphans(&mut self) {
         for part in self.cur.take_orphans() {
             self.take_part(&part);
         }

@@ -326,6 +326,12 @@ impl Engine {
         self.record(Entry::Proposal(proposal.clone()));
         self.cur.round_mut(round).proposal = Some(proposal.clone());
         let header = proposal.block_id.parts;
+        // Who has not seen the polka that a proposal names cannot vote for it: it comes along.
+        let polka = proposal.pol_round.and_then(|pol| self.cur.round(pol));
+        let votes = polka.into_iter().flat_map(|votes| votes.prevotes.votes());
+        let votes: Vec<Vote> =
+            votes.filter(|vote| vote.block_id == proposal.block_id).cloned().collect();
+        votes.into_iter().for_each(|vote| self.broadcast(Message::Vote(vote)));
         self.broadcast(Message::Proposal(proposal));
         let parts = self.cur.candidate_of(&header).map(|c| c.parts.clone());
         for part in parts.iter().flat_map(|parts| parts.parts()) {
@@ -387,6 +393,11 @@ impl Engine {
     }
 
     fn count_vote(&mut self, vote: Vote) {
+        self.count(vote);
+        self.adopt_orphans();
+    }
+
+    fn count(&mut self, vote: Vote) {
         match self.cur.add_verified_vote(vote.clone()) {
             crate::height::Added::New => self.record(Entry::Vote(vote)),
             crate::height::Added::Known => {}

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::{Error, Result};
 
 /// Funded accounts: enough that each has few transactions in a block.
-pub const LOAD_ACCOUNTS: u64 = 256;
+pub const LOAD_ACCOUNTS: u64 = 2048;
 /// Smallest units in each: a run of hours does not spend them.
 const LOAD_BALANCE: u64 = 1_000_000_000_000;
 

@@ -242,8 +242,8 @@ impl Follower {
         Ok(self.repositories.move_refs(repo, state.height, &updates).await?)
     }
 
-    /// Sets `HEAD` and all refs of a repository to what the state says; fetches what is missing, in the
-    /// background, after which it is tried again.
+    /// Sets `HEAD` and all refs of a repository to what the state says; fetches what is missing, in
+    /// the background, after which it is tried again.
     async fn rebuild(&mut self, state: &Arc<Committed>, repo: RepoId) -> Result<(), FollowError> {
         self.set_head(state, repo)?;
         let wanted = state.refs(repo)?;

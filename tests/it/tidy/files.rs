@@ -50,8 +50,9 @@ fn lines_are_narrow() {
     let mut wide = Vec::new();
     for (path, text) in super::rust_files() {
         for (number, line) in text.lines().enumerate() {
-            // A text is not broken for its width: it is searched for as it is read.
-            if line.chars().count() > COLUMNS_MAX && !line.contains('"') {
+            // Neither a text nor a row of a table can be broken for its width.
+            let whole = line.contains('"') || line.starts_with("//! |");
+            if line.chars().count() > COLUMNS_MAX && !whole {
                 wide.push(format!("{path}:{}", number + 1));
             }
         }

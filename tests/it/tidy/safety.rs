@@ -50,7 +50,8 @@ fn ids(text: &str) -> Vec<u32> {
         for (at, _) in text.match_indices(mark) {
             let rest = &text[at + mark.len()..];
             let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            let close = rest[digits.len()..].starts_with([']', '_']);
+            // In documentation the brackets are escaped.
+            let close = rest[digits.len()..].starts_with([']', '_', '\\']);
             if let (Ok(id), true) = (digits.parse(), close) {
                 found.push(id);
             }

@@ -120,10 +120,11 @@ impl Engine {
     ) {
         let height = state.last_block_height;
         let decided = last.decided.clone();
-        self.out.records.push(Record::State(state.clone()));
-        self.record(Entry::EndHeight(height));
+        // Before the state: were it lost in a crash and the state not, evidence would come again.
         let done = self.evidences.on_block(&decided.block, &state);
         self.out.records.extend(done);
+        self.out.records.push(Record::State(state.clone()));
+        self.record(Entry::EndHeight(height));
         let validators = self.cur.validators.clone();
         self.finish_evidence(state.last_block_time, &validators);
         self.mempool.remove_committed(decided.block.txs().as_slice().iter());

@@ -264,10 +264,12 @@ impl Engine {
             }
         };
         let before = std::mem::replace(&mut self.state, state.clone());
-        self.out.records.push(Record::State(state.clone()));
-        self.record(crate::wal::Entry::EndHeight(state.last_block_height));
         let done = self.evidences.on_block(&block.block, &state);
         self.out.records.extend(done);
+        let validators = self.cur.validators.clone();
+        self.finish_evidence(state.last_block_time, &validators);
+        self.out.records.push(Record::State(state.clone()));
+        self.record(crate::wal::Entry::EndHeight(state.last_block_height));
         self.mempool.remove_committed(block.block.txs().as_slice().iter());
         self.last = Some(self.last_commit_of(block.clone()));
         self.cur = super::progress(&self.state, &self.common);

@@ -2,8 +2,9 @@
 //! documents show it and what curl sends, but hyper refuses a URI with a bare `"`.
 //!
 //! The first bytes after an answer was written (or of the connection) begin a request, because a
-//! request is answered only when its body has been read. If they are a whole request line, bare
-//! `"`, `<` and `>` in it are escaped before hyper sees them; nothing else is touched.
+//! request is answered only when its body has been read. They are held back until the request line
+//! is whole, bare `"`, `<` and `>` in it are escaped, and hyper sees it then; nothing else is
+//! touched.
 
 use std::io;
 use std::pin::Pin;
@@ -11,12 +12,17 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+/// A longer line is passed on as it is: hyper refuses it.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
 /// A stream whose request lines may hold quotation marks.
 #[derive(Debug)]
 pub(super) struct Quotes<S> {
     inner: S,
     /// Whether the next bytes begin a request.
     is_start: bool,
+    /// The beginning of a request line that came in pieces.
+    line: Vec<u8>,
     /// Escaped bytes that did not fit, and how many of them are passed on.
     pending: Vec<u8>,
     passed: usize,
@@ -24,7 +30,7 @@ pub(super) struct Quotes<S> {
 
 impl<S> Quotes<S> {
     pub(super) fn new(inner: S) -> Self {
-        Self { inner, is_start: true, pending: Vec::new(), passed: 0 }
+        Self { inner, is_start: true, line: Vec::new(), pending: Vec::new(), passed: 0 }
     }
 
     fn pass_on(&mut self, to: &mut ReadBuf<'_>) {
@@ -44,7 +50,9 @@ fn escape(bytes: &[u8]) -> Option<Vec<u8>> {
     let line_end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
     let (line, rest) = bytes.split_at(line_end);
     let is_bare = |byte: &u8| matches!(byte, b'"' | b'<' | b'>');
-    if !line.iter().any(is_bare) || !line.ends_with(b" HTTP/1.1") {
+    if !line.iter().any(is_bare)
+        || ![b" HTTP/1.1", b" HTTP/1.0"].iter().any(|end| line.ends_with(*end))
+    {
         return None;
     }
     let path = line.iter().position(|byte| *byte == b' ')?;
@@ -75,15 +83,34 @@ impl<S: AsyncRead + Unpin> AsyncRead for Quotes<S> {
             return Poll::Ready(Ok(()));
         }
         let before = to.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, to))?;
-        if std::mem::take(&mut self.is_start)
-            && let Some(escaped) = escape(&to.filled()[before..])
-        {
+        loop {
+            ready!(Pin::new(&mut self.inner).poll_read(cx, to))?;
+            let read = &to.filled()[before..];
+            if !self.is_start {
+                return Poll::Ready(Ok(()));
+            }
+            let is_whole = read.windows(2).any(|pair| pair == b"\r\n");
+            if is_whole && self.line.is_empty() {
+                self.is_start = false;
+                if let Some(escaped) = escape(read) {
+                    to.set_filled(before);
+                    self.pending = escaped;
+                    self.pass_on(to);
+                }
+                return Poll::Ready(Ok(()));
+            }
+            let is_end = read.is_empty();
+            self.line.extend_from_slice(read);
             to.set_filled(before);
-            self.pending = escaped;
-            self.pass_on(to);
+            let is_whole = self.line.windows(2).any(|pair| pair == b"\r\n");
+            if is_whole || is_end || self.line.len() > LINE_BYTES_MAX {
+                self.is_start = false;
+                let line = std::mem::take(&mut self.line);
+                self.pending = escape(&line).unwrap_or(line);
+                self.pass_on(to);
+                return Poll::Ready(Ok(()));
+            }
         }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -118,3 +145,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Quotes<S> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ fn options(home: &Path) -> start::Options {
     start::Options {
         home: home.to_path_buf(),
         validators: None,
-        app: Some("sleep 100 {socket}".to_string()),
+        app: Some("tail -f /dev/null".to_string()),
         settings: vec!["consensus.create_empty_blocks=true".to_string()],
         detach: true,
         allow_small: false,

@@ -134,6 +134,10 @@ impl Mempool {
             let key = key_of(tx);
             self.remember(key);
             self.remove(&key);
+            // The answer to a check that is under way comes too late to let it in again.
+            if let Some(checking) = self.checking.remove(&key) {
+                self.checking_bytes -= checking.len;
+            }
         }
     }
 

@@ -73,3 +73,14 @@ fn rechecks_go_through_all_in_order_once_a_height() {
     assert_eq!(pool.len(), 4);
     assert!(pool.admit(&tx(2), None).is_ok());
 }
+
+#[test]
+fn what_is_committed_while_it_is_checked_does_not_wait_for_another_block() {
+    let mut pool = pool(10, 100);
+    let key = pool.admit(&tx(0), None).unwrap();
+    pool.remove_committed([tx(0)].iter());
+    assert_eq!(pool.checked((key, tx(0)), (true, 1), 1), None);
+    assert!(pool.is_empty());
+    assert_eq!(pool.admit(&tx(0), None), Err(TxRefused::InCache), "it was in a block");
+    pool.audit();
+}

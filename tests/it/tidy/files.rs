@@ -164,14 +164,16 @@ fn tests_wait_for_events() {
 
 #[test]
 fn modules_of_the_application_have_the_same_files() {
-    let dir = guts_tests::root().join("app/core/src");
+    let dir = guts_tests::root().join("app/core/src/modules");
     let mut findings = Vec::new();
-    for entry in std::fs::read_dir(dir).expect("app/core/src") {
+    let mut modules = 0;
+    for entry in std::fs::read_dir(dir).expect("app/core/src/modules") {
         let path = entry.expect("an entry").path();
         // A domain is a folder that has executable actions or state of its own.
         if !path.join("state.rs").is_file() {
             continue;
         }
+        modules += 1;
         for file in std::fs::read_dir(&path).expect("a module") {
             let name = file.expect("an entry").file_name().to_string_lossy().into_owned();
             if !MODULE_FILES.contains(&name.as_str()) {
@@ -179,6 +181,7 @@ fn modules_of_the_application_have_the_same_files() {
             }
         }
     }
+    assert!(modules > 0, "there are no modules where they are looked for");
     super::report("not a file of the module shape", findings);
 }
 

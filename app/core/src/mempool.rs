@@ -136,13 +136,16 @@ impl Waiting {
         let waiting = self.accounts.get(&tx.payer).unwrap_or(&none);
         let again = waiting.get(&tx.nonce).is_some_and(|entry| entry.hash == tx.hash);
         let expected = if again { tx.nonce } else { self.after(&tx.payer, committed) };
-        if tx.nonce != expected || tx.nonce < committed || waiting.len() > WAITING_PER_ACCOUNT_MAX {
+        if tx.nonce != expected || tx.nonce < committed {
             let expected = expected.max(committed);
             return Err(if tx.nonce < expected {
                 account::error::nonce_low(tx.nonce, &tx.payer, expected)
             } else {
                 account::error::nonce_high(tx.nonce, &tx.payer, expected)
             });
+        }
+        if !again && waiting.len() >= WAITING_PER_ACCOUNT_MAX {
+            return Err(account::error::waiting_many(&tx.payer, waiting.len()));
         }
         // As if the ones before had been executed: their nonces are spent, and their balance.
         let before = || waiting.range(..tx.nonce).map(|(_, entry)| entry.spends);

@@ -66,6 +66,9 @@ codes! {
     BalanceLow = 110, "balance_low",
         "account {} has {}, {} is needed: get more first";
 
+    WaitingMany = 111, "waiting_many",
+        "account {} has {} transactions waiting, which is the most: send more when a block took some";
+
     // 200..: accounts and handles.
     AccountUnknown = 200, "account_unknown",
         "account {} does not exist: make it with 'guts init'";

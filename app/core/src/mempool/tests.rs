@@ -46,6 +46,24 @@ fn what_waits_counts_as_spent() {
 }
 
 #[test]
+fn an_account_has_so_many_waiting_and_no_more() {
+    let world = World::new();
+    let alice = world.alice.clone();
+    let mut waiting = Waiting::new();
+    for nonce in 0..256 {
+        assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, nonce, 1)), None);
+    }
+    let next = world.node.app.head().unwrap().next_block();
+    let many = waiting.check(&world.state(), &next, &tx(&world, &alice, 256, 1)).unwrap();
+    let refusal = many.unwrap_err();
+    assert_eq!(refusal.code, Code::WaitingMany);
+    assert!(refusal.sentence.contains("256 transactions waiting"), "{}", refusal.sentence);
+    // Those that wait are asked about again, and others are not held up.
+    assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 255, 1)), None);
+    assert_eq!(check(&world, &mut waiting, &tx(&world, &world.bob, 0, 1)), None);
+}
+
+#[test]
 fn what_would_fail_is_told_at_once() {
     let world = World::new();
     let alice = world.alice.clone();

@@ -36,6 +36,10 @@ pub(crate) fn balance_low(account: &AccountId, found: u64, needed: u64) -> Fault
     Fault::refuse(Code::BalanceLow, &[account, &found, &needed])
 }
 
+pub(crate) fn waiting_many(account: &AccountId, count: usize) -> Fault {
+    Fault::refuse(Code::WaitingMany, &[account, &count])
+}
+
 pub(crate) fn unknown(account: &AccountId) -> Fault {
     Fault::refuse(Code::AccountUnknown, &[account])
 }

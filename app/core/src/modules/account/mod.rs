@@ -35,7 +35,7 @@ pub use execute::execute;
 pub(crate) use execute::{announce, new_account};
 pub use genesis::{Genesis, GenesisAccount};
 pub use query::terms;
-pub(crate) use state::{anchor, burn, put, queue_pop_due, queue_push};
+pub(crate) use state::{anchor, burn, last_active_s, put, queue_pop_due, queue_push};
 pub use state::{get, handle_owner, key_owner, name, newest_anchor};
 
 use crate::modules::Module;

@@ -130,9 +130,17 @@ pub fn newest_anchor(view: &dyn Read) -> Result<(u64, Hash), Broken> {
     Ok((number, anchor(view, number)?.ok_or_else(none)?))
 }
 
+/// Header time of the newest recorded block, Unix seconds: since then there were no transactions.
+pub(crate) fn last_active_s(view: &dyn Read) -> Result<u64, Broken> {
+    let number = anchors(view)?.saturating_sub(1);
+    let anchor: Option<proto::Anchor> = load(view, &keys::anchor(number))?;
+    Ok(anchor.unwrap_or_default().time_s)
+}
+
 pub(super) fn record_anchor(run: &mut Run<'_>, hash: &Hash) -> Result<(), Broken> {
     let number = anchors(&run.state)?;
-    let anchor = proto::Anchor { hash: hash.to_vec(), height: run.block.height };
+    let (height, time_s) = (run.block.height, run.block.time_s);
+    let anchor = proto::Anchor { hash: hash.to_vec(), height, time_s };
     run.save(keys::anchor(number), &anchor)?;
     let full = || Broken::Contradiction("the anchors are counted out".into());
     let recorded = number.checked_add(1).ok_or_else(full)?;

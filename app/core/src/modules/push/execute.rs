@@ -20,9 +20,7 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, push: &PushRefs) -> Result<(), Fault>
     }
     let params = params::get(&run.state)?;
     let (now_s, signed_s) = (run.block.time_s, certificate.nonce.time_s);
-    if signed_s > now_s || now_s - signed_s > params.push_window_s {
-        return Err(error::stale(signed_s, now_s));
-    }
+    check_fresh(run, &params, signed_s)?;
     let (owner, name) = (&certificate.nonce.owner, &certificate.nonce.repo);
     let path = format!("{owner}/{name}");
     let repo = repo::by_path(&run.state, owner, name)?;
@@ -56,6 +54,17 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, push: &PushRefs) -> Result<(), Fault>
         &[("push", &id), ("repo", &repo), ("account", &pusher), ("key", &key)],
     );
     Ok(())
+}
+
+/// A certificate is fresh for a window of header time. While the chain rests, header time stands
+/// still for who asks for a nonce, so one made since the last block with transactions is fresh too.
+/// That opens nothing: a push is forgotten only in a block with transactions that is younger than
+/// its nonce, and from then on that block is the last.
+fn check_fresh(run: &Run<'_>, params: &proto::Params, signed_s: u64) -> Result<(), Fault> {
+    let now_s = run.block.time_s;
+    let in_window = now_s.saturating_sub(signed_s) <= params.push_window_s;
+    let fresh = in_window || signed_s >= account::last_active_s(&run.state)?;
+    if signed_s <= now_s && fresh { Ok(()) } else { Err(error::stale(signed_s, now_s)) }
 }
 
 fn update_value(update: &guts_schema::certificate::RefUpdate) -> proto::RefUpdate {

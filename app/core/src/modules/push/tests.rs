@@ -9,6 +9,7 @@ use guts_schema::{Action, Code, Hash, Oid, PushId, RepoId, events, keys, refs};
 use proptest::prelude::*;
 
 use super::{all_refs, get, head, pending, ref_log};
+use crate::modules::repo::GenesisRepo;
 use crate::testing::{CHAIN, FEE, Person, World};
 
 const MAIN: &str = "refs/heads/main";
@@ -178,6 +179,69 @@ fn what_is_in_flight_is_bounded() {
     world.time_s += 200;
     world.block(vec![]);
     assert_eq!(world.one(world.push(&at(&world, 2))), None);
+}
+
+/// A world in which bob has a repository too.
+fn two_owners(change: impl FnOnce(&mut crate::modules::params::Genesis)) -> World {
+    World::with(|state| {
+        change(&mut state.params);
+        let bob = Person::new(102).secret.public();
+        let of_bob = state.account.accounts.iter_mut().find(|account| account.key == bob);
+        of_bob.unwrap().handle = "bob".into();
+        let repo = GenesisRepo { owner: "bob".into(), ..state.repo.repos[0].clone() };
+        state.repo.repos.push(repo);
+    })
+}
+
+#[test]
+fn what_all_have_in_flight_is_bounded() {
+    let both = |mut world: World| {
+        let (alice, bob) = (world.alice.clone(), world.bob.clone());
+        let first = alice.certificate(REPO, world.time_s, &[(MAIN, 0, 1)]);
+        assert_eq!(world.one(world.push(&first)), None);
+        let second = bob.certificate("bob/hello", world.time_s, &[(MAIN, 0, 1)]);
+        let outcome = world.block(vec![world.push(&second)]);
+        let last = outcome.results.len() - 1;
+        (outcome.code(last), outcome.results[last].log.clone())
+    };
+    let (code, sentence) = both(two_owners(|params| {
+        params.pending_pushes_per_account_max = 1;
+        params.pending_pushes_max = 1;
+    }));
+    assert_eq!(code, Some(Code::PushesMany));
+    assert!(sentence.contains("1 pushes of all accounts are in flight"), "{sentence}");
+    let (code, sentence) = both(two_owners(|params| {
+        params.pack_bytes_max = 100;
+        params.pending_bytes_per_account_max = 150;
+        params.pending_bytes_max = 150;
+    }));
+    assert_eq!(code, Some(Code::PushBytesMany));
+    assert!(sentence.contains("100 bytes are in flight"), "{sentence}");
+}
+
+#[test]
+fn a_nonce_made_while_the_chain_rests_is_fresh_when_it_wakes() {
+    let mut world = World::new();
+    let alice = world.alice.clone();
+    world.pushed(&alice, REPO, &[(MAIN, 0, 1)]);
+    world.block(vec![]);
+    // The newest header a gateway knows of is ten hours old when the push is ordered.
+    let first = alice.certificate(REPO, world.time_s, &[(MAIN, 1, 2)]);
+    let second = alice.certificate(REPO, world.time_s, &[("refs/heads/b", 0, 2)]);
+    world.time_s += 10 * 3600;
+    world.attest(first.id(), 0..4, Verdict::Good);
+    assert_eq!(world.one(world.push(&first)), None);
+    // The chain is awake, header time is known again: what was not ordered in time is stale.
+    assert_eq!(world.one(world.push(&second)), Some(Code::PushStale));
+    assert_eq!(push_of(&world, &first.id()).status(), PushStatus::Moved);
+    // However long it rests, what was ordered once is not ordered again.
+    for _ in 0..3 {
+        world.time_s += 10 * 3600;
+        let again = world.one(world.push(&first));
+        assert!(matches!(again, Some(Code::PushReplayed | Code::PushStale)), "{again:?}");
+    }
+    assert_eq!(get(&world.state(), &first.id()).unwrap(), None, "forgotten");
+    assert_eq!(world.one(world.push(&first)), Some(Code::PushStale));
 }
 
 #[test]

@@ -18,8 +18,12 @@ pub enum GenesisError {
     /// A chain id that is empty or too long.
     #[error("genesis: {0}")]
     ChainId(#[from] ChainIdError),
-    /// No genesis time, so that nodes would not agree on one.
-    #[error("genesis: genesis_time is missing")]
+    /// No genesis time, or the zero time. CometBFT takes the moment at which each node reads the
+    /// document, so that no two nodes start from the same chain; here it must be written down.
+    #[error(
+        "genesis: genesis_time is missing or zero: write the time of the first block, as all \
+         nodes must agree on it"
+    )]
     TimeMissing,
     /// A negative first height.
     #[error("genesis: initial_height is {0}, it must not be negative")]
@@ -102,7 +106,8 @@ pub struct GenesisDoc {
 
 impl GenesisDoc {
     /// Parses and checks the text of a genesis file. Parameters that are missing as a whole are
-    /// the defaults; a missing or zero first height is 1.
+    /// the defaults; a missing or zero first height is 1. A missing or zero time is refused
+    /// ([`GenesisError::TimeMissing`]).
     pub fn parse(text: &str) -> Result<GenesisDoc, GenesisError> {
         let doc = Object::parse("", text)?;
         let genesis_time = doc.time("genesis_time")?.filter(|time| !time.is_zero());

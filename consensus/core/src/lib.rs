@@ -42,3 +42,6 @@ pub mod messages;
 pub mod round;
 pub mod types;
 pub mod wal;
+
+#[cfg(test)]
+mod vectors;

@@ -2,8 +2,9 @@
 //!
 //! Ed25519 follows ZIP-215 ([ed25519-zebra](https://docs.rs/ed25519-zebra)), as CometBFT's
 //! does: every node accepts the same signatures, singly and in batches. Key types are an enum,
-//! as on the wire, so that others can be added; secp256k1 keys are read, hashed and printed, but
-//! their signatures are not checked here (no application of ours allows that key type).
+//! as on the wire, so that others can be added. Secp256k1 ([k256](https://docs.rs/k256)) is for
+//! networks whose parameters allow it, and whose other nodes sign with it: our own signer's key
+//! is ed25519.
 use std::fmt;
 
 use guts_abci::proto::{self, crypto::public_key::Sum};
@@ -169,7 +170,7 @@ impl PublicKey {
         proto::crypto::PublicKey { sum: Some(sum) }
     }
 
-    /// Whether `signature` over `message` is this key's, under ZIP-215 rules.
+    /// Whether `signature` over `message` is this key's, under CometBFT's rules.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> bool {
         Zip215.verify(self, message, signature)
     }

@@ -2,6 +2,10 @@
 use std::convert::Infallible;
 
 use ed25519_zebra::{VerificationKey, VerificationKeyBytes, batch};
+use k256::ecdsa::signature::Verifier;
+use k256::elliptic_curve::ops::Reduce;
+use k256::elliptic_curve::scalar::IsHigh;
+use k256::{FieldBytes, Scalar, U256};
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};
 
@@ -31,16 +35,21 @@ pub trait SignatureScheme: Send + Sync {
     }
 }
 
-/// Ed25519 under the rules of ZIP-215, single and in batches with equal answers.
+/// Ed25519 under the rules of ZIP-215, single and in batches with equal answers; secp256k1 under
+/// CometBFT's, singly.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Zip215;
 
 impl SignatureScheme for Zip215 {
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
-        let PublicKey::Ed25519(key) = key else { return false };
-        let Some(signature) = ed25519_signature(signature) else { return false };
-        let key = VerificationKey::try_from(VerificationKeyBytes::from(*key));
-        key.is_ok_and(|key| key.verify(&signature, message).is_ok())
+        match key {
+            PublicKey::Ed25519(key) => {
+                let Some(signature) = ed25519_signature(signature) else { return false };
+                let key = VerificationKey::try_from(VerificationKeyBytes::from(*key));
+                key.is_ok_and(|key| key.verify(&signature, message).is_ok())
+            }
+            PublicKey::Secp256k1(key) => is_secp256k1_good(key, message, signature),
+        }
     }
 
     fn verify_batch(&self, items: &[SignedBytes<'_>]) -> bool {
@@ -50,7 +59,12 @@ impl SignatureScheme for Zip215 {
         let mut batch = batch::Verifier::new();
         let mut seed = Sha256::new();
         for item in items {
-            let PublicKey::Ed25519(key) = item.key else { return false };
+            let PublicKey::Ed25519(key) = item.key else {
+                if self.verify(item.key, item.message, item.signature) {
+                    continue;
+                }
+                return false;
+            };
             let Some(signature) = ed25519_signature(item.signature) else { return false };
             seed.update(key);
             seed.update(item.signature.as_bytes());
@@ -63,6 +77,22 @@ impl SignatureScheme for Zip215 {
 
 fn ed25519_signature(signature: &Signature) -> Option<ed25519_zebra::Signature> {
     ed25519_zebra::Signature::from_slice(signature.as_bytes()).ok()
+}
+
+/// ECDSA over the SHA-256 of the message: 64 bytes, R then S, each taken modulo the order as
+/// CometBFT takes them; an S in the upper half is refused.
+fn is_secp256k1_good(key: &[u8; 33], message: &[u8], signature: &Signature) -> bool {
+    let Some((r, s)) = signature.as_bytes().split_at_checked(32) else { return false };
+    if s.len() != 32 {
+        return false;
+    }
+    let scalar = |bytes| <Scalar as Reduce<U256>>::reduce_bytes(FieldBytes::from_slice(bytes));
+    let Ok(signature) = k256::ecdsa::Signature::from_scalars(scalar(r), scalar(s)) else {
+        return false;
+    };
+    let is_low = !bool::from(signature.s().is_high());
+    let key = k256::ecdsa::VerifyingKey::from_sec1_bytes(key);
+    is_low && key.is_ok_and(|key| key.verify(message, &signature).is_ok())
 }
 
 /// The weights of a batch, drawn from a hash of everything in the batch: whoever makes the

@@ -11,11 +11,15 @@ use crate::guard::Permit;
 use crate::io::{Offence, PeerId, SignRefused, Signed};
 use crate::messages::Message;
 use crate::round::{Effect, Event, Machine};
-use crate::types::{Block, BlockId, Evidence, PartSet, Proposal, Txs, Vote, VoteKind, abci};
+use crate::types::{
+    Block, BlockId, EXTENSION_BYTES_MAX, Evidence, PartSet, Proposal, Txs, Vote, VoteKind, abci,
+};
 use crate::wal::{Entry, Intent, MachineEntry};
 
 /// Answers of ProcessProposal and VerifyVoteExtension that say yes.
 const ACCEPT: i32 = 1;
+/// Longest extension of our own: a vote with it, signatures and all, must fit into a message.
+const OWN_EXTENSION_BYTES_MAX: usize = EXTENSION_BYTES_MAX - 1024;
 
 impl Engine {
     pub(super) fn is_running(&self) -> bool {
@@ -243,6 +247,11 @@ impl Engine {
         // Still at the very precommit it was asked for, and not decided meanwhile.
         let machine = &self.cur.machine;
         let here = (height, round) == (self.cur.height, machine.round);
+        if extension.len() > OWN_EXTENSION_BYTES_MAX {
+            let len = extension.len();
+            let max = OWN_EXTENSION_BYTES_MAX;
+            return self.halt(format!("ExtendVote gave {len} bytes, at most {max} travel"));
+        }
         if here && machine.step == crate::round::Step::Precommit {
             self.vote(VoteKind::Precommit, Some(id), extension);
         }

@@ -139,6 +139,7 @@ reasons! {
     ExtensionSignatureMissing "extension-signature-missing" "the extension signature is missing",
     ExtensionSignatureTooLong "extension-signature-too-long"
         "the extension signature has more than 64 bytes",
+    ExtensionTooLong "extension-too-long" "the vote extension has more than 1 MiB",
     ExtensionBadSignature "extension-bad-signature" "the extension signature is wrong",
     ExtensionPresent "extension-present" "there is an extension though extensions are off",
     ExtensionCheck "extension-check" "the extensions of the commit are not what they must be",

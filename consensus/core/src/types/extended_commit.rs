@@ -6,6 +6,9 @@ use guts_genesis::{Height, KeyError, Round, Signature, SignatureScheme};
 
 use super::{BlockId, Commit, CommitSig, Invalid, ValidatorSet, Vote, VoteKind};
 
+/// Longest vote extension, in bytes (CometBFT's `MaxVoteExtensionSize`).
+pub const EXTENSION_BYTES_MAX: usize = 1024 * 1024;
+
 /// One validator's place in an extended commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtendedCommitSig {
@@ -53,6 +56,9 @@ impl ExtendedCommitSig {
         })?;
         let extension_signature = Signature::from_slice(&sig.extension_signature)
             .map_err(|_: KeyError| Invalid::ExtensionSignatureTooLong)?;
+        if plain.is_commit() && sig.extension.len() > EXTENSION_BYTES_MAX {
+            return Err(Invalid::ExtensionTooLong);
+        }
         // Whether there must or may be an extension is for `check_extensions` to say.
         if !plain.is_commit() && !sig.extension.is_empty() && extension_signature.is_empty() {
             return Err(Invalid::ExtensionSignatureMissing);

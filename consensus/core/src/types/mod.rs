@@ -39,7 +39,7 @@ pub use evidence::{
     DuplicateVote, Evidence, LightClientAttack, encode_list as encode_evidence_list, evidence_hash,
     is_expired as is_evidence_expired,
 };
-pub use extended_commit::{ExtendedCommit, ExtendedCommitSig};
+pub use extended_commit::{EXTENSION_BYTES_MAX, ExtendedCommit, ExtendedCommitSig};
 pub use guts_abci::extension_sign_bytes;
 pub use hash::Hash;
 pub use header::{BLOCK_PROTOCOL, Header, Version};

@@ -1,6 +1,6 @@
 //! 11-extended-commit: vote extensions in commits, and what the application is told of them.
 use guts_abci::proto::{Message, types};
-use guts_consensus::types::{Commit, ExtendedCommit, Invalid, Vote, abci};
+use guts_consensus::types::{Commit, EXTENSION_BYTES_MAX, ExtendedCommit, Invalid, Vote, abci};
 use guts_genesis::{ConsensusParams, Height, Round, Zip215};
 use serde_json::Value;
 
@@ -54,6 +54,29 @@ fn extended_commits_are_those_recorded() {
         "vote_set" => check_votes(case),
         other => panic!("unknown kind {other}"),
     });
+}
+
+#[test]
+fn an_extension_has_at_most_a_mebibyte() {
+    let of_length = |len: usize| types::ExtendedCommit {
+        height: 1,
+        round: 0,
+        block_id: Some(types::BlockId {
+            hash: vec![1; 32],
+            part_set_header: Some(types::PartSetHeader { total: 1, hash: vec![2; 32] }),
+        }),
+        extended_signatures: vec![types::ExtendedCommitSig {
+            block_id_flag: 2,
+            validator_address: vec![3; 20],
+            timestamp: None,
+            signature: vec![4; 64],
+            extension: vec![5; len],
+            extension_signature: vec![6; 64],
+        }],
+    };
+    assert!(ExtendedCommit::from_proto(of_length(EXTENSION_BYTES_MAX)).is_ok());
+    let long = ExtendedCommit::from_proto(of_length(EXTENSION_BYTES_MAX + 1));
+    assert_eq!(long, Err(Invalid::CommitSig(0, Box::new(Invalid::ExtensionTooLong))));
 }
 
 fn check_info(case: &Value) {

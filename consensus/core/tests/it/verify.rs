@@ -23,10 +23,6 @@ fn commits_are_accepted_and_refused_as_recorded() {
 
 /// How many verifiers were asked.
 fn check(case: &Value) -> usize {
-    // Secp256k1 signatures are not checked here.
-    if name(case).starts_with("mixed-keys/") || name(case).contains("secp256k1") {
-        return 0;
-    }
     let validators = set(&case["validators"]);
     let commit = match Commit::from_proto(commit(&case["commit"])) {
         Ok(commit) => commit,

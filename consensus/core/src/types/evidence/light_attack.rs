@@ -9,6 +9,9 @@ use crate::types::{
     ValidatorSet, wire,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// A light block that light clients would accept though the chain has another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LightClientAttack {

@@ -45,3 +45,21 @@ fn an_empty_set_has_no_proposer_and_does_not_turn() {
     assert!(set.proposer().is_none());
     assert_eq!(set.hash(), Hash::of(&[]));
 }
+
+#[test]
+fn priorities_are_rescaled_as_recorded() {
+    let seen = crate::vectors::each("06-validator-set.json", &["rescale"], |case| {
+        let listed = |name: &str| -> Vec<i64> {
+            case[name].as_array().unwrap().iter().map(crate::vectors::int).collect()
+        };
+        let members = listed("priorities").into_iter().enumerate().map(|(i, priority)| {
+            let member = validator(&format!("{i}"), 1);
+            Validator { priority, ..member }
+        });
+        let mut set = ValidatorSet::from_parts(members.collect(), None).unwrap();
+        set.rescale(crate::vectors::int(&case["diff_max"]));
+        let after: Vec<i64> = set.validators().iter().map(|v| v.priority).collect();
+        assert_eq!(after, listed("after"), "{}", case["name"]);
+    });
+    assert_eq!(seen, 9);
+}

@@ -93,7 +93,8 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         Action::CreateAccount { .. }
         | Action::CommitHandle { .. }
         | Action::ClaimHandle { .. }
-        | Action::Transfer { .. } => account::execute(run, tx, action),
+        | Action::Transfer { .. }
+        | Action::Account { .. } => account::execute(run, tx, action),
         Action::CreateRepo { .. } => {
             repo::execute(run, action)?;
             // A repository has a root over its refs from the start; refs are the push module's.

@@ -16,9 +16,10 @@ use guts_schema::attest::Verdict;
 use guts_schema::certificate::NAMESPACE;
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::nonce::PushNonce;
-use guts_schema::sign::SecretKey;
+use guts_schema::proto::SignatureForm;
+use guts_schema::sign::{ProofOf, SecretKey, proof_message};
 use guts_schema::sshsig::{self, SshSignature};
-use guts_schema::tx::{Draft, PushRefs};
+use guts_schema::tx::{Draft, KeyProof, PushRefs};
 use guts_schema::{AccountId, Action, Code, Hash, PushId, certificate::Certificate};
 use guts_state::{MemoryStore, Snapshot};
 
@@ -49,6 +50,13 @@ impl Person {
         let secret = SecretKey::from_seed([seed; 32]);
         let id = AccountId::of_key(&secret.public());
         Self { secret, id }
+    }
+
+    /// That this person's key may be used for an account.
+    pub fn proof(&self, of: ProofOf, account: &AccountId) -> KeyProof {
+        let form = SignatureForm::Plain;
+        let message = proof_message(of, CHAIN, account, form);
+        KeyProof { signature: self.secret.sign(&message), form }
     }
 
     /// A push certificate for `repo` (owner/name), signed at header time `time_s`.
@@ -241,6 +249,18 @@ impl World {
         self.tx_at(payer, self.nonce(payer), actions)
     }
 
+    /// The same, signed by another account too.
+    pub fn tx_with(&self, payer: &Person, other: &Person, actions: &[Action]) -> Vec<u8> {
+        let draft = Draft::new(CHAIN, payer.id, self.nonce(payer), actions).fee(FEE);
+        draft.sign(payer.id, &payer.secret).sign(other.id, &other.secret).encode()
+    }
+
+    /// The same, signed by a key that is not the account's first.
+    pub fn tx_by(&self, account: &Person, key: &SecretKey, actions: &[Action]) -> Vec<u8> {
+        let draft = Draft::new(CHAIN, account.id, self.nonce(account), actions).fee(FEE);
+        draft.sign(account.id, key).encode()
+    }
+
     pub fn tx_at(&self, payer: &Person, nonce: u64, actions: &[Action]) -> Vec<u8> {
         let draft = Draft::new(CHAIN, payer.id, nonce, actions).fee(FEE);
         draft.sign(payer.id, &payer.secret).encode()
@@ -359,6 +379,13 @@ impl World {
     pub fn one(&mut self, tx: Vec<u8>) -> Option<Code> {
         let outcome = self.block(vec![tx]);
         outcome.code(outcome.results.len() - 1)
+    }
+
+    /// A block with one transaction, which must be refused: its code and sentence.
+    pub fn refused(&mut self, tx: Vec<u8>) -> (Code, String) {
+        let outcome = self.block(vec![tx]);
+        let last = outcome.results.len() - 1;
+        (outcome.code(last).expect("it is refused"), outcome.results[last].log.clone())
     }
 
     /// Orders a push and lets all validators find it good; its id.

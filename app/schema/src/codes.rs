@@ -90,6 +90,30 @@ codes! {
         "account {} has the handle {} already";
     SupplyOverflow = 209, "supply_overflow",
         "account {} cannot hold that much";
+    KeyScoped = 210, "key_scoped",
+        "key {} pushes to repository {} and does nothing else: sign with another key";
+    KeyLast = 211, "key_last",
+        "key {} is the last that controls account {}: add another before revoking it";
+    KeysMany = 212, "keys_many",
+        "account {} has had {} keys, which is the most an account may have";
+    KeyPast = 213, "key_past",
+        "the key would be valid until {}, header time is {}: choose a later end";
+    HandleNone = 214, "handle_none",
+        "account {} has no handle to give";
+    HandleInUse = 215, "handle_in_use",
+        "{} repositories are named by the handle {}: transfer them first";
+    GuardianUnknown = 216, "guardian_unknown",
+        "{} cannot guard account {}: guardians are other accounts that exist";
+    RecoveryDelay = 217, "recovery_delay",
+        "a recovery takes {} seconds at least on this network, not {}";
+    NotGuardian = 218, "not_guardian",
+        "{} is no guardian of account {}: only a guardian may do that";
+    RecoveryNone = 219, "recovery_none",
+        "no recovery of account {} is under way";
+    RecoveryEarly = 220, "recovery_early",
+        "the recovery of account {} may be finished from {} on, header time is {}: wait";
+    RecoveryOpen = 221, "recovery_open",
+        "too few guardians of account {} agree on a key yet: ask the others";
 
     // 300..: validators.
     ValidatorUnknown = 300, "validator_unknown",

@@ -7,6 +7,24 @@ pub const ACCOUNT_CREATED: &str = "account_created";
 pub const HANDLE_COMMITTED: &str = "handle_committed";
 /// A handle was claimed: `account`, `handle`.
 pub const HANDLE_CLAIMED: &str = "handle_claimed";
+/// A key was added: `account`, `key`, and `repo`, `until` where it has those bounds.
+pub const KEY_ADDED: &str = "key_added";
+/// A key was revoked: `account`, `key`.
+pub const KEY_REVOKED: &str = "key_revoked";
+/// A handle went to another account: `from`, `to`, `handle`.
+pub const HANDLE_TRANSFERRED: &str = "handle_transferred";
+/// A handle was given up: `account`, `handle`.
+pub const HANDLE_RELEASED: &str = "handle_released";
+/// An account has other guardians: `account`, `guardians` (how many), `threshold`.
+pub const GUARDIANS_SET: &str = "guardians_set";
+/// A guardian agreed to a new key: `account`, `guardian`, `key`.
+pub const RECOVERY_APPROVED: &str = "recovery_approved";
+/// Enough guardians agreed: `account`, `key`, `due` (from when on it can be finished).
+pub const RECOVERY_READY: &str = "recovery_ready";
+/// The owner stopped a recovery: `account`.
+pub const RECOVERY_CANCELLED: &str = "recovery_cancelled";
+/// A new key controls an account: `account`, `key`.
+pub const RECOVERED: &str = "recovered";
 /// Balance moved: `from`, `to`, `amount`.
 pub const TRANSFERRED: &str = "transferred";
 /// A fee was burnt: `account`, `amount`.
@@ -32,6 +50,16 @@ pub mod attribute {
     pub const ACCOUNT: &str = "account";
     /// An ed25519 key.
     pub const KEY: &str = "key";
+    /// Unix seconds of header time.
+    pub const UNTIL: &str = "until";
+    /// How many guardians there are.
+    pub const GUARDIANS: &str = "guardians";
+    /// How many of them must agree.
+    pub const THRESHOLD: &str = "threshold";
+    /// An account id.
+    pub const GUARDIAN: &str = "guardian";
+    /// Unix seconds of header time.
+    pub const DUE: &str = "due";
     /// A handle.
     pub const HANDLE: &str = "handle";
     /// The account balance comes from.

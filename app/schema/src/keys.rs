@@ -40,6 +40,16 @@ pub fn key(key: &Key) -> Vec<u8> {
     join("key/", &[key.as_bytes()])
 }
 
+/// `proto::Guardians` of an account.
+pub fn guardians(account: &AccountId) -> Vec<u8> {
+    join("guardians/", &[account.as_bytes()])
+}
+
+/// `proto::Recovery` of an account, while one is under way.
+pub fn recovery(account: &AccountId) -> Vec<u8> {
+    join("recovery/", &[account.as_bytes()])
+}
+
 /// `proto::HandleRecord`.
 pub fn handle(handle: &str) -> Vec<u8> {
     text("handle/", &[], handle)

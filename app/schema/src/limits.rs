@@ -7,6 +7,8 @@ pub const TX_BYTES_MAX: usize = 64 * 1024;
 pub const ACTIONS_MAX: usize = 16;
 /// Signatures in a transaction; bounds what one transaction may cost to check.
 pub const AUTH_MAX: usize = 8;
+/// Guardians of an account.
+pub const GUARDIANS_MAX: usize = 16;
 /// Bytes of a chain id (CometBFT's limit).
 pub const CHAIN_ID_BYTES_MAX: usize = 50;
 /// Bytes of a handle.

@@ -14,14 +14,15 @@ pub struct Price {
     pub stake: bool,
 }
 
-/// The price of actions of these kinds in a transaction of `size` bytes. A kind without a price
-/// costs its bytes, and is not free to stake.
+/// The price of actions of these kinds in a transaction of `size` bytes. A kind that is not
+/// listed has the price of all others, where there is one, and costs its bytes in any case.
 pub fn of(params: &proto::Params, kinds: impl IntoIterator<Item = ActionKind>, size: u64) -> Price {
     let bytes = |per_byte: u64| per_byte.saturating_mul(size);
     let (work, fee) = (bytes(params.work_per_byte), bytes(params.fee_per_byte));
     let mut price = Price { work, fee, stake: true };
     for kind in kinds {
         let listed = params.prices.iter().find(|price| price.kind == kind.number());
+        let listed = listed.or(params.other_price.as_ref());
         let (work, fee, stake) = listed.map_or((0, 0, false), |one| (one.work, one.fee, one.stake));
         price.work = price.work.saturating_add(work);
         price.fee = price.fee.saturating_add(fee);

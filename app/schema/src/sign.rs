@@ -8,7 +8,7 @@ use ed25519_zebra::{SigningKey, VerificationKeyBytes, batch};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-use crate::ids::{Key, Signature};
+use crate::ids::{AccountId, Key, Signature};
 use crate::proto;
 
 /// What sign bytes of transactions begin with.
@@ -30,6 +30,45 @@ pub fn tx_message(body: &proto::TxBody, form: proto::SignatureForm) -> Vec<u8> {
     match form {
         proto::SignatureForm::Plain => bytes,
         proto::SignatureForm::Sshsig => crate::sshsig::message(TX_NAMESPACE, &bytes),
+    }
+}
+
+/// What a key's holder agrees to when it signs a proof; also the SSHSIG namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofOf {
+    /// That an account is controlled by the key.
+    Key,
+    /// That a validator signs with the key, operated by an account.
+    Bond,
+}
+
+impl ProofOf {
+    /// Its SSHSIG namespace.
+    pub const fn namespace(self) -> &'static str {
+        match self {
+            Self::Key => "guts.v1.key",
+            Self::Bond => "guts.v1.bond",
+        }
+    }
+}
+
+/// The bytes of a proof for `account`: without one, anybody could claim a key that is not theirs,
+/// and so keep its holder from using it.
+pub fn proof_bytes(of: ProofOf, chain_id: &str, account: &AccountId) -> Vec<u8> {
+    [of.namespace().as_bytes(), b"\0", chain_id.as_bytes(), b"\0", account.as_bytes()].concat()
+}
+
+/// What the signature of a proof covers.
+pub fn proof_message(
+    of: ProofOf,
+    chain_id: &str,
+    account: &AccountId,
+    form: proto::SignatureForm,
+) -> Vec<u8> {
+    let bytes = proof_bytes(of, chain_id, account);
+    match form {
+        proto::SignatureForm::Plain => bytes,
+        proto::SignatureForm::Sshsig => crate::sshsig::message(of.namespace(), &bytes),
     }
 }
 

@@ -15,7 +15,13 @@ use crate::certificate::Certificate;
 use crate::ids::{AccountId, Hash, Key, RepoId, Signature};
 use crate::limits::SALT_BYTES;
 use crate::proto::{self, ObjectFormat, SignatureForm, action::Kind, tx_body};
-use crate::sign::{self, SecretKey};
+use crate::sign::{self, Claim, SecretKey};
+
+mod account;
+mod kind;
+
+pub use account::{AccountAction, KeyProof};
+pub use kind::ActionKind;
 
 /// A transaction whose form is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +136,13 @@ pub enum Action {
     },
     /// Orders a push.
     PushRefs(Box<PushRefs>),
+    /// Changes who controls an account, or what it is called.
+    Account {
+        /// Who acts.
+        actor: AccountId,
+        /// What it does.
+        change: AccountAction,
+    },
 }
 
 /// A push to be ordered. Its actor is the account of the certificate's key.
@@ -139,56 +152,6 @@ pub struct PushRefs {
     pub certificate: Certificate,
     /// The pack and its length in bytes; `None` when no object is new.
     pub pack: Option<(Hash, u64)>,
-}
-
-/// The kinds of action; numbers are those of the fields of `proto::Action` and do not change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ActionKind {
-    /// [`Action::CreateAccount`]
-    CreateAccount = 16,
-    /// [`Action::CommitHandle`]
-    CommitHandle = 17,
-    /// [`Action::ClaimHandle`]
-    ClaimHandle = 18,
-    /// [`Action::Transfer`]
-    Transfer = 19,
-    /// [`Action::CreateRepo`]
-    CreateRepo = 32,
-    /// [`Action::EditRepo`]
-    EditRepo = 33,
-    /// [`Action::PushRefs`]
-    PushRefs = 48,
-}
-
-impl ActionKind {
-    /// Every kind, by rising number.
-    pub const ALL: [Self; 7] = [
-        Self::CreateAccount,
-        Self::CommitHandle,
-        Self::ClaimHandle,
-        Self::Transfer,
-        Self::CreateRepo,
-        Self::EditRepo,
-        Self::PushRefs,
-    ];
-
-    /// Its number, as prices name it.
-    pub const fn number(self) -> u32 {
-        self as u32
-    }
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CreateAccount => "create_account",
-            Self::CommitHandle => "commit_handle",
-            Self::ClaimHandle => "claim_handle",
-            Self::Transfer => "transfer",
-            Self::CreateRepo => "create_repo",
-            Self::EditRepo => "edit_repo",
-            Self::PushRefs => "push_refs",
-        }
-    }
 }
 
 impl Action {
@@ -202,6 +165,7 @@ impl Action {
             Self::CreateRepo { .. } => ActionKind::CreateRepo,
             Self::EditRepo { .. } => ActionKind::EditRepo,
             Self::PushRefs(_) => ActionKind::PushRefs,
+            Self::Account { change, .. } => change.kind(),
         }
     }
 
@@ -213,8 +177,26 @@ impl Action {
             | Self::ClaimHandle { actor, .. }
             | Self::Transfer { actor, .. }
             | Self::CreateRepo { actor, .. }
-            | Self::EditRepo { actor, .. } => Some(actor),
+            | Self::EditRepo { actor, .. }
+            | Self::Account { actor, .. } => Some(actor),
             Self::PushRefs(_) => None,
+        }
+    }
+
+    /// Another account that must sign, because the action does something to it.
+    pub const fn co_signer(&self) -> Option<&AccountId> {
+        match self {
+            Self::Account { change: AccountAction::TransferHandle { to }, .. } => Some(to),
+            _ => None,
+        }
+    }
+
+    /// The proof that the action carries, and what its signature must cover.
+    pub fn claim(&self, chain_id: &str) -> Option<Claim> {
+        match self {
+            Self::PushRefs(push) => Some(push.certificate.claim()),
+            Self::Account { actor, change } => change.claim(chain_id, actor),
+            _ => None,
         }
     }
 
@@ -246,6 +228,7 @@ impl Action {
                 Kind::EditRepo(proto::EditRepo { repo, description, default_branch, archived })
             }
             Self::PushRefs(push) => Kind::PushRefs(push.to_proto()),
+            Self::Account { change, .. } => change.to_proto(),
         };
         let actor = self.actor().map(AccountId::to_vec).unwrap_or_default();
         proto::Action { actor, kind: Some(kind) }

@@ -15,7 +15,7 @@ use crate::names::{self, NameError};
 use crate::proto::{self, ObjectFormat, SignatureForm, action::Kind, tx_body};
 use crate::refs::{self, RefNameError};
 use crate::sign::{self, Claim};
-use crate::tx::{Action, Payment, PushRefs, Signer, Tx};
+use crate::tx::{AccountAction, Action, Payment, PushRefs, Signer, Tx};
 use crate::work::Puzzle;
 
 /// What of a chain a stateless check needs.
@@ -278,8 +278,11 @@ fn decode_actions(
                 decode_action(kind, signer)?
             }
         };
+        claims.extend(action.claim(&body.chain_id));
+        if let Some(other) = action.co_signer().filter(|other| !signs(auth, other)) {
+            return Err(TxError::ActorUnsigned(*other));
+        }
         if let Action::PushRefs(push) = &action {
-            claims.push(push.certificate.claim());
             // One certificate a transaction: its events and its outcome are those of one push.
             if body.actions.len() > 1 {
                 return Err(TxError::Field("a push is alone in its transaction"));
@@ -289,6 +292,10 @@ fn decode_actions(
         actions.push(action);
     }
     Ok(actions)
+}
+
+fn signs(auth: &[Signer], account: &AccountId) -> bool {
+    auth.iter().any(|signer| signer.account == *account)
 }
 
 fn check_certificate_chain(certificate: &Certificate, chain_id: &str) -> Result<(), TxError> {
@@ -339,7 +346,16 @@ fn decode_action(kind: &Kind, signer: &Signer) -> Result<Action, TxError> {
         Kind::CreateRepo(create) => decode_create_repo(create, actor)?,
         Kind::EditRepo(edit) => decode_edit_repo(edit, actor)?,
         Kind::PushRefs(_) => return Err(TxError::PushActor),
+        other => decode_change(other, actor)?,
     })
+}
+
+/// The kinds that modules type for themselves.
+fn decode_change(kind: &Kind, actor: AccountId) -> Result<Action, TxError> {
+    if let Some(change) = AccountAction::decode(kind)? {
+        return Ok(Action::Account { actor, change });
+    }
+    Err(TxError::Undecodable)
 }
 
 fn decode_create_repo(create: &proto::CreateRepo, actor: AccountId) -> Result<Action, TxError> {

@@ -16,6 +16,8 @@ fn all(byte: u8, number: u64, text: &str) -> Vec<Vec<u8>> {
         supply(),
         account(&id(byte)),
         key(&Key::new([byte; 32])),
+        guardians(&id(byte)),
+        recovery(&id(byte)),
         handle(text),
         handle_commit(&Hash::new([byte; 32])),
         anchors(),

@@ -4,6 +4,10 @@ use crate::validate::{ChainRules, validate};
 
 #[test]
 fn kinds_have_the_numbers_of_their_fields() {
+    for kind in ActionKind::ALL {
+        assert_eq!(ActionKind::from_name(kind.name()), Some(*kind));
+        assert_eq!(ActionKind::from_number(kind.number()), Some(*kind));
+    }
     assert!(ActionKind::ALL.windows(2).all(|pair| pair[0].number() < pair[1].number()));
     let actor = AccountId::new([1; 20]);
     let action = Action::Transfer { actor, to: actor, amount: 1 };

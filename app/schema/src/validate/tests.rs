@@ -3,8 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limits::SALT_BYTES;
-use crate::sign::SecretKey;
-use crate::tx::Draft;
+use crate::sign::{ProofOf, SecretKey, proof_message};
+use crate::tx::{ActionKind, Draft, KeyProof};
 
 const CERTIFICATE: &[u8] = include_bytes!("../../testdata/push.cert");
 const CHAIN: &str = "guts-local";
@@ -72,6 +72,108 @@ fn every_action_comes_back_as_it_was_drafted() {
     assert_eq!(tx.payment, Payment::None);
     let tx = check(&signed(draft(&[push()]).stake())).expect("good");
     assert_eq!((tx.actions, tx.payment), (vec![push()], Payment::Stake));
+}
+
+fn proof(seed: u8, of: ProofOf, account: &AccountId, form: SignatureForm) -> KeyProof {
+    let message = proof_message(of, CHAIN, account, form);
+    KeyProof { signature: secret(seed).sign(&message), form }
+}
+
+/// What modules type for themselves.
+fn changes() -> Vec<Action> {
+    let (actor, to) = (account(1), account(2));
+    let proved = |form| proof(9, ProofOf::Key, &actor, form);
+    let key = secret(9).public();
+    let mut guardians = vec![account(2), account(3)];
+    guardians.sort();
+    let account = |change| Action::Account { actor, change };
+    vec![
+        account(AccountAction::AddKey {
+            key,
+            proof: proved(SignatureForm::Plain),
+            repo: RepoId::new(7),
+            until_s: Some(8),
+        }),
+        account(AccountAction::RevokeKey { key }),
+        account(AccountAction::TransferHandle { to }),
+        account(AccountAction::ReleaseHandle),
+        account(AccountAction::SetGuardians { guardians, threshold: 2, delay_s: 9 }),
+        account(AccountAction::ApproveRecovery {
+            account: actor,
+            key,
+            proof: proved(SignatureForm::Sshsig),
+        }),
+        account(AccountAction::CancelRecovery),
+        account(AccountAction::FinishRecovery { account: to }),
+    ]
+}
+
+/// Signed by those two accounts, whose consent some actions need.
+fn signed_by_both(actions: &[Action]) -> Vec<u8> {
+    draft(actions).sign(account(1), &secret(1)).sign(account(2), &secret(2)).encode()
+}
+
+#[test]
+fn every_change_comes_back_as_it_was_drafted() {
+    for part in changes().chunks(ACTIONS_MAX) {
+        let tx = check(&signed_by_both(part)).expect("good");
+        assert_eq!(tx.actions, part);
+    }
+    for change in changes() {
+        let kind = change.kind();
+        assert_eq!(ActionKind::from_number(kind.number()), Some(kind));
+        assert_eq!(check(&signed(draft(std::slice::from_ref(&change)))).is_ok(), {
+            change.co_signer().is_none()
+        });
+    }
+}
+
+#[test]
+fn whoever_something_is_done_to_signs_too() {
+    let change = Action::Account {
+        actor: account(1),
+        change: AccountAction::TransferHandle { to: account(2) },
+    };
+    let alone = check(&signed(draft(&[change])));
+    assert_eq!(alone, Err(TxError::ActorUnsigned(account(2))));
+}
+
+#[test]
+fn a_key_is_used_only_by_its_holders_leave() {
+    let actor = account(1);
+    let add =
+        |proof| AccountAction::AddKey { key: secret(9).public(), proof, repo: None, until_s: None };
+    let tx = |change| check(&signed(draft(&[Action::Account { actor, change }])));
+    let good = proof(9, ProofOf::Key, &actor, SignatureForm::Plain);
+    assert!(tx(add(good)).is_ok());
+    let wrong = Err(TxError::Signature(secret(9).public()));
+    let foreign = proof(8, ProofOf::Key, &actor, SignatureForm::Plain);
+    assert_eq!(tx(add(foreign)), wrong, "signed by another key");
+    let elsewhere = proof(9, ProofOf::Key, &account(2), SignatureForm::Plain);
+    assert_eq!(tx(add(elsewhere)), wrong, "for another account");
+    let other = proof(9, ProofOf::Bond, &actor, SignatureForm::Plain);
+    assert_eq!(tx(add(other)), wrong, "for another purpose");
+    let form = KeyProof { form: SignatureForm::Sshsig, ..good };
+    assert_eq!(tx(add(form)), wrong, "in another form");
+}
+
+#[test]
+fn guardians_are_sorted_and_enough() {
+    let guard = |guardians: Vec<AccountId>, threshold| {
+        let change = AccountAction::SetGuardians { guardians, threshold, delay_s: 1 };
+        check(&signed(draft(&[Action::Account { actor: account(1), change }])))
+    };
+    let mut two = vec![account(2), account(3)];
+    two.sort();
+    assert!(guard(two.clone(), 2).is_ok());
+    for bad in [guard(two.clone(), 0), guard(two.clone(), 3), guard(vec![], 1)] {
+        assert!(matches!(bad, Err(TxError::Field(_))), "{bad:?}");
+    }
+    two.reverse();
+    assert!(matches!(guard(two, 1), Err(TxError::Field(_))));
+    let mut many: Vec<_> = (1..=17).map(account).collect();
+    many.sort();
+    assert!(matches!(guard(many, 1), Err(TxError::Field(_))));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Who may act on accounts. That an actor signed is checked without state; that the key it signed
 //! with is valid for it, here.
 
-use guts_schema::tx::Signer;
+use guts_schema::tx::{AccountAction, Signer};
 use guts_schema::{AccountId, Action, Tx};
 
 use super::{error, state};
@@ -19,11 +19,16 @@ pub(crate) fn creates(tx: &Tx, signer: &Signer) -> bool {
 /// Every signer's key is valid for its account at this height, or makes it in this transaction.
 pub(crate) fn check_signers(run: &Run<'_>, tx: &Tx) -> Result<(), Fault> {
     for signer in &tx.auth {
-        let owner = state::key_owner(&run.state, &signer.key, run.block.height)?;
-        if owner == Some(signer.account) {
-            continue;
+        let valid = state::valid_key(&run.state, &signer.key, run.block)?;
+        match valid {
+            Some(valid) if valid.account == signer.account => match valid.repo {
+                None => continue,
+                // A key for one repository signs pushes to it, and no transactions.
+                Some(repo) => return Err(error::key_scoped(&signer.key, repo)),
+            },
+            _ => {}
         }
-        if owner.is_none() && creates(tx, signer) {
+        if valid.is_none() && creates(tx, signer) {
             continue;
         }
         if state::get(&run.state, &signer.account)?.is_none() {
@@ -45,8 +50,34 @@ pub(super) fn check(run: &Run<'_>, action: &Action) -> Result<(), Fault> {
         Action::ClaimHandle { actor, .. } => check_exists(run, actor),
         // An account may give away its own balance.
         Action::Transfer { actor, .. } => check_exists(run, actor),
+        Action::Account { actor, change } => check_change(run, actor, change),
         // Other modules' actions are theirs to authorise.
         Action::CreateRepo { .. } | Action::EditRepo { .. } | Action::PushRefs(_) => Ok(()),
+    }
+}
+
+fn check_change(run: &Run<'_>, actor: &AccountId, change: &AccountAction) -> Result<(), Fault> {
+    match change {
+        // An account may add keys of its own; that their holders agree is proved.
+        AccountAction::AddKey { .. } => check_exists(run, actor),
+        // An account may revoke its own keys.
+        AccountAction::RevokeKey { .. } => check_exists(run, actor),
+        // An account may give its handle to one that signs too.
+        AccountAction::TransferHandle { .. } => check_exists(run, actor),
+        // An account may give up its handle.
+        AccountAction::ReleaseHandle => check_exists(run, actor),
+        // An account chooses who may recover it.
+        AccountAction::SetGuardians { .. } => check_exists(run, actor),
+        // The guardians of an account may agree on a new key for it.
+        AccountAction::ApproveRecovery { account, .. } => {
+            let guardians = state::guardians(&run.state, account)?;
+            let listed = guardians.accounts.iter().any(|id| id[..] == actor.as_bytes()[..]);
+            if listed { Ok(()) } else { Err(error::not_guardian(actor, account)) }
+        }
+        // The owner of an account may stop its recovery.
+        AccountAction::CancelRecovery => check_exists(run, actor),
+        // Anybody may finish a recovery that is due: what happens was agreed on before.
+        AccountAction::FinishRecovery { .. } => check_exists(run, actor),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Refusals of this module; codes 100 to 299.
 
-use guts_schema::{AccountId, Code, Key};
+use guts_schema::{AccountId, Code, Key, RepoId};
 
 use crate::fault::Fault;
 
@@ -66,6 +66,54 @@ pub(crate) fn handle_taken(handle: &str) -> Fault {
 
 pub(crate) fn handle_held(account: &AccountId, handle: &str) -> Fault {
     Fault::refuse(Code::HandleHeld, &[account, &handle])
+}
+
+pub(crate) fn key_scoped(key: &Key, repo: RepoId) -> Fault {
+    Fault::refuse(Code::KeyScoped, &[key, &repo])
+}
+
+pub(super) fn key_last(key: &Key, account: &AccountId) -> Fault {
+    Fault::refuse(Code::KeyLast, &[key, account])
+}
+
+pub(super) fn keys_many(account: &AccountId, count: usize) -> Fault {
+    Fault::refuse(Code::KeysMany, &[account, &count])
+}
+
+pub(super) fn key_past(until_s: u64, now_s: u64) -> Fault {
+    Fault::refuse(Code::KeyPast, &[&until_s, &now_s])
+}
+
+pub(super) fn handle_none(account: &AccountId) -> Fault {
+    Fault::refuse(Code::HandleNone, &[account])
+}
+
+pub(super) fn handle_in_use(repos: u64, handle: &str) -> Fault {
+    Fault::refuse(Code::HandleInUse, &[&repos, &handle])
+}
+
+pub(super) fn guardian_unknown(guardian: &AccountId, account: &AccountId) -> Fault {
+    Fault::refuse(Code::GuardianUnknown, &[guardian, account])
+}
+
+pub(super) fn recovery_delay(least_s: u64, found_s: u64) -> Fault {
+    Fault::refuse(Code::RecoveryDelay, &[&least_s, &found_s])
+}
+
+pub(super) fn not_guardian(actor: &AccountId, account: &AccountId) -> Fault {
+    Fault::refuse(Code::NotGuardian, &[actor, account])
+}
+
+pub(super) fn recovery_none(account: &AccountId) -> Fault {
+    Fault::refuse(Code::RecoveryNone, &[account])
+}
+
+pub(super) fn recovery_early(account: &AccountId, due_s: u64, now_s: u64) -> Fault {
+    Fault::refuse(Code::RecoveryEarly, &[account, &due_s, &now_s])
+}
+
+pub(super) fn recovery_open(account: &AccountId) -> Fault {
+    Fault::refuse(Code::RecoveryOpen, &[account])
 }
 
 /// A refusal whose sentence has no particulars.

@@ -2,10 +2,11 @@
 
 use guts_schema::keys::Queue;
 use guts_schema::limits::SALT_BYTES;
-use guts_schema::{AccountId, Action, Code, Hash, Key, Tx, events, names, proto};
+use guts_schema::tx::AccountAction;
+use guts_schema::{AccountId, Action, Code, Hash, Key, RepoId, Tx, events, names, proto};
 
 use super::{authorize, error, state};
-use crate::fault::Fault;
+use crate::fault::{Broken, Fault};
 use crate::modules::params;
 use crate::run::Run;
 
@@ -17,6 +18,7 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         Action::CommitHandle { actor, commitment } => commit_handle(run, actor, commitment),
         Action::ClaimHandle { actor, handle, salt } => claim_handle(run, actor, handle, salt),
         Action::Transfer { actor, to, amount } => transfer(run, actor, to, *amount),
+        Action::Account { actor, change } => execute_change(run, actor, change),
         Action::CreateRepo { .. } | Action::EditRepo { .. } | Action::PushRefs(_) => Ok(()),
     }
 }
@@ -44,7 +46,7 @@ pub(crate) fn new_account(
         return Err(error::key_used(key));
     }
     let from_height = run.block.height;
-    let record = proto::KeyRecord { account: id.to_vec(), from_height, until_height: 0 };
+    let record = proto::KeyRecord { account: id.to_vec(), from_height, ..Default::default() };
     state::put_key(run, key, &record)?;
     Ok(proto::Account {
         keys: vec![key.to_vec()],
@@ -121,5 +123,246 @@ fn transfer(
     state::balance_change(run, actor, |balance| balance.checked_sub(amount))?;
     state::balance_change(run, to, |balance| balance.checked_add(amount))?;
     run.emit(events::TRANSFERRED, &[("from", actor), ("to", to), ("amount", &amount)]);
+    Ok(())
+}
+
+fn execute_change(
+    run: &mut Run<'_>,
+    actor: &AccountId,
+    change: &AccountAction,
+) -> Result<(), Fault> {
+    match change {
+        AccountAction::AddKey { key, repo, until_s, .. } => {
+            add_key(run, actor, key, *repo, *until_s)
+        }
+        AccountAction::RevokeKey { key } => revoke_key(run, actor, key),
+        AccountAction::TransferHandle { to } => transfer_handle(run, actor, to),
+        AccountAction::ReleaseHandle => release_handle(run, actor),
+        AccountAction::SetGuardians { guardians, threshold, delay_s } => {
+            set_guardians(run, actor, guardians, *threshold, *delay_s)
+        }
+        AccountAction::ApproveRecovery { account, key, .. } => {
+            approve_recovery(run, actor, account, key)
+        }
+        AccountAction::CancelRecovery => cancel_recovery(run, actor),
+        AccountAction::FinishRecovery { account } => finish_recovery(run, account),
+    }
+}
+
+fn existing(run: &Run<'_>, id: &AccountId) -> Result<proto::Account, Fault> {
+    state::get(&run.state, id)?.ok_or_else(|| error::unknown(id))
+}
+
+fn add_key(
+    run: &mut Run<'_>,
+    actor: &AccountId,
+    key: &Key,
+    repo: Option<RepoId>,
+    until_s: Option<u64>,
+) -> Result<(), Fault> {
+    let mut account = existing(run, actor)?;
+    if account.keys.len() as u64 >= params::get(&run.state)?.keys_per_account_max {
+        return Err(error::keys_many(actor, account.keys.len()));
+    }
+    if let Some(until_s) = until_s.filter(|until_s| *until_s < run.block.time_s) {
+        return Err(error::key_past(until_s, run.block.time_s));
+    }
+    if state::key_record(&run.state, key)?.is_some() {
+        return Err(error::key_used(key));
+    }
+    let record = proto::KeyRecord {
+        account: actor.to_vec(),
+        from_height: run.block.height,
+        until_height: 0,
+        repo: repo.map_or(0, RepoId::number),
+        until_time_s: until_s.unwrap_or(0),
+    };
+    state::put_key(run, key, &record)?;
+    account.keys.push(key.to_vec());
+    state::put(run, actor, &account)?;
+    let mut attributes: Vec<(&str, &dyn std::fmt::Display)> =
+        vec![("account", actor), ("key", key)];
+    if let Some(repo) = &repo {
+        attributes.push(("repo", repo));
+    }
+    if let Some(until_s) = &until_s {
+        attributes.push(("until", until_s));
+    }
+    run.emit(events::KEY_ADDED, &attributes);
+    Ok(())
+}
+
+/// Whether a key other than `but` controls the account without bounds.
+fn is_controlled(run: &Run<'_>, account: &proto::Account, but: &Key) -> Result<bool, Broken> {
+    for bytes in account.keys.iter().filter(|bytes| bytes[..] != but.as_bytes()[..]) {
+        let key = Key::from_slice(bytes).map_err(|e| Broken::Contradiction(e.to_string()))?;
+        let record = state::key_record(&run.state, &key)?.unwrap_or_default();
+        let unbounded = record.repo == 0 && record.until_time_s == 0;
+        if unbounded && state::is_valid(&record, run.block) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn revoke_key(run: &mut Run<'_>, actor: &AccountId, key: &Key) -> Result<(), Fault> {
+    let account = existing(run, actor)?;
+    let record = state::key_record(&run.state, key)?;
+    let own = |record: &proto::KeyRecord| record.account == actor.to_vec();
+    let record = record.filter(own).filter(|record| record.until_height == 0);
+    let mut record = record.ok_or_else(|| error::key_invalid(key, actor))?;
+    if !is_controlled(run, &account, key)? {
+        return Err(error::key_last(key, actor));
+    }
+    record.until_height = run.block.height;
+    state::put_key(run, key, &record)?;
+    run.emit(events::KEY_REVOKED, &[("account", actor), ("key", key)]);
+    Ok(())
+}
+
+/// An account and the handle it may give away: one that names no repository.
+fn free_handle(run: &Run<'_>, actor: &AccountId) -> Result<(proto::Account, String), Fault> {
+    let mut account = existing(run, actor)?;
+    if account.handle.is_empty() {
+        return Err(error::handle_none(actor));
+    }
+    if account.repos > 0 {
+        return Err(error::handle_in_use(account.repos, &account.handle));
+    }
+    let handle = std::mem::take(&mut account.handle);
+    Ok((account, handle))
+}
+
+fn transfer_handle(run: &mut Run<'_>, actor: &AccountId, to: &AccountId) -> Result<(), Fault> {
+    let (account, handle) = free_handle(run, actor)?;
+    let mut receiver = existing(run, to)?;
+    if !receiver.handle.is_empty() {
+        return Err(error::handle_held(to, &receiver.handle));
+    }
+    receiver.handle.clone_from(&handle);
+    state::put(run, actor, &account)?;
+    state::put(run, to, &receiver)?;
+    state::put_handle(run, &handle, to)?;
+    run.emit(events::HANDLE_TRANSFERRED, &[("from", actor), ("to", to), ("handle", &handle)]);
+    Ok(())
+}
+
+fn release_handle(run: &mut Run<'_>, actor: &AccountId) -> Result<(), Fault> {
+    let (account, handle) = free_handle(run, actor)?;
+    state::put(run, actor, &account)?;
+    state::drop_handle(run, &handle);
+    run.emit(events::HANDLE_RELEASED, &[("account", actor), ("handle", &handle)]);
+    Ok(())
+}
+
+/// What former guardians agreed on is void: the new ones have not agreed on anything.
+fn set_guardians(
+    run: &mut Run<'_>,
+    actor: &AccountId,
+    guardians: &[AccountId],
+    threshold: u32,
+    delay_s: u64,
+) -> Result<(), Fault> {
+    for guardian in guardians {
+        if guardian == actor || state::get(&run.state, guardian)?.is_none() {
+            return Err(error::guardian_unknown(guardian, actor));
+        }
+    }
+    let least_s = params::get(&run.state)?.recovery_delay_min_s;
+    if !guardians.is_empty() && delay_s < least_s {
+        return Err(error::recovery_delay(least_s, delay_s));
+    }
+    let accounts = guardians.iter().map(AccountId::to_vec).collect();
+    state::put_guardians(run, actor, &proto::Guardians { accounts, threshold, delay_s })?;
+    state::drop_recovery(run, actor);
+    run.emit(
+        events::GUARDIANS_SET,
+        &[("account", actor), ("guardians", &guardians.len()), ("threshold", &threshold)],
+    );
+    Ok(())
+}
+
+/// A guardian agrees to one key at a time; the last word of each counts. The delay begins when
+/// enough of them agree on one key, and again when they change their minds.
+fn approve_recovery(
+    run: &mut Run<'_>,
+    guardian: &AccountId,
+    account: &AccountId,
+    key: &Key,
+) -> Result<(), Fault> {
+    if state::key_record(&run.state, key)?.is_some() {
+        return Err(error::key_used(key));
+    }
+    let guardians = state::guardians(&run.state, account)?;
+    let mut recovery = state::recovery(&run.state, account)?.unwrap_or_default();
+    let approval = proto::RecoveryApproval { guardian: guardian.to_vec(), key: key.to_vec() };
+    match recovery.approvals.binary_search_by(|entry| entry.guardian.cmp(&approval.guardian)) {
+        Ok(place) => recovery.approvals[place] = approval,
+        Err(place) => recovery.approvals.insert(place, approval),
+    }
+    let agree = |key: &[u8]| recovery.approvals.iter().filter(|entry| entry.key == key).count();
+    let enough = |key: &[u8]| agree(key) as u64 >= u64::from(guardians.threshold);
+    let mut ready = None;
+    if recovery.key[..] != key.as_bytes()[..] && enough(key.as_bytes()) {
+        let due_s = run.block.time_s.saturating_add(guardians.delay_s);
+        recovery.key = key.to_vec();
+        recovery.due_s = due_s;
+        ready = Some(due_s);
+    } else if !recovery.key.is_empty() && !enough(&recovery.key) {
+        recovery.key.clear();
+        recovery.due_s = 0;
+    }
+    state::put_recovery(run, account, &recovery)?;
+    run.emit(
+        events::RECOVERY_APPROVED,
+        &[("account", account), ("guardian", guardian), ("key", key)],
+    );
+    if let Some(due_s) = ready {
+        run.emit(events::RECOVERY_READY, &[("account", account), ("key", key), ("due", &due_s)]);
+    }
+    Ok(())
+}
+
+fn cancel_recovery(run: &mut Run<'_>, actor: &AccountId) -> Result<(), Fault> {
+    if state::recovery(&run.state, actor)?.is_none() {
+        return Err(error::recovery_none(actor));
+    }
+    state::drop_recovery(run, actor);
+    run.emit(events::RECOVERY_CANCELLED, &[("account", actor)]);
+    Ok(())
+}
+
+/// All keys of the account are revoked but the one that guardians agreed on: whoever holds the
+/// others may be the reason for all this.
+fn finish_recovery(run: &mut Run<'_>, id: &AccountId) -> Result<(), Fault> {
+    let recovery = state::recovery(&run.state, id)?.ok_or_else(|| error::recovery_none(id))?;
+    if recovery.key.is_empty() {
+        return Err(error::recovery_open(id));
+    }
+    if run.block.time_s < recovery.due_s {
+        return Err(error::recovery_early(id, recovery.due_s, run.block.time_s));
+    }
+    let damaged = |e: guts_schema::ids::IdError| Broken::Contradiction(e.to_string());
+    let key = Key::from_slice(&recovery.key).map_err(damaged)?;
+    if state::key_record(&run.state, &key)?.is_some() {
+        return Err(error::key_used(&key));
+    }
+    let mut account = existing(run, id)?;
+    let (height, account_bytes) = (run.block.height, id.to_vec());
+    for bytes in &account.keys {
+        let old = Key::from_slice(bytes).map_err(damaged)?;
+        let record = state::key_record(&run.state, &old)?;
+        if let Some(mut record) = record.filter(|record| record.until_height == 0) {
+            record.until_height = height;
+            state::put_key(run, &old, &record)?;
+        }
+    }
+    let record =
+        proto::KeyRecord { account: account_bytes, from_height: height, ..Default::default() };
+    state::put_key(run, &key, &record)?;
+    account.keys.push(key.to_vec());
+    state::put(run, id, &account)?;
+    state::drop_recovery(run, id);
+    run.emit(events::RECOVERED, &[("account", id), ("key", &key)]);
     Ok(())
 }

@@ -17,14 +17,20 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
             return wrong("an account under a key of another length".into());
         };
         sum += u128::from(account.balance);
+        let mut controlled = false;
         for key in &account.keys {
             let record = match Key::from_slice(key) {
                 Ok(key) => whole.get::<proto::KeyRecord>(&keys::key(&key))?,
                 Err(_) => None,
             };
-            if record.is_none_or(|record| record.account != id.to_vec()) {
+            let Some(record) = record.filter(|record| record.account == id.to_vec()) else {
                 return wrong(format!("a key of {id} is not recorded as its own"));
-            }
+            };
+            let bounded = record.repo != 0 || record.until_time_s != 0;
+            controlled |= record.until_height == 0 && !bounded;
+        }
+        if !controlled {
+            return wrong(format!("no key controls account {id}"));
         }
         if !account.handle.is_empty() {
             let record: Option<proto::HandleRecord> = whole.get(&keys::handle(&account.handle))?;

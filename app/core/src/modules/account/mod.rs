@@ -7,6 +7,8 @@
 //! | `handle/NAME` | `proto::HandleRecord` |
 //! | `handle_commit/HASH` | `proto::HandleCommit`, until claimed or expired |
 //! | `queue_*/HandleCommits` | commitments by age |
+//! | `guardians/ID` | `proto::Guardians`, of accounts that have some |
+//! | `recovery/ID` | `proto::Recovery`, while one is under way |
 //! | `supply` | `proto::Supply` |
 //! | `anchors`, `anchor/SLOT` | recorded hashes of non-empty blocks, for proof of work |
 //!
@@ -16,9 +18,15 @@
 //! | `CommitHandle` | any account |
 //! | `ClaimHandle` | the account that committed to it, after a block and within `handle_commit_s` |
 //! | `Transfer` | the account the balance is of |
+//! | `AddKey`, `RevokeKey` | the account, its own; the holder of a new key agrees |
+//! | `TransferHandle` | the account that holds it, together with one that holds none |
+//! | `ReleaseHandle` | the account that holds it |
+//! | `SetGuardians`, `CancelRecovery` | the account, for itself |
+//! | `ApproveRecovery` | a guardian of the account |
+//! | `FinishRecovery` | anybody, once enough guardians agreed and the delay is over |
 //!
 //! Invariants: balances and what was burnt add up to the supply; each key and handle belongs to
-//! the account that names it; the number of recorded anchors only grows.
+//! the account that names it, and some key without bounds is not revoked; the number of recorded anchors only grows.
 //! Calls: params. (Admission, which also asks staking, is `crate::admit`.)
 
 mod authorize;
@@ -35,8 +43,8 @@ pub use execute::execute;
 pub(crate) use execute::{announce, new_account};
 pub use genesis::{Genesis, GenesisAccount};
 pub use query::terms;
+pub use state::{ValidKey, get, handle_owner, name, newest_anchor, valid_key};
 pub(crate) use state::{anchor, burn, last_active_s, put, queue_pop_due, queue_push};
-pub use state::{get, handle_owner, key_owner, name, newest_anchor};
 
 use crate::modules::Module;
 

@@ -2,11 +2,11 @@
 
 use guts_schema::keys::{self, Queue};
 use guts_schema::limits::ANCHORS_MAX;
-use guts_schema::{AccountId, Hash, Key, proto};
+use guts_schema::{AccountId, Hash, Key, RepoId, proto};
 use guts_state::Read;
 
 use crate::fault::Broken;
-use crate::run::{Run, load};
+use crate::run::{Block, Run, load};
 
 /// An account.
 pub fn get(view: &dyn Read, id: &AccountId) -> Result<Option<proto::Account>, Broken> {
@@ -40,15 +40,65 @@ pub(super) fn put_key(
     run.save(keys::key(key), record)
 }
 
-/// The account for which `key` is valid at `height`.
-pub fn key_owner(view: &dyn Read, key: &Key, height: u64) -> Result<Option<AccountId>, Broken> {
+/// What a key that is valid may do, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValidKey {
+    /// The account it acts for.
+    pub account: AccountId,
+    /// It pushes to this repository and does nothing else; `None`: everything.
+    pub repo: Option<RepoId>,
+}
+
+/// What `key` may do in a block, if it is valid there.
+pub fn valid_key(view: &dyn Read, key: &Key, block: &Block) -> Result<Option<ValidKey>, Broken> {
     let Some(record) = key_record(view, key)? else { return Ok(None) };
-    let valid =
-        record.from_height <= height && (record.until_height == 0 || height < record.until_height);
-    if !valid {
+    if !is_valid(&record, block) {
         return Ok(None);
     }
-    account_id(&record.account).map(Some)
+    let account = account_id(&record.account)?;
+    Ok(Some(ValidKey { account, repo: RepoId::new(record.repo) }))
+}
+
+/// Whether a key is valid in a block.
+pub(super) fn is_valid(record: &proto::KeyRecord, block: &Block) -> bool {
+    let begun = record.from_height <= block.height;
+    let revoked = record.until_height != 0 && record.until_height <= block.height;
+    let expired = record.until_time_s != 0 && record.until_time_s < block.time_s;
+    begun && !revoked && !expired
+}
+
+/// The guardians of an account; none of them when it has chosen none.
+pub(super) fn guardians(view: &dyn Read, id: &AccountId) -> Result<proto::Guardians, Broken> {
+    Ok(load(view, &keys::guardians(id))?.unwrap_or_default())
+}
+
+pub(super) fn put_guardians(
+    run: &mut Run<'_>,
+    id: &AccountId,
+    guardians: &proto::Guardians,
+) -> Result<(), Broken> {
+    if guardians.accounts.is_empty() {
+        run.state.delete(keys::guardians(id));
+        return Ok(());
+    }
+    run.save(keys::guardians(id), guardians)
+}
+
+/// The recovery of an account that is under way.
+pub(super) fn recovery(view: &dyn Read, id: &AccountId) -> Result<Option<proto::Recovery>, Broken> {
+    load(view, &keys::recovery(id))
+}
+
+pub(super) fn put_recovery(
+    run: &mut Run<'_>,
+    id: &AccountId,
+    recovery: &proto::Recovery,
+) -> Result<(), Broken> {
+    run.save(keys::recovery(id), recovery)
+}
+
+pub(super) fn drop_recovery(run: &mut Run<'_>, id: &AccountId) {
+    run.state.delete(keys::recovery(id));
 }
 
 /// The account that holds a handle.
@@ -61,6 +111,10 @@ pub(super) fn put_handle(run: &mut Run<'_>, handle: &str, owner: &AccountId) -> 
     let claimed_height = run.block.height;
     let record = proto::HandleRecord { account: owner.to_vec(), claimed_height };
     run.save(keys::handle(handle), &record)
+}
+
+pub(super) fn drop_handle(run: &mut Run<'_>, handle: &str) {
+    run.state.delete(keys::handle(handle));
 }
 
 pub(super) fn commit(view: &dyn Read, hash: &Hash) -> Result<Option<proto::HandleCommit>, Broken> {

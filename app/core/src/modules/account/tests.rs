@@ -1,11 +1,13 @@
 //! Each rule of accounts, handles and payment, broken; and what stays when a transaction fails.
 
-use guts_schema::tx::Draft;
+use guts_schema::sign::ProofOf;
+use guts_schema::tx::{AccountAction, Draft};
 use guts_schema::work::{Puzzle, bits_for};
-use guts_schema::{Action, Code, Hash, events, keys, names, price, proto};
+use guts_schema::{Action, Code, Hash, RepoId, events, keys, names, price, proto};
 use proptest::prelude::*;
 
-use super::{get, handle_owner, key_owner, newest_anchor};
+use super::{get, handle_owner, newest_anchor, valid_key};
+use crate::run::Block;
 use crate::testing::{CHAIN, FEE, Person, World};
 
 fn transfer(from: &Person, to: &Person, amount: u64) -> Action {
@@ -53,8 +55,12 @@ fn a_newcomer_needs_only_work() {
     let account = get(&world.state(), &carol.id).unwrap().unwrap();
     assert_eq!((account.nonce, account.balance, account.created_height), (1, 0, 1));
     let key = carol.secret.public();
-    assert_eq!(key_owner(&world.state(), &key, 1).unwrap(), Some(carol.id));
-    assert_eq!(key_owner(&world.state(), &key, 0).unwrap(), None, "not valid before it was added");
+    let at = |height: u64| {
+        let block = Block { height, ..world.node.app.head().unwrap().next_block() };
+        valid_key(&world.state(), &key, &block).unwrap().map(|valid| valid.account)
+    };
+    assert_eq!(at(1), Some(carol.id));
+    assert_eq!(at(0), None, "not valid before it was added");
     // Commit and claim a handle, by work too.
     let (commit, claim) = commitment(&carol, "carol", 1);
     let (number, anchor) = newest_anchor(&world.state()).unwrap();
@@ -237,6 +243,229 @@ fn commitments_last_an_hour_and_go() {
     assert_eq!(world.one(world.tx(&bob, &[commit])), None);
     assert_eq!(world.one(world.tx(&bob, &[claim])), None);
     assert_eq!(world.one(world.tx(&alice, &[transfer(&alice, &bob, 1)])), None);
+}
+
+fn change(who: &Person, change: AccountAction) -> Action {
+    Action::Account { actor: who.id, change }
+}
+
+fn add(who: &Person, key: &Person, repo: Option<u64>, until_s: Option<u64>) -> Action {
+    let proof = key.proof(ProofOf::Key, &who.id);
+    let repo = repo.and_then(RepoId::new);
+    change(who, AccountAction::AddKey { key: key.secret.public(), proof, repo, until_s })
+}
+
+fn revoke(who: &Person, key: &Person) -> Action {
+    change(who, AccountAction::RevokeKey { key: key.secret.public() })
+}
+
+#[test]
+fn keys_come_and_go() {
+    let mut world = World::with(|state| state.params.keys_per_account_max = 3);
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let (second, third) = (Person::new(60), Person::new(61));
+    let (code, sentence) = world.refused(world.tx(&alice, &[revoke(&alice, &alice)]));
+    assert_eq!(code, Code::KeyLast);
+    assert!(sentence.contains("add another before revoking"), "{sentence}");
+    let outcome = world.block(vec![world.tx(&alice, &[add(&alice, &second, None, None)])]);
+    assert_eq!(outcome.events(events::KEY_ADDED)[0]["key"], second.secret.public().to_string());
+    // Either key acts now; the first may go, and cannot come back or act again.
+    assert_eq!(world.one(world.tx_by(&alice, &second.secret, &[revoke(&alice, &alice)])), None);
+    let pay = [transfer(&alice, &bob, 1)];
+    assert_eq!(world.refused(world.tx(&alice, &pay)).0, Code::KeyInvalid);
+    assert_eq!(world.one(world.tx_by(&alice, &second.secret, &pay)), None);
+    let by = |world: &World, action| world.tx_by(&alice, &second.secret, &[action]);
+    let again = world.refused(by(&world, add(&alice, &alice, None, None)));
+    assert_eq!(again.0, Code::KeyUsed);
+    assert!(again.1.contains("use another"), "{}", again.1);
+    let (code, sentence) = world.refused(by(&world, revoke(&alice, &alice)));
+    assert_eq!(code, Code::KeyInvalid, "{sentence}");
+    assert_eq!(world.refused(by(&world, revoke(&alice, &bob))).0, Code::KeyInvalid);
+    assert_eq!(world.one(by(&world, add(&alice, &third, None, None))), None);
+    let (code, sentence) = world.refused(by(&world, add(&alice, &Person::new(62), None, None)));
+    assert_eq!(code, Code::KeysMany);
+    assert!(sentence.contains("has had 3 keys"), "{sentence}");
+    let nobody = Person::new(70);
+    let draft = Draft::new(CHAIN, nobody.id, 0, &[add(&nobody, &third, None, None)]).fee(FEE);
+    let unknown = world.refused(draft.sign(nobody.id, &nobody.secret).encode());
+    assert_eq!(unknown.0, Code::AccountUnknown);
+}
+
+#[test]
+fn a_key_for_one_repository_pushes_there_and_nothing_else() {
+    let mut world = World::new();
+    let (alice, bob, robot) = (world.alice.clone(), world.bob.clone(), Person::new(60));
+    let create = Action::CreateRepo {
+        actor: alice.id,
+        name: "two".into(),
+        description: String::new(),
+        default_branch: "refs/heads/main".into(),
+        object_format: proto::ObjectFormat::Sha1,
+    };
+    let scoped = add(&alice, &robot, Some(1), None);
+    assert_eq!(world.one(world.tx(&alice, &[create, scoped])), None);
+    let tx = world.tx_by(&alice, &robot.secret, &[transfer(&alice, &bob, 1)]);
+    let (code, sentence) = world.refused(tx);
+    assert_eq!(code, Code::KeyScoped);
+    assert!(sentence.contains("pushes to repository 1 and does nothing else"), "{sentence}");
+    let main = [("refs/heads/main", 0, 1)];
+    let there = robot.certificate("alice/hello", world.time_s, &main);
+    assert_eq!(world.one(world.push(&there)), None);
+    let elsewhere = robot.certificate("alice/two", world.time_s, &main);
+    assert_eq!(world.one(world.push(&elsewhere)), Some(Code::KeyScoped));
+    // It does not count as control of the account.
+    let last = world.tx(&alice, &[revoke(&alice, &alice)]);
+    assert_eq!(world.refused(last).0, Code::KeyLast);
+}
+
+#[test]
+fn a_key_expires() {
+    let mut world = World::new();
+    let (alice, bob, guest) = (world.alice.clone(), world.bob.clone(), Person::new(60));
+    let past = add(&alice, &guest, None, Some(world.time_s));
+    let (code, sentence) = world.refused(world.tx(&alice, &[past]));
+    assert_eq!(code, Code::KeyPast);
+    assert!(sentence.contains("choose a later end"), "{sentence}");
+    let until = add(&alice, &guest, None, Some(world.time_s + 100));
+    let outcome = world.block(vec![world.tx(&alice, &[until])]);
+    assert!(outcome.events(events::KEY_ADDED)[0].contains_key("until"));
+    let pay = [transfer(&alice, &bob, 1)];
+    assert_eq!(world.one(world.tx_by(&alice, &guest.secret, &pay)), None);
+    assert_eq!(world.refused(world.tx(&alice, &[revoke(&alice, &alice)])).0, Code::KeyLast);
+    world.time_s += 100;
+    let late = world.tx_by(&alice, &guest.secret, &pay);
+    assert_eq!(world.refused(late).0, Code::KeyInvalid);
+}
+
+#[test]
+fn handles_are_given_and_given_up() {
+    let mut world = World::new();
+    let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
+    let give =
+        |from: &Person, to: &Person| change(from, AccountAction::TransferHandle { to: to.id });
+    let release = |who: &Person| change(who, AccountAction::ReleaseHandle);
+    let (code, sentence) = world.refused(world.tx_with(&alice, &bob, &[give(&alice, &bob)]));
+    assert_eq!(code, Code::HandleInUse);
+    assert!(sentence.contains("1 repositories are named by the handle alice"), "{sentence}");
+    assert_eq!(world.refused(world.tx(&alice, &[release(&alice)])).0, Code::HandleInUse);
+    let (code, sentence) = world.refused(world.tx(&bob, &[release(&bob)]));
+    assert_eq!(code, Code::HandleNone);
+    assert!(sentence.contains("has no handle to give"), "{sentence}");
+    let (commit, claim) = commitment(&bob, "bob", 1);
+    assert_eq!(world.one(world.tx(&bob, &[commit])), None);
+    assert_eq!(world.one(world.tx(&bob, &[claim])), None);
+    let held = world.refused(world.tx_with(&bob, &alice, &[give(&bob, &alice)]));
+    assert_eq!(held.0, Code::HandleHeld);
+    let outcome = world.block(vec![world.tx_with(&bob, &gateway, &[give(&bob, &gateway)])]);
+    assert_eq!(outcome.events(events::HANDLE_TRANSFERRED)[0]["handle"], "bob");
+    assert_eq!(handle_owner(&world.state(), "bob").unwrap(), Some(gateway.id));
+    assert_eq!(get(&world.state(), &bob.id).unwrap().unwrap().handle, "");
+    let nobody = Person::new(70);
+    let draft = Draft::new(CHAIN, gateway.id, world.nonce(&gateway), &[give(&gateway, &nobody)]);
+    let draft = draft.fee(FEE).sign(gateway.id, &gateway.secret);
+    let unknown = world.refused(draft.sign(nobody.id, &nobody.secret).encode());
+    assert_eq!(unknown.0, Code::AccountUnknown);
+    let outcome = world.block(vec![world.tx(&gateway, &[release(&gateway)])]);
+    assert_eq!(outcome.events(events::HANDLE_RELEASED)[0]["handle"], "bob");
+    assert_eq!(handle_owner(&world.state(), "bob").unwrap(), None);
+    // Free for whoever claims it next.
+    let (commit, claim) = commitment(&bob, "bob", 2);
+    assert_eq!(world.one(world.tx(&bob, &[commit])), None);
+    assert_eq!(world.one(world.tx(&bob, &[claim])), None);
+}
+
+fn guard(who: &Person, guardians: &[&Person], threshold: u32, delay_s: u64) -> Action {
+    let mut guardians: Vec<_> = guardians.iter().map(|guardian| guardian.id).collect();
+    guardians.sort();
+    change(who, AccountAction::SetGuardians { guardians, threshold, delay_s })
+}
+
+fn approve(guardian: &Person, account: &Person, key: &Person) -> Action {
+    let proof = key.proof(ProofOf::Key, &account.id);
+    let (account, key) = (account.id, key.secret.public());
+    change(guardian, AccountAction::ApproveRecovery { account, key, proof })
+}
+
+fn finish(who: &Person, account: &Person) -> Action {
+    change(who, AccountAction::FinishRecovery { account: account.id })
+}
+
+const DAY_S: u64 = 24 * 3600;
+
+#[test]
+fn guardians_recover_an_account() {
+    let mut world = World::new();
+    let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
+    let (fresh, other) = (Person::new(60), Person::new(61));
+    let both = [&bob, &gateway];
+    let hasty = world.refused(world.tx(&alice, &[guard(&alice, &both, 2, 60)]));
+    assert_eq!(hasty.0, Code::RecoveryDelay);
+    assert!(hasty.1.contains("86400 seconds at least"), "{}", hasty.1);
+    for bad in [&alice, &other] {
+        let tx = world.tx(&alice, &[guard(&alice, &[&bob, bad], 1, DAY_S)]);
+        let (code, sentence) = world.refused(tx);
+        assert_eq!(code, Code::GuardianUnknown);
+        assert!(sentence.contains("guardians are other accounts"), "{sentence}");
+    }
+    let (code, sentence) = world.refused(world.tx(&bob, &[approve(&bob, &alice, &fresh)]));
+    assert_eq!(code, Code::NotGuardian);
+    assert!(sentence.contains("only a guardian"), "{sentence}");
+    let none = world.refused(world.tx(&bob, &[finish(&bob, &alice)]));
+    assert_eq!(none.0, Code::RecoveryNone);
+    assert_eq!(world.one(world.tx(&alice, &[guard(&alice, &both, 2, DAY_S)])), None);
+    let used = world.refused(world.tx(&bob, &[approve(&bob, &alice, &gateway)]));
+    assert_eq!(used.0, Code::KeyUsed);
+    assert_eq!(world.one(world.tx(&bob, &[approve(&bob, &alice, &fresh)])), None);
+    let open = world.refused(world.tx(&bob, &[finish(&bob, &alice)]));
+    assert_eq!(open.0, Code::RecoveryOpen);
+    assert!(open.1.contains("ask the others"), "{}", open.1);
+    // They must agree on one key.
+    assert_eq!(world.one(world.tx(&gateway, &[approve(&gateway, &alice, &other)])), None);
+    assert_eq!(world.refused(world.tx(&bob, &[finish(&bob, &alice)])).0, Code::RecoveryOpen);
+    let outcome = world.block(vec![world.tx(&gateway, &[approve(&gateway, &alice, &fresh)])]);
+    assert_eq!(outcome.events(events::RECOVERY_READY).len(), 1);
+    let early = world.refused(world.tx(&bob, &[finish(&bob, &alice)]));
+    assert_eq!(early.0, Code::RecoveryEarly);
+    assert!(early.1.contains("wait"), "{}", early.1);
+    world.time_s += DAY_S;
+    let outcome = world.block(vec![world.tx(&bob, &[finish(&bob, &alice)])]);
+    assert_eq!(outcome.events(events::RECOVERED)[0]["key"], fresh.secret.public().to_string());
+    // The account goes on with its new key alone.
+    let pay = [transfer(&alice, &bob, 1)];
+    assert_eq!(world.refused(world.tx(&alice, &pay)).0, Code::KeyInvalid);
+    assert_eq!(world.one(world.tx_by(&alice, &fresh.secret, &pay)), None);
+    assert_eq!(handle_owner(&world.state(), "alice").unwrap(), Some(alice.id));
+}
+
+#[test]
+fn an_owner_stops_a_recovery_and_a_change_of_mind_delays_it() {
+    let mut world = World::new();
+    let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
+    let (fresh, other) = (Person::new(60), Person::new(61));
+    let cancel = [change(&alice, AccountAction::CancelRecovery)];
+    assert_eq!(world.refused(world.tx(&alice, &cancel)).0, Code::RecoveryNone);
+    assert_eq!(world.one(world.tx(&alice, &[guard(&alice, &[&bob, &gateway], 1, DAY_S)])), None);
+    assert_eq!(world.one(world.tx(&bob, &[approve(&bob, &alice, &fresh)])), None);
+    assert_eq!(world.one(world.tx(&alice, &cancel)), None);
+    world.time_s += DAY_S;
+    assert_eq!(world.refused(world.tx(&bob, &[finish(&bob, &alice)])).0, Code::RecoveryNone);
+    // Another key that enough agree on takes the place of the first, and its own time.
+    assert_eq!(world.one(world.tx(&bob, &[approve(&bob, &alice, &fresh)])), None);
+    world.time_s += DAY_S - 10;
+    assert_eq!(world.one(world.tx(&gateway, &[approve(&gateway, &alice, &other)])), None);
+    world.time_s += 10;
+    assert_eq!(world.refused(world.tx(&bob, &[finish(&bob, &alice)])).0, Code::RecoveryEarly);
+    // The one who named it thinks again: nobody names it now, and the first is not due either.
+    assert_eq!(world.one(world.tx(&gateway, &[approve(&gateway, &alice, &fresh)])), None);
+    assert_eq!(world.refused(world.tx(&bob, &[finish(&bob, &alice)])).0, Code::RecoveryEarly);
+    // A key that came to belong to somebody meanwhile is no new key.
+    let taken = add(&gateway, &fresh, None, None);
+    assert_eq!(world.one(world.tx(&gateway, &[taken])), None);
+    world.time_s += DAY_S;
+    assert_eq!(world.refused(world.tx(&bob, &[finish(&bob, &alice)])).0, Code::KeyUsed);
+    // Other guardians, or none, begin anew.
+    assert_eq!(world.one(world.tx(&alice, &[guard(&alice, &[], 0, 0)])), None);
+    assert_eq!(world.refused(world.tx(&alice, &cancel)).0, Code::RecoveryNone);
 }
 
 proptest! {

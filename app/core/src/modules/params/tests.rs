@@ -17,6 +17,8 @@ fn contradictions_are_refused() {
     assert!(refused(|p| (p.accept_work, p.accept_fee) = (false, false)).contains("accept_fee"));
     assert!(refused(|p| p.push_window_s = 100).contains("push_window_s"));
     assert!(refused(|p| p.push_deadline_s = 0).contains("push_deadline_s"));
+    assert!(refused(|p| p.other_price.kind = "transfer".into()).contains("other_price"));
+    assert!(refused(|p| p.keys_per_account_max = 0).contains("keys_per_account_max"));
     assert!(refused(|p| p.pack_bytes_max = u64::MAX).contains("in flight"));
 }
 

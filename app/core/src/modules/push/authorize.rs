@@ -12,8 +12,13 @@ pub(super) fn check(run: &Run<'_>, repo: RepoId, key: &Key) -> Result<AccountId,
     let gone = || Broken::Contradiction(format!("repository {repo} is gone"));
     let value: proto::Repo = repo::get(&run.state, repo)?.ok_or_else(gone)?;
     // A key that is valid for an account pushes for it.
-    let pusher = account::key_owner(&run.state, key, run.block.height)?;
-    let pusher = pusher.ok_or_else(|| error::key_unknown(key))?;
+    let valid = account::valid_key(&run.state, key, run.block)?;
+    let valid = valid.ok_or_else(|| error::key_unknown(key))?;
+    let pusher = valid.account;
+    // A key for one repository pushes there alone.
+    if let Some(only) = valid.repo.filter(|only| *only != repo) {
+        return Err(account::error::key_scoped(key, only));
+    }
     // The owner of a repository may push to it.
     if repo::owner(&value)? != pusher {
         let path = repo::path(&run.state, &value)?;

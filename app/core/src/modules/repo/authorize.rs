@@ -29,6 +29,7 @@ pub(super) fn check(run: &Run<'_>, action: &Action) -> Result<(), Fault> {
         | Action::CommitHandle { .. }
         | Action::ClaimHandle { .. }
         | Action::Transfer { .. }
+        | Action::Account { .. }
         | Action::PushRefs(_) => Ok(()),
     }
 }

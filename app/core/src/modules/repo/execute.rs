@@ -35,6 +35,7 @@ pub fn execute(run: &mut Run<'_>, action: &Action) -> Result<(), Fault> {
         | Action::CommitHandle { .. }
         | Action::ClaimHandle { .. }
         | Action::Transfer { .. }
+        | Action::Account { .. }
         | Action::PushRefs(_) => Ok(()),
     }
 }

@@ -1,0 +1,57 @@
+//! The kinds of action, their numbers and names, spelled once.
+
+macro_rules! kinds {
+    ($($name:ident = $number:literal, $text:literal;)*) => {
+        /// The kinds of action; numbers are those of the fields of `proto::Action` and do not
+        /// change.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ActionKind {
+            $(#[doc = concat!("`proto::", stringify!($name), "`")] $name = $number,)*
+        }
+
+        impl ActionKind {
+            /// Every kind, by rising number.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    CreateAccount = 16, "create_account";
+    CommitHandle = 17, "commit_handle";
+    ClaimHandle = 18, "claim_handle";
+    Transfer = 19, "transfer";
+    AddKey = 20, "add_key";
+    RevokeKey = 21, "revoke_key";
+    TransferHandle = 22, "transfer_handle";
+    ReleaseHandle = 23, "release_handle";
+    SetGuardians = 24, "set_guardians";
+    ApproveRecovery = 25, "approve_recovery";
+    CancelRecovery = 26, "cancel_recovery";
+    FinishRecovery = 27, "finish_recovery";
+    CreateRepo = 32, "create_repo";
+    EditRepo = 33, "edit_repo";
+    PushRefs = 48, "push_refs";
+}
+
+impl ActionKind {
+    /// Its number, as prices name it.
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// The kind with that number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.number() == number)
+    }
+}

@@ -2,7 +2,7 @@
 //! that CheckTx saw costs its block nothing.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use guts_app_core::{Checked, Checker, Direct};
@@ -74,9 +74,14 @@ impl Checker for VerifiedCache {
     }
 }
 
+/// Processors there are. Asked once: the answer costs a dozen system calls.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
+}
+
 fn check_in_parallel(txs: &[&[u8]], rules: &ChainRules) -> Vec<Checked> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let parts = cores.min(txs.len() / PER_THREAD_MIN);
+    let parts = cores().min(txs.len() / PER_THREAD_MIN);
     if parts < 2 {
         return Direct.check(txs, rules);
     }

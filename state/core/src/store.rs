@@ -112,6 +112,12 @@ impl Batch {
             .iter()
             .flat_map(|(column, rows)| rows.iter().map(|(k, v)| (*column, &k[..], &v[..])))
     }
+
+    /// The rows of [`Column::Values`] among them.
+    pub fn values(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let rows = self.rows.get(&Column::Values).into_iter().flatten();
+        rows.map(|(key, value)| (&key[..], &value[..]))
+    }
 }
 
 /// A store with batches on top that are not written yet.

@@ -3,17 +3,22 @@
 //! One column family per kind of row, and one for [`Head`]. A commit is one write batch, so that
 //! a crash leaves a height whole or not at all. Commits are not synced: after a power failure the
 //! engine replays the blocks whose commits were lost. Old versions stay until something prunes
-//! them, so readers need no locks: they read the version they were given.
+//! them, so readers need no locks: they read the version they were given. What was read or written
+//! lately is answered from memory ([`newest`]).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use guts_state::store::Row;
-use guts_state::{Batch, Column, Snapshot, StateError, Store, Version};
+use guts_state::{Batch, Column, Root, Snapshot, StateError, Store, Version};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options,
     ReadOptions, SliceTransform, WriteBatch, WriteOptions,
 };
+
+mod newest;
+
+use newest::{Found, NewestRows, key_of, version_of};
 
 /// Bytes of blocks kept in memory, index and filter blocks included.
 const CACHE_BYTES: usize = 32 << 20;
@@ -68,6 +73,7 @@ pub struct Database {
 
 struct Inner {
     db: DB,
+    newest: NewestRows,
 }
 
 impl Database {
@@ -87,18 +93,11 @@ impl Database {
                 DiskError::Rocks(error)
             }
         })?;
-        let database = Self { inner: Arc::new(Inner { db }) };
-        database.check_format(dir)?;
-        Ok(database)
-    }
-
-    fn check_format(&self, dir: &Path) -> Result<(), DiskError> {
-        let meta = self.inner.family(META)?;
-        match self.inner.db.get_cf(meta, META_FORMAT)? {
-            None => Ok(self.inner.db.put_cf(meta, META_FORMAT, FORMAT)?),
-            Some(found) if found == FORMAT => Ok(()),
-            Some(_) => Err(DiskError::Format(dir.to_owned())),
-        }
+        let mut inner = Inner { db, newest: NewestRows::new(None) };
+        inner.check_format(dir)?;
+        let root = Root::find(&inner, Version::MAX)?;
+        inner.newest = NewestRows::new(root.map(|root| root.version));
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The last height written; `None` before the first.
@@ -121,7 +120,11 @@ impl Database {
         let meta = self.inner.family(META)?;
         write.put_cf(meta, META_HEIGHT, head.height.to_be_bytes());
         write.put_cf(meta, META_MEMO, &head.memo);
-        Ok(self.inner.db.write_opt(write, &WriteOptions::default())?)
+        self.inner.db.write_opt(write, &WriteOptions::default())?;
+        for batch in batches {
+            self.inner.newest.wrote(batch.root.version, batch.values());
+        }
+        Ok(())
     }
 
     /// Makes durable what was written so far; for an orderly end.
@@ -156,9 +159,35 @@ impl Database {
 }
 
 impl Inner {
+    fn check_format(&self, dir: &Path) -> Result<(), DiskError> {
+        let meta = self.family(META)?;
+        match self.db.get_cf(meta, META_FORMAT)? {
+            None => Ok(self.db.put_cf(meta, META_FORMAT, FORMAT)?),
+            Some(found) if found == FORMAT => Ok(()),
+            Some(_) => Err(DiskError::Format(dir.to_owned())),
+        }
+    }
+
     fn family(&self, name: &str) -> Result<&ColumnFamily, StateError> {
         let missing = || StateError::Damaged(format!("column family {name} is missing"));
         self.db.cf_handle(name).ok_or_else(missing)
+    }
+
+    fn last_on_disk(
+        &self,
+        column: Column,
+        low: &[u8],
+        high: &[u8],
+    ) -> Result<Option<Row>, StateError> {
+        let mut read = ReadOptions::default();
+        read.set_iterate_lower_bound(low);
+        // Both ends of a value's rows share the prefix that the filters are made of.
+        read.set_prefix_same_as_start(column == Column::Values);
+        let mut rows = self.db.raw_iterator_cf_opt(self.family(column.name())?, read);
+        rows.seek_for_prev(high);
+        let row = rows.item().map(|(key, value)| (key.to_vec(), value.to_vec()));
+        rows.status().map_err(store_error)?;
+        Ok(row)
     }
 }
 
@@ -168,14 +197,19 @@ impl Store for Inner {
     }
 
     fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError> {
-        let mut read = ReadOptions::default();
-        read.set_iterate_lower_bound(low);
-        // Both ends of a value's rows share the prefix that the filters are made of.
-        read.set_prefix_same_as_start(column == Column::Values);
-        let mut rows = self.db.raw_iterator_cf_opt(self.family(column.name())?, read);
-        rows.seek_for_prev(high);
-        let row = rows.item().map(|(key, value)| (key.to_vec(), value.to_vec()));
-        rows.status().map_err(store_error)?;
+        let (Column::Values, Some(key), Some(version)) = (column, key_of(high), version_of(high))
+        else {
+            return self.last_on_disk(column, low, high);
+        };
+        let asked = match self.newest.find(&key, version) {
+            // A row below the range is none in it.
+            Found::Row(row) => return Ok(row.filter(|(row, _)| row[..] >= *low)),
+            Found::Unknown(asked) => asked,
+        };
+        let row = self.last_on_disk(column, low, high)?;
+        if low.starts_with(&key) && version_of(low) == Some(0) {
+            self.newest.learn(&asked, key, version, row.as_ref());
+        }
         Ok(row)
     }
 }

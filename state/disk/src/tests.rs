@@ -103,6 +103,15 @@ proptest! {
                 memory.write(&batch);
             }
             commit(&database, height, block);
+            // Reads between the writes, of old versions too: what they leave in memory must not
+            // be told to others.
+            for read in [height, height / 2] {
+                let (ours, theirs) = (database.snapshot(read).unwrap(), memory.clone());
+                let theirs = Snapshot::at(Arc::new(theirs), read).unwrap();
+                for key in (0..4u8).map(|a| vec![a]) {
+                    prop_assert_eq!(ours.get(&key).unwrap(), theirs.get(&key).unwrap());
+                }
+            }
         }
         for height in 0..=blocks.len() as u64 {
             let ours = database.snapshot(height).unwrap();

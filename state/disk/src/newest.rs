@@ -1,0 +1,130 @@
+//! The newest values of keys that were read or written lately, so that what every transaction
+//! reads costs no look-up in RocksDB.
+//!
+//! An entry is the newest row of its key that was ever written. It answers for every version from
+//! its own on: nothing lies between. A reader that asks for an older version goes to the database.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use guts_state::Version;
+use guts_state::store::Row;
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
+
+/// Bytes of rows kept, with [`OVERHEAD_BYTES`] for each.
+const KEPT_BYTES: u64 = 24 << 20;
+/// What an entry takes beside its value: key, version, links.
+const OVERHEAD_BYTES: u64 = 128;
+/// Entries there is room for at first; the table grows.
+const ENTRIES_EXPECTED: usize = 4096;
+
+/// SHA-256 of a key: the first part of its rows.
+type KeyHash = [u8; 32];
+/// The version of a key's newest row, and the row's content; `None` where there is no row.
+type Entry = Option<(Version, Box<[u8]>)>;
+
+/// What is known without the database.
+pub(crate) enum Found {
+    /// The answer.
+    Row(Option<Row>),
+    /// Nothing; whoever asks the database may tell [`NewestRows::learn`], with this.
+    Unknown(Asked),
+}
+
+/// The newest version when a question was asked: what was read for it may be kept only while no
+/// newer one is written.
+pub(crate) struct Asked(Option<Version>);
+
+/// See the module.
+pub(crate) struct NewestRows {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// The newest version written.
+    newest: Option<Version>,
+    rows: Cache<KeyHash, Entry, Bytes>,
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<KeyHash, Entry> for Bytes {
+    fn weight(&self, _: &KeyHash, entry: &Entry) -> u64 {
+        OVERHEAD_BYTES + entry.as_ref().map_or(0, |(_, value)| value.len() as u64)
+    }
+}
+
+impl NewestRows {
+    /// Empty, of a database whose newest version is `newest`.
+    pub(crate) fn new(newest: Option<Version>) -> Self {
+        let rows = Cache::with_weighter(ENTRIES_EXPECTED, KEPT_BYTES, Bytes);
+        Self { inner: Mutex::new(Inner { newest, rows }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every update leaves the cache whole: a panic elsewhere does not spoil it.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last row of `key` not above `version`.
+    pub(crate) fn find(&self, key: &KeyHash, version: Version) -> Found {
+        let inner = self.lock();
+        match inner.rows.get(key) {
+            Some(None) => Found::Row(None),
+            Some(Some((written, value))) if *written <= version => {
+                Found::Row(Some((row_key(key, *written), value.to_vec())))
+            }
+            _ => Found::Unknown(Asked(inner.newest)),
+        }
+    }
+
+    /// Keeps what the database says is the last row of `key` not above `version`, if that is its
+    /// newest one.
+    pub(crate) fn learn(&self, asked: &Asked, key: KeyHash, version: Version, row: Option<&Row>) {
+        let mut inner = self.lock();
+        if inner.newest != asked.0 || inner.newest.is_some_and(|newest| newest > version) {
+            return;
+        }
+        let entry = match row {
+            None => None,
+            Some((row, value)) => match version_of(row) {
+                Some(written) => Some((written, value[..].into())),
+                None => return,
+            },
+        };
+        inner.rows.insert(key, entry);
+    }
+
+    /// Takes the rows of a version that was just written to the database.
+    pub(crate) fn wrote<'a>(
+        &self,
+        version: Version,
+        rows: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    ) {
+        let mut inner = self.lock();
+        inner.newest = Some(version);
+        for (row, value) in rows {
+            if let (Some(key), Some(written)) = (key_of(row), version_of(row)) {
+                inner.rows.insert(key, Some((written, value.into())));
+            }
+        }
+    }
+}
+
+/// The key in the key of a row of values.
+pub(crate) fn key_of(row: &[u8]) -> Option<KeyHash> {
+    row.first_chunk().copied()
+}
+
+/// The version in the key of a row of values.
+pub(crate) fn version_of(row: &[u8]) -> Option<Version> {
+    row.get(32..)?.try_into().ok().map(Version::from_be_bytes)
+}
+
+fn row_key(key: &KeyHash, version: Version) -> Vec<u8> {
+    [&key[..], &version.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests;

@@ -112,6 +112,9 @@ pub trait Application: Send {
     }
 }
 
+/// The most requests of one [`Reader::check_txs`]: the gain of more is small, and answers wait.
+pub const CHECK_TXS_MAX: usize = 256;
+
 /// The calls that may come at any time, from several threads at once. They read what was
 /// committed last and never wait for a block.
 pub trait Reader: Send + Sync {
@@ -120,6 +123,13 @@ pub trait Reader: Send + Sync {
 
     /// Whether a transaction may enter the mempool, or, for a recheck, stay there.
     fn check_tx(&self, request: RequestCheckTx) -> Answer<ResponseCheckTx>;
+
+    /// Several at once: what arrived together on one connection, at most [`CHECK_TXS_MAX`]. The
+    /// answers are those of [`Reader::check_tx`] one after the other, which is the default; an
+    /// application that checks signatures together does it here.
+    fn check_txs(&self, requests: Vec<RequestCheckTx>) -> Vec<Answer<ResponseCheckTx>> {
+        requests.into_iter().map(|request| self.check_tx(request)).collect()
+    }
 
     /// A question to the state, with a proof when it asks for one.
     fn query(&self, request: RequestQuery) -> Answer<ResponseQuery>;

@@ -30,7 +30,7 @@ pub mod kvstore;
 pub mod socket;
 
 pub use address::{Address, AddressError};
-pub use application::{Answer, Application, Exception, Reader, Served};
+pub use application::{Answer, Application, CHECK_TXS_MAX, Exception, Reader, Served};
 pub use extension::extension_sign_bytes;
 pub use kind::{Connection, Kind};
 

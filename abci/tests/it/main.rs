@@ -12,3 +12,4 @@ mod journals;
 mod recordings;
 mod replay;
 mod server;
+mod together;

@@ -13,9 +13,12 @@ use guts_abci::proto::abci::{
     ResponsePrepareProposal, ResponseProcessProposal, ResponseQuery, ResponseVerifyVoteExtension,
 };
 use guts_abci::{Answer, Application, Exception, Reader};
+use guts_app_core::run::Block;
 use guts_app_core::{App, Checker as _, Waiting, app, query as core_query};
 use guts_schema::codes::CODESPACE;
-use guts_schema::{AccountId, ChainRules, Code, Hash, RepoId, events, proto, query, values};
+use guts_schema::{
+    AccountId, ChainRules, Code, Hash, RepoId, Tx, Verified, events, proto, query, values,
+};
 use guts_state::Store;
 use guts_state_disk::{Database, Head as DiskHead};
 use prost::Message;
@@ -165,6 +168,30 @@ impl Reading {
         Self { shared, store }
     }
 
+    /// What CheckTx says of a transaction that is one.
+    fn check_on_state(
+        &self,
+        state: &Committed,
+        next: &Block,
+        kind: i32,
+        tx: &Arc<Verified<Tx>>,
+    ) -> Answer<ResponseCheckTx> {
+        let answer = {
+            let waiting = &self.shared.waiting;
+            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.check(&state.snapshot, next, tx).map_err(broken)?
+        };
+        if let Err(refusal) = answer {
+            return Ok(refused(refusal.code, refusal.sentence));
+        }
+        if kind == CheckTxType::New as i32 {
+            for subject in Subject::of_tx(tx, state) {
+                self.shared.checker.learn(subject, false);
+            }
+        }
+        Ok(ResponseCheckTx::default())
+    }
+
     /// The next nonce of an account, counting what CheckTx let in: the newest state, not the
     /// newest proved one, because the next transaction must fit it.
     fn pending_nonce(&self, data: &[u8]) -> Answer<ResponseQuery> {
@@ -206,31 +233,25 @@ impl Reader for Reading {
     }
 
     fn check_tx(&self, request: RequestCheckTx) -> Answer<ResponseCheckTx> {
+        let answer = self.check_txs(vec![request]).pop();
+        answer.unwrap_or_else(|| Err(Exception("one transaction has one answer".into())))
+    }
+
+    fn check_txs(&self, requests: Vec<RequestCheckTx>) -> Vec<Answer<ResponseCheckTx>> {
         let state = self.shared.chain.newest();
         let Some(head) = &state.head else {
-            return Err(Exception("CheckTx before InitChain".into()));
+            let early = || Err(Exception("CheckTx before InitChain".into()));
+            return requests.iter().map(|_| early()).collect();
         };
         let rules = ChainRules::new(&state.chain_id);
-        let checked = self.shared.verified.check(&[&request.tx], &rules).pop();
-        let tx = match checked {
-            Some(Ok(tx)) => tx,
-            Some(Err(error)) => return Ok(refused(error.code(), error.to_string())),
-            None => return Err(Exception("one transaction has one answer".into())),
-        };
-        let answer = {
-            let waiting = &self.shared.waiting;
-            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.check(&state.snapshot, &head.next_block(), &tx).map_err(broken)?
-        };
-        if let Err(refusal) = answer {
-            return Ok(refused(refusal.code, refusal.sentence));
-        }
-        if request.r#type == CheckTxType::New as i32 {
-            for subject in Subject::of_tx(&tx, &state) {
-                self.shared.checker.learn(subject, false);
-            }
-        }
-        Ok(ResponseCheckTx::default())
+        let txs: Vec<&[u8]> = requests.iter().map(|request| &request.tx[..]).collect();
+        let checked = self.shared.verified.check(&txs, &rules);
+        let next = head.next_block();
+        let answers = requests.iter().zip(checked).map(|(request, checked)| match checked {
+            Ok(tx) => self.check_on_state(&state, &next, request.r#type, &tx),
+            Err(error) => Ok(refused(error.code(), error.to_string())),
+        });
+        answers.collect()
     }
 
     fn query(&self, request: RequestQuery) -> Answer<ResponseQuery> {

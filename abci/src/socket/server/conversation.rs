@@ -6,8 +6,10 @@ use bytes::BytesMut;
 
 use super::super::stream::Stream;
 use super::host::Host;
+use crate::application::CHECK_TXS_MAX;
 use crate::codec::{Decoder, FrameError, encode};
-use crate::proto::abci::{Request, Response, ResponseException, response};
+use crate::proto::abci::request::Value;
+use crate::proto::abci::{Request, RequestCheckTx, Response, ResponseException, response};
 use crate::{Connection, Kind};
 
 /// How much is read at once, in bytes.
@@ -57,7 +59,18 @@ fn answer_all(
     host: &Host,
     decoder: Decoder,
 ) -> Result<(), End> {
-    while let Some(request) = decoder.decode::<Request>(input)? {
+    let mut checks = Vec::new();
+    loop {
+        let next = decoder.decode::<Request>(input);
+        if let Ok(Some(Request { value: Some(Value::CheckTx(check)) })) = next {
+            checks.push(check);
+            if checks.len() == CHECK_TXS_MAX {
+                answer_checks(&mut checks, output, stream, host)?;
+            }
+            continue;
+        }
+        answer_checks(&mut checks, output, stream, host)?;
+        let Some(request) = next? else { return Ok(()) };
         let Some(request) = request.value else {
             encode(&exception("a request without a value".to_owned()), output);
             continue;
@@ -68,6 +81,24 @@ fn answer_all(
             write_out(output, stream)?;
         }
         let value = host.answer(request);
+        encode(&Response { value: Some(value) }, output);
+    }
+}
+
+/// Answers what waits to be checked.
+fn answer_checks(
+    checks: &mut Vec<RequestCheckTx>,
+    output: &mut BytesMut,
+    stream: &mut Stream,
+    host: &Host,
+) -> io::Result<()> {
+    if checks.is_empty() {
+        return Ok(());
+    }
+    if output.len() >= WRITE_BYTES {
+        write_out(output, stream)?;
+    }
+    for value in host.answer_checks(std::mem::take(checks)) {
         encode(&Response { value: Some(value) }, output);
     }
     Ok(())

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{Failure, lock};
 use crate::proto::abci::{
-    ResponseEcho, ResponseException, ResponseFlush, request::Value as Request,
+    RequestCheckTx, ResponseEcho, ResponseException, ResponseFlush, request::Value as Request,
     response::Value as Response,
 };
 use crate::{Answer, Application, Exception, Kind, Reader, Served};
@@ -44,25 +44,42 @@ impl Host {
             _ => {}
         }
         let call = Kind::of_request(&request);
-        if self.failure.borrow().is_some() {
-            return exception("the application stopped after a panic".to_owned());
-        }
         let is_low = matches!(call, Kind::Query | Kind::ListSnapshots | Kind::LoadSnapshotChunk);
         let _permit = is_low.then(|| self.permits.acquire());
-        // Unwind safety: after a panic the application is not called again.
-        match catch_unwind(AssertUnwindSafe(|| self.call(request))) {
-            Ok(Ok(response)) => response,
-            Ok(Err(Exception(error))) => {
-                tracing::error!(%call, %error, "the application cannot answer");
-                exception(error)
-            }
-            Err(panic) => {
-                let message = panic_message(panic.as_ref());
-                tracing::error!(%call, %message, "the application panicked");
-                self.failure.send_replace(Some((call, message.clone())));
-                exception(format!("the application panicked in {call}: {message}"))
-            }
+        match self.guarded(call, || self.call(request)) {
+            Ok(answer) => respond(call, answer),
+            Err(stopped) => *stopped,
         }
+    }
+
+    /// Answers CheckTx requests that arrived together, one response each.
+    pub fn answer_checks(&self, requests: Vec<RequestCheckTx>) -> Vec<Response> {
+        let count = requests.len();
+        let answers = self.guarded(Kind::CheckTx, || self.reader.check_txs(requests));
+        let mut responses = match answers {
+            Ok(answers) => answers
+                .into_iter()
+                .map(|answer| respond(Kind::CheckTx, answer.map(Response::CheckTx)))
+                .collect(),
+            Err(stopped) => vec![*stopped; count],
+        };
+        // The peer counts: an application that answers too little must not shift the rest.
+        responses.resize_with(count, || exception("the application gave no answer".to_owned()));
+        responses
+    }
+
+    /// What the application says, or what is said for one that panicked, now or before.
+    fn guarded<T>(&self, call: Kind, answer: impl FnOnce() -> T) -> Result<T, Box<Response>> {
+        if self.failure.borrow().is_some() {
+            return Err(Box::new(exception("the application stopped after a panic".to_owned())));
+        }
+        // Unwind safety: after a panic the application is not called again.
+        catch_unwind(AssertUnwindSafe(answer)).map_err(|panic| {
+            let message = panic_message(panic.as_ref());
+            tracing::error!(%call, %message, "the application panicked");
+            self.failure.send_replace(Some((call, message.clone())));
+            Box::new(exception(format!("the application panicked in {call}: {message}")))
+        })
     }
 
     fn call(&self, request: Request) -> Answer<Response> {
@@ -106,6 +123,14 @@ impl Host {
             | Request::LoadSnapshotChunk(_) => unreachable!("answered without the lock"),
         })
     }
+}
+
+/// An answer as the peer gets it.
+fn respond(call: Kind, answer: Answer<Response>) -> Response {
+    answer.unwrap_or_else(|Exception(error)| {
+        tracing::error!(%call, %error, "the application cannot answer");
+        exception(error)
+    })
 }
 
 fn exception(error: String) -> Response {

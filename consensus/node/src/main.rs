@@ -5,6 +5,11 @@ use guts_engine::cli::{Cli, run};
 use std::error::Error;
 use std::process::ExitCode;
 
+/// Messages, transactions and results are made on one thread and freed on another; the C library's
+/// allocator keeps a heap for each of them that never shrinks.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,

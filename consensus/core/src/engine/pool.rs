@@ -74,6 +74,9 @@ impl Engine {
             return Err(TxRefused::CatchingUp);
         }
         let key = self.mempool.admit(&tx, from)?;
+        // A copy: what a peer sends is a piece of its whole message, which must not stay in memory
+        // for as long as one of its transactions waits.
+        let tx = if from.is_some() { Bytes::copy_from_slice(&tx) } else { tx };
         let request = pb::RequestCheckTx { tx: tx.clone(), r#type: pb::CheckTxType::New as i32 };
         let height = self.state.last_block_height;
         self.call(Pending::Check { key, tx, reply, height }, AppCall::CheckTx(request));

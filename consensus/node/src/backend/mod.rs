@@ -308,7 +308,51 @@ fn peer(connected: crate::network::Connected) -> types::Peer {
             },
         },
         is_outbound: connected.is_outbound,
-        connection_status: types::ConnectionStatus::default(),
+        connection_status: connection_status(&connected),
         remote_ip: ip.into(),
+    }
+}
+
+fn connection_status(connected: &crate::network::Connected) -> types::ConnectionStatus {
+    let channel = |lane: &crate::network::LaneStatus| types::Channel {
+        id: lane.channel.id,
+        send_queue_capacity: lane.capacity as u64,
+        send_queue_size: lane.waiting as u64,
+        priority: lane.channel.class.priority(),
+        recently_sent: signed(lane.recently_sent),
+    };
+    types::ConnectionStatus {
+        duration: nanos(connected.duration),
+        send_monitor: monitor(&connected.sent),
+        recv_monitor: monitor(&connected.received),
+        channels: connected.lanes.iter().map(channel).collect(),
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn nanos(span: std::time::Duration) -> i64 {
+    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// A connection's flow in CometBFT's terms. It sets no goal for a flow, so the fields that speak
+/// of one (`BytesRem`, `TimeRem`, `Progress`) are zero there too.
+fn monitor(flow: &crate::network::Flow) -> types::Monitor {
+    let since = flow.start.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let start = types::Time { seconds: signed(since.as_secs()), nanos: since.subsec_nanos() };
+    types::Monitor {
+        start,
+        bytes: signed(flow.bytes),
+        samples: signed(flow.samples),
+        inst_rate: signed(flow.rate_last),
+        cur_rate: signed(flow.rate_now),
+        avg_rate: signed(flow.rate_mean),
+        peak_rate: signed(flow.rate_peak),
+        duration: nanos(flow.duration),
+        idle: nanos(flow.idle),
+        active: true,
+        ..types::Monitor::default()
     }
 }

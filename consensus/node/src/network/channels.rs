@@ -20,6 +20,16 @@ impl Class {
     pub fn index(self) -> usize {
         self as usize
     }
+
+    /// CometBFT's scale of priorities, where more is more urgent.
+    pub fn priority(self) -> u64 {
+        match self {
+            Class::Control => 12,
+            Class::Votes => 10,
+            Class::Blocks => 6,
+            Class::Txs => 5,
+        }
+    }
 }
 
 /// One channel.

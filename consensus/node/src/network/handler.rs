@@ -6,12 +6,14 @@
 
 use super::channels::Channel;
 use super::hello::{HelloError, NodeInfo};
+use super::meter::Meters;
 use super::outbox::Outbox;
 use super::shared::{Counters, Member, Shared};
 use super::upgrade::{Accept, Inbound, Open, Outbound};
 use super::{Event, frame};
 use bytes::{Buf, BytesMut};
 use futures::{AsyncRead, AsyncWrite};
+use guts_consensus::messages::{self, Message, MessageError};
 use libp2p::PeerId;
 use libp2p::swarm::handler::{
     ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
@@ -27,7 +29,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Gathered bytes of one channel before they are written.
 const GATHER_BYTES: usize = 64 * 1024;
@@ -36,8 +38,8 @@ const READ_BYTES: usize = 32 * 1024;
 /// Reads of one channel before the others have their turn.
 const READS_IN_A_ROW: usize = 8;
 
-/// Longest wait for both hellos.
-const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for both hellos, and for the next bytes of a message that has begun.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a connection tells the swarm: it has to end.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ struct Lane {
     is_dirty: bool,
     reader: Option<Stream>,
     buffered: BytesMut,
+    /// Since when the rest of a message is waited for.
+    partial: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -76,12 +80,13 @@ pub(super) struct Handler {
     heard: Option<NodeInfo>,
     is_up: bool,
     outbox: Arc<Outbox>,
+    meters: Arc<Meters>,
     to_open: VecDeque<Open>,
     lanes: Vec<Lane>,
     scratch: Vec<u8>,
     ended: Option<Ended>,
     is_ended: bool,
-    /// Until when both hellos must be done.
+    /// Until when both hellos must be done; later, when to look for stalled messages.
     deadline: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
@@ -101,10 +106,12 @@ impl Handler {
             is_dirty: false,
             reader: None,
             buffered: BytesMut::new(),
+            partial: None,
         };
         Handler {
             lanes: shared.channels.iter().map(lane).collect(),
             to_open: VecDeque::from([Open::Hello(shared.clone())]),
+            meters: Arc::new(Meters::new(shared.channels.len())),
             shared,
             names,
             peer,
@@ -118,7 +125,7 @@ impl Handler {
             scratch: Vec::new(),
             ended: None,
             is_ended: false,
-            deadline: Some(Box::pin(tokio::time::sleep(HELLO_TIMEOUT))),
+            deadline: Some(Box::pin(tokio::time::sleep(PATIENCE))),
         }
     }
 
@@ -143,6 +150,7 @@ impl Handler {
             remote: self.remote.clone(),
             info: Arc::new(info),
             outbox: self.outbox.clone(),
+            meters: self.meters.clone(),
         };
         if self.shared.join(self.peer, member) {
             self.is_up = true;
@@ -190,6 +198,31 @@ impl Handler {
         self.end(error.to_string(), is_fault);
     }
 
+    fn on_deadline(&mut self) {
+        self.deadline = None;
+        if !self.is_up {
+            return self.end("no hello in time".into(), false);
+        }
+        let is_stalled = |lane: &&Lane| lane.partial.is_some_and(|at| at.elapsed() >= PATIENCE);
+        if let Some(lane) = self.lanes.iter().find(is_stalled) {
+            let id = lane.channel.id;
+            self.end(format!("it stopped in the middle of a message of channel {id:#04x}"), true);
+        }
+    }
+
+    /// Sets the deadline of the oldest message that has begun, if there is one.
+    fn watch_stalls(&mut self, cx: &mut Context<'_>) {
+        if self.deadline.is_some() {
+            return;
+        }
+        let Some(oldest) = self.lanes.iter().filter_map(|lane| lane.partial).min() else { return };
+        let mut sleep = Box::pin(tokio::time::sleep_until((oldest + PATIENCE).into()));
+        match sleep.as_mut().poll(cx) {
+            Poll::Pending => self.deadline = Some(sleep),
+            Poll::Ready(()) => self.on_deadline(),
+        }
+    }
+
     /// Moves messages from the outbox into the lanes and the lanes' bytes into their streams.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), String> {
         loop {
@@ -230,6 +263,7 @@ impl Handler {
                 self.outbox.pop(class, |i| lanes[i].out.len() < GATHER_BYTES)
             {
                 frame::put(&message, &mut lanes[index].out);
+                self.meters.on_sent(index, message.len());
                 Counters::add(&self.shared.counters.sent);
             }
         }
@@ -246,7 +280,14 @@ impl Handler {
                     take_messages(&self.shared, self.peer, lane.channel, &mut lane.buffered, cx)
                         .map_err(|e| (format!("channel {:#04x}: {e}", lane.channel.id), true))?;
                 if is_held || self.shared.inbox.poll_room(class, cx).is_pending() {
+                    // It is this node that does not read on.
+                    lane.partial = None;
                     break;
+                }
+                if lane.buffered.is_empty() {
+                    lane.partial = None;
+                } else {
+                    lane.partial.get_or_insert_with(Instant::now);
                 }
                 if turn == READS_IN_A_ROW {
                     cx.waker().wake_by_ref();
@@ -258,7 +299,11 @@ impl Handler {
                     Poll::Ready(Ok(0)) => {
                         return Err((format!("it closed channel {:#04x}", lane.channel.id), false));
                     }
-                    Poll::Ready(Ok(n)) => lane.buffered.extend_from_slice(&self.scratch[..n]),
+                    Poll::Ready(Ok(n)) => {
+                        self.meters.on_received(n);
+                        lane.partial = None;
+                        lane.buffered.extend_from_slice(&self.scratch[..n]);
+                    }
                     Poll::Ready(Err(e)) => return Err((format!("reading failed: {e}"), false)),
                 }
             }
@@ -290,14 +335,26 @@ impl Lane {
     }
 }
 
-/// Hands over the whole messages in `buffered`; true when the inbox has no room for the next.
+/// Why nothing more of a peer is read.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error(transparent)]
+    Frame(#[from] frame::FrameError),
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    #[error("this node reads no such channel")]
+    Channel,
+}
+
+/// Hands over the whole messages in `buffered`, decoded here so that the engine's thread need not;
+/// true when the inbox has no room for the next.
 fn take_messages(
     shared: &Shared,
     peer: PeerId,
     channel: Channel,
     buffered: &mut BytesMut,
     cx: &mut Context<'_>,
-) -> Result<bool, frame::FrameError> {
+) -> Result<bool, ReadError> {
     let class = channel.class.index();
     while !buffered.is_empty() {
         if shared.inbox.poll_room(class, cx).is_pending() {
@@ -306,7 +363,9 @@ fn take_messages(
         let Some(bytes) = frame::take(buffered, channel.message_max)? else { break };
         Counters::add(&shared.counters.received);
         let len = bytes.len();
-        shared.inbox.push(class, len, Event::Message { peer, channel: channel.id, bytes });
+        let known = messages::Channel::from_id(channel.id).ok_or(ReadError::Channel)?;
+        let message = Box::new(Message::decode(known, bytes)?);
+        shared.inbox.push(class, len, Event::Message { peer, message });
     }
     if buffered.is_empty() && buffered.capacity() > 2 * READ_BYTES {
         *buffered = BytesMut::new();
@@ -338,8 +397,7 @@ impl ConnectionHandler for Handler {
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(cx).is_ready()
         {
-            self.deadline = None;
-            self.end("no hello in time".into(), false);
+            self.on_deadline();
         }
         if self.is_up && !self.is_ended {
             if let Err(reason) = self.poll_write(cx) {
@@ -347,6 +405,7 @@ impl ConnectionHandler for Handler {
             } else if let Err((reason, is_fault)) = self.poll_read(cx) {
                 self.end(reason, is_fault);
             }
+            self.watch_stalls(cx);
         }
         if let Some(ended) = self.ended.take() {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(ended));

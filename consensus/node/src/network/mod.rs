@@ -10,6 +10,7 @@ pub mod dial;
 mod frame;
 mod handler;
 pub mod hello;
+mod meter;
 mod outbox;
 mod shared;
 mod task;
@@ -17,11 +18,13 @@ mod task;
 mod tests;
 mod upgrade;
 
+pub use self::meter::Flow;
 pub use self::shared::Counters;
 use crate::queue::Queue;
 use bytes::Bytes;
 use channels::Channel;
 use dial::{AddressError, PeerAddress};
+use guts_consensus::messages::Message;
 use hello::NodeInfo;
 pub use libp2p::PeerId;
 pub use libp2p::identity::Keypair;
@@ -48,14 +51,13 @@ pub enum Event {
         /// Who.
         peer: PeerId,
     },
-    /// One whole message.
+    /// One whole message, well-formed: it was decoded by the connection's task. The messages of a
+    /// peer's channel come in their order.
     Message {
         /// From whom.
         peer: PeerId,
-        /// On which channel.
-        channel: u8,
-        /// The message without framing.
-        bytes: Bytes,
+        /// What it says.
+        message: Box<Message>,
     },
 }
 
@@ -104,8 +106,27 @@ pub struct Connected {
     pub is_outbound: bool,
     /// `host:port` at the other end.
     pub remote: String,
-    /// Messages waiting to be sent.
+    /// How long it has been connected.
+    pub duration: Duration,
+    /// Bytes sent to it.
+    pub sent: Flow,
+    /// Bytes received from it.
+    pub received: Flow,
+    /// Each channel that both sides speak.
+    pub lanes: Vec<LaneStatus>,
+}
+
+/// One channel of a connection, for `net_info`.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneStatus {
+    /// The channel.
+    pub channel: Channel,
+    /// Messages that may wait to be sent in its class.
+    pub capacity: usize,
+    /// Messages of the channel that wait to be sent.
     pub waiting: usize,
+    /// Bytes sent of late: an average that halves about every second.
+    pub recently_sent: u64,
 }
 
 enum Command {
@@ -180,6 +201,7 @@ impl Network {
     /// Who is connected.
     pub fn connected(&self) -> Vec<Connected> {
         let members = self.shared.members();
+        let now = std::time::Instant::now();
         members
             .iter()
             .map(|(peer, m)| Connected {
@@ -187,7 +209,23 @@ impl Network {
                 info: m.info.clone(),
                 is_outbound: m.is_outbound,
                 remote: m.remote.clone(),
-                waiting: m.outbox.len(),
+                duration: m.meters.age(now),
+                sent: m.meters.sent(now),
+                received: m.meters.received(now),
+                lanes: self.lanes(m, now),
+            })
+            .collect()
+    }
+
+    fn lanes(&self, of: &shared::Member, now: std::time::Instant) -> Vec<LaneStatus> {
+        let spoken = self.shared.channels.iter().enumerate();
+        spoken
+            .filter(|(_, channel)| of.info.channels.contains(&channel.id))
+            .map(|(index, channel)| LaneStatus {
+                channel: *channel,
+                capacity: channels::OUTBOX_ROOMS[channel.class.index()].items_max,
+                waiting: of.outbox.waiting_in(index),
+                recently_sent: of.meters.recently_sent(index, now),
             })
             .collect()
     }

@@ -91,8 +91,8 @@ impl Outbox {
         self.waker.register(waker);
     }
 
-    /// Messages waiting.
-    pub(super) fn len(&self) -> usize {
-        self.lock().classes.iter().map(VecDeque::len).sum()
+    /// Messages waiting of the channel with this index.
+    pub(super) fn waiting_in(&self, channel: usize) -> usize {
+        self.lock().classes.iter().flatten().filter(|(of, _)| *of == channel).count()
     }
 }

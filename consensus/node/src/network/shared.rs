@@ -3,6 +3,7 @@
 use super::Event;
 use super::channels::{Channel, Class};
 use super::hello::NodeInfo;
+use super::meter::Meters;
 use super::outbox::{Outbox, Pushed};
 use crate::queue::Queue;
 use bytes::Bytes;
@@ -21,7 +22,8 @@ pub struct Counters {
     pub sent: AtomicU64,
     /// Messages lost because a peer's queue was full or the peer gone.
     pub dropped: AtomicU64,
-    /// Connections ended because the peer broke a rule of the streams.
+    /// Connections ended because the peer broke a rule of the streams or sent a message that is
+    /// none.
     pub faults: AtomicU64,
     /// Peers refused at hello, by us or by them.
     pub refused: AtomicU64,
@@ -43,6 +45,7 @@ pub(super) struct Member {
     pub(super) remote: String,
     pub(super) info: Arc<NodeInfo>,
     pub(super) outbox: Arc<Outbox>,
+    pub(super) meters: Arc<Meters>,
 }
 
 /// See the module.

@@ -7,6 +7,9 @@ use super::hello::NodeInfo;
 use super::*;
 use crate::queue::Bell;
 use bytes::BytesMut;
+use guts_consensus::messages::HasVote;
+use guts_consensus::types::{PartSet, VoteKind};
+use guts_genesis::{Height, Round};
 use std::time::Instant;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -97,13 +100,26 @@ fn downs(seen: &[Event]) -> usize {
     seen.iter().filter(|e| matches!(e, Event::PeerDown { .. })).count()
 }
 
-fn messages(seen: &[Event], of: u8) -> Vec<Bytes> {
+fn messages(seen: &[Event], of: u8) -> Vec<Message> {
     seen.iter()
         .filter_map(|e| match e {
-            Event::Message { channel, bytes, .. } if *channel == of => Some(bytes.clone()),
+            Event::Message { message, .. } if message.channel().id() == of => {
+                Some(Message::clone(message))
+            }
             _ => None,
         })
         .collect()
+}
+
+/// On channel 0x20.
+fn has_vote(index: u32) -> Message {
+    let (height, round) = (Height(1), Round(0));
+    Message::HasVote(HasVote { height, round, kind: VoteKind::Prevote, index })
+}
+
+/// On channel 0x30.
+fn tx(bytes: impl Into<Bytes>) -> Message {
+    Message::Txs(vec![bytes.into()])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,21 +131,33 @@ async fn messages_arrive_whole_and_in_order_on_every_channel() {
     b.until("two peers", |s| ups(s) == 2).await;
     c.until("two peers", |s| ups(s) == 2).await;
     for i in 0..300_u32 {
-        let message = Bytes::from([i.to_le_bytes().as_slice(), &[9; 400]].concat());
-        a.network.send_all(0x22, &message);
-        assert!(a.network.send(b.network.local(), 0x30, message));
+        a.network.send_all(0x20, &has_vote(i).encode());
+        let some = tx([i.to_le_bytes().as_slice(), &[9; 400]].concat()).encode();
+        assert!(a.network.send(b.network.local(), 0x30, some));
     }
-    let block = Bytes::from(vec![1; 3_000_000]);
-    assert!(c.network.send(b.network.local(), 0x40, block.clone()));
-    b.until("all", |s| messages(s, 0x22).len() == 300 && messages(s, 0x30).len() == 300).await;
-    c.until("votes", |s| messages(s, 0x22).len() == 300).await;
-    b.until("the block", |s| messages(s, 0x40) == [block.clone()]).await;
-    for seen in [messages(&b.seen, 0x22), messages(&b.seen, 0x30), messages(&c.seen, 0x22)] {
-        let order = |m: &Bytes| u32::from_le_bytes(m[..4].try_into().unwrap());
+    b.until("all", |s| messages(s, 0x20).len() == 300 && messages(s, 0x30).len() == 300).await;
+    c.until("votes", |s| messages(s, 0x20).len() == 300).await;
+    for seen in [messages(&b.seen, 0x20), messages(&b.seen, 0x30), messages(&c.seen, 0x20)] {
+        let order = |m: &Message| match m {
+            Message::HasVote(vote) => vote.index,
+            Message::Txs(txs) => u32::from_le_bytes(txs[0][..4].try_into().unwrap()),
+            other => panic!("{other:?}"),
+        };
         assert!(seen.iter().map(order).eq(0..300));
     }
+    let large = Bytes::from(vec![1; 3_000_000]);
+    assert!(c.network.send(b.network.local(), 0x30, tx(large.clone()).encode()));
+    b.until("all of it", |s| messages(s, 0x30).len() == 301).await;
+    let last = messages(&b.seen, 0x30).pop();
+    assert!(matches!(last, Some(Message::Txs(txs)) if txs == [large.clone()]));
     let first = b.network.connected().into_iter().find(|p| p.peer == a.network.local()).unwrap();
     assert_eq!((first.info.moniker.as_str(), first.is_outbound), ("host-1", true));
+    assert!(first.received.bytes > 300 * 400 && first.received.rate_mean > 0, "{first:?}");
+    let to_b = a.network.connected().into_iter().find(|p| p.peer == b.network.local()).unwrap();
+    assert!(to_b.sent.bytes > 300 * 400 && to_b.sent.start <= std::time::SystemTime::now());
+    assert!(to_b.duration > Duration::ZERO && to_b.sent.samples <= to_b.sent.bytes);
+    assert_eq!(to_b.lanes.len(), channels::all().len());
+    assert!(to_b.lanes.iter().all(|lane| lane.waiting == 0 && lane.capacity > 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,13 +202,29 @@ async fn an_oversize_message_ends_the_connection_and_bans() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_is_none_ends_the_connection_and_bans() {
+    let mut a = Host::start(info("x", 1), &[]).await;
+    let mut b = Host::start(info("x", 2), &[&a]).await;
+    b.until("up", |s| ups(s) == 1).await;
+    b.network.send(a.network.local(), 0x20, has_vote(1).encode());
+    let garbage = Bytes::from_static(&[0xff; 40]);
+    b.network.send(a.network.local(), 0x20, garbage);
+    b.network.send(a.network.local(), 0x20, has_vote(2).encode());
+    a.until("down", |s| downs(s) == 1).await;
+    assert_eq!(a.counter("faults"), 1);
+    assert_eq!(messages(&a.seen, 0x20).len(), 1, "what came before it counts, what follows not");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_does_not_read_is_dropped_and_others_are_not_delayed() {
     let mut a = Host::start(info("x", 1), &[]).await;
     let mut slow = Host::start(info("x", 2), &[&a]).await;
     let mut good = Host::start(info("x", 3), &[&a]).await;
     a.until("both", |s| ups(s) == 2).await;
     good.until("up", |s| ups(s) == 1).await;
-    let part = Bytes::from(vec![5; 60_000]);
+    let set = PartSet::of_bytes(Bytes::from(vec![5; 60_000]));
+    let part = Arc::new(set.parts().next().unwrap().clone());
+    let part = Message::BlockPart { height: Height(1), round: Round(0), part }.encode();
     let mut sent = 0;
     // `slow` never drains its inbox: its window, then our queue for it, fill.
     while a.counter("overflowed") == 0 {
@@ -223,8 +267,8 @@ async fn two_that_dial_each_other_end_with_one_connection() {
     let mut c = Host::start_with(a_key, info("x", 3), &[&a, &b], channels::all()).await;
     b.until("two", |s| ups(s) - downs(s) == 2).await;
     c.until("two", |s| ups(s) - downs(s) == 2).await;
-    b.network.send(c.network.local(), 0x22, Bytes::from_static(b"still there"));
-    c.until("message", |s| messages(s, 0x22).len() == 1).await;
+    b.network.send(c.network.local(), 0x20, has_vote(7).encode());
+    c.until("message", |s| messages(s, 0x20).len() == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

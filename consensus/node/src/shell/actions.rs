@@ -6,7 +6,7 @@ use bytes::Bytes;
 use guts_consensus::io::{
     Action, Input, Load, Loaded, Now, Offence, PeerId, SignRefused, SignRequest, Ticket, To,
 };
-use guts_consensus::messages::{BlockResponse, Channel, Message};
+use guts_consensus::messages::{BlockResponse, Message};
 use guts_genesis::Height;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,16 +35,9 @@ impl Shell {
                 tracing::info!(%peer, "peer gone");
                 Some(Input::PeerDown(handle))
             }
-            Event::Message { peer, channel, bytes } => {
+            Event::Message { peer, message } => {
                 let handle = *self.handles.get(&peer)?;
-                let channel = Channel::from_id(channel)?;
-                match Message::decode(channel, bytes) {
-                    Ok(message) => Some(Input::Message { peer: handle, message }),
-                    Err(error) => {
-                        self.network.ban(peer, format!("channel {channel:?}: {error}"), BAN);
-                        None
-                    }
-                }
+                Some(Input::Message { peer: handle, message: *message })
             }
         }
     }

@@ -10,14 +10,18 @@ use guts_consensus::io::Record;
 use guts_consensus::wal::Entry;
 use std::sync::Arc;
 
+/// What to do about it.
+const FULL: &str = "Nothing was told to anybody that is not on the disk. If it is full, make room; \
+                    then start the node again";
+
 /// Why the process must stop: what it decided cannot be remembered.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// Of the write-ahead log.
-    #[error("the write-ahead log cannot be written: {0}")]
+    #[error("the write-ahead log cannot be written: {0}. {FULL}")]
     Log(#[from] LogError),
     /// Of the store.
-    #[error("the store cannot be written: {0}")]
+    #[error("the store cannot be written: {0}. {FULL}")]
     Store(#[from] StoreError),
 }
 

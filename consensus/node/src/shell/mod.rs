@@ -39,7 +39,7 @@ use tokio::sync::oneshot;
 /// vote does not wait behind many transactions.
 const INPUTS_AT_ONCE: usize = 256;
 /// What clients may have waiting for the engine.
-const CLIENT_ROOM: Room = Room { items_max: 16_384, bytes_max: 16 << 20 };
+const CLIENT_ROOM: Room = Room { items_max: 8_192, bytes_max: 8 << 20 };
 
 /// What comes to the engine from this process itself.
 pub(crate) enum Local {

@@ -1,11 +1,15 @@
 //! Four engines as processes of their own, each with the reference application: agreement, and
-//! what survives kill -9 of one, of all, and of the application.
+//! what survives kill -9 of one, of all, and of the application, full disks and hostile peers.
 
 #[cfg(test)]
 mod agree;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod full;
+#[cfg(test)]
 mod home;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod network;

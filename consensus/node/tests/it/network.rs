@@ -28,9 +28,10 @@ struct App {
 pub struct Node {
     home: PathBuf,
     rpc: u16,
+    p2p: u16,
     app: App,
     engine: Option<Child>,
-    settings: Vec<String>,
+    pub settings: Vec<String>,
 }
 
 /// All pairs.
@@ -93,6 +94,7 @@ impl Network {
             nodes.push(Node {
                 home,
                 rpc: ports[2 * i + 1],
+                p2p: ports[2 * i],
                 app: App { disk: Arc::new(Memory::new()), running: None },
                 engine: None,
                 settings: settings.iter().map(|s| (*s).to_owned()).collect(),
@@ -138,6 +140,11 @@ impl Node {
         Client::new(&format!("http://127.0.0.1:{}", self.rpc)).unwrap()
     }
 
+    /// Where it listens for peers.
+    pub fn p2p(&self) -> String {
+        format!("127.0.0.1:{}", self.p2p)
+    }
+
     pub async fn start_app(&mut self) {
         let address: Address = format!("unix://{}/app.sock", self.home.display()).parse().unwrap();
         let server = socket::Server::bind(&address).await.unwrap();
@@ -169,9 +176,23 @@ impl Node {
     }
 
     pub fn start_engine(&mut self) {
+        let command = self.command("run");
+        self.spawn(command);
+    }
+
+    /// Starts the engine where no file may grow past `blocks` of 512 bytes: a write beyond that
+    /// fails, as on a full disk.
+    pub fn start_engine_on_small_disk(&mut self, blocks: u32) {
+        let mut command = Command::new("sh");
+        let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        command.arg("-c").arg(limit).arg(env!("CARGO_BIN_EXE_guts-engine"));
+        command.arg("run").arg("--home").arg(&self.home).stdin(Stdio::null());
+        self.spawn(command);
+    }
+
+    fn spawn(&mut self, mut command: Command) {
         let log = self.home.join("engine.log");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
-        let mut command = self.command("run");
         for setting in &self.settings {
             command.arg("--set").arg(setting);
         }
@@ -183,6 +204,13 @@ impl Node {
         let mut child = self.engine.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// Waits until the engine has ended by itself, and gives its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let child = std::sync::Mutex::new(self.engine.take().unwrap());
+        let done = eventually(|| async { child.lock().unwrap().try_wait().unwrap() }).await;
+        done.expect("the engine ends").code()
     }
 
     /// SIGTERM; says whether it ended with success.

@@ -573,4 +573,6 @@ pub struct Counters {
     pub bad_messages: u64,
     /// Messages of peers dropped because there was no room for them.
     pub overflows: u64,
+    /// Messages passed on to peers that their sender does not reach.
+    pub passed_on: u64,
 }

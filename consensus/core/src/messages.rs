@@ -16,13 +16,17 @@ use crate::types::{
     Proposal, Vote, VoteKind,
 };
 
+mod neighbours;
+
+pub use neighbours::{NEIGHBOURS_MAX, Neighbours};
+
 /// Most validators a set may have; longer bit arrays are refused.
 pub const VALIDATORS_MAX: usize = 10_000;
 /// Bytes of transactions that are put into one message at most, framing not counted. A single
 /// larger transaction travels alone.
 pub const TXS_BATCH_BYTES: usize = 64 * 1024;
 
-/// A reactor's channel, with CometBFT's number.
+/// A reactor's channel, with CometBFT's number where it has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Channel {
@@ -40,13 +44,16 @@ pub enum Channel {
     Evidence = 0x38,
     /// Whole blocks.
     BlockSync = 0x40,
+    /// Who is connected to whom. Ours alone.
+    Topology = 0x70,
 }
 
 impl Channel {
     /// All of them, most urgent first.
-    pub const ALL: [Channel; 7] = [
+    pub const ALL: [Channel; 8] = [
         Channel::Vote,
         Channel::State,
+        Channel::Topology,
         Channel::VoteSetBits,
         Channel::Data,
         Channel::Evidence,
@@ -70,6 +77,7 @@ impl Channel {
         match self {
             Channel::BlockSync => 100 * 1024 * 1024 + 1024 * 1024,
             Channel::Mempool => 8 * 1024 * 1024,
+            Channel::Topology => 32 * 1024,
             _ => 1024 * 1024,
         }
     }
@@ -218,6 +226,8 @@ pub enum Message {
     Txs(Vec<Bytes>),
     /// On [`Channel::Evidence`].
     Evidence(Vec<Evidence>),
+    /// On [`Channel::Topology`].
+    Neighbours(Neighbours),
     /// On [`Channel::BlockSync`].
     BlockRequest(Height),
     /// On [`Channel::BlockSync`]: the block asked for is not here.
@@ -250,6 +260,7 @@ impl Message {
             Message::VoteSetBits(_) => Channel::VoteSetBits,
             Message::Txs(_) => Channel::Mempool,
             Message::Evidence(_) => Channel::Evidence,
+            Message::Neighbours(_) => Channel::Topology,
             Message::BlockRequest(_)
             | Message::NoBlockResponse(_)
             | Message::BlockResponse(_)
@@ -266,6 +277,7 @@ impl Message {
                 let evidence = list.iter().map(Evidence::to_proto).collect();
                 proto::types::EvidenceList { evidence }.encode_to_vec().into()
             }
+            Message::Neighbours(neighbours) => neighbours.encode(),
             Message::BlockResponse(response) => encode_block(response),
             Message::BlockRequest(_)
             | Message::NoBlockResponse(_)
@@ -290,6 +302,7 @@ impl Message {
                     list.evidence.into_iter().map(Evidence::from_proto).collect();
                 Ok(Message::Evidence(list?))
             }
+            Channel::Topology => Neighbours::decode(payload).map(Message::Neighbours),
             Channel::BlockSync => decode_blocksync(payload),
             _ => {
                 let sum = read::<cs::Message>(&payload)?.sum.ok_or(MessageError::Unknown)?;

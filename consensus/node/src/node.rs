@@ -101,7 +101,8 @@ impl Node {
             &disk.found.entries,
         )?;
         let shown = Arc::new(Shown::default());
-        let engine = boot(&config, &genesis, &disk, &signer, &shown)?;
+        let engine = boot(&config, &genesis, &disk, &signer, &shown)?
+            .with_node(keys.node.public_key().address());
         let inbox = Inbox::default();
         let network = start_network(&config, &genesis, &keys.node, &inbox).await?;
         let (reader, app) = watch::channel(None);

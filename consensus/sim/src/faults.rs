@@ -5,7 +5,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use guts_consensus::io::{ClientRequest, Input, Ticket};
 
-use crate::plan::Options;
+use crate::plan::{Options, Topology};
 use crate::world::{Event, POWER, World};
 
 /// What is broken now, and what changes were asked for.
@@ -246,7 +246,9 @@ impl World {
     /// now and in the heights to come.
     fn freezable(&mut self) -> Option<usize> {
         let node = self.rng.index(self.nodes.len());
-        if self.nodes[node].villain.is_some() || self.rng.chance(500) {
+        // In a ring or a line the others would be without their connections.
+        let needed = self.plan.topology != Topology::Mesh;
+        if needed || self.nodes[node].villain.is_some() || self.rng.chance(500) {
             return None;
         }
         let height = self.checkers.height();

@@ -95,7 +95,7 @@ impl Node {
         };
         let engine = Engine::new(config, boot).map_err(|error| error.to_string())?;
         let done = contents.evidence_done.iter().map(|(hash, height)| (*hash, *height));
-        self.engine = Some(engine.with_evidence_done(done.collect()));
+        self.engine = Some(engine.with_evidence_done(done.collect()).with_node(self.address));
         self.life += 1;
         let store = Arc::clone(&self.store);
         self.app.get_or_insert_with(|| App::new(store)).connect();
@@ -159,4 +159,5 @@ fn add(sum: &mut Counters, more: &Counters) {
     sum.equivocations += more.equivocations;
     sum.bad_messages += more.bad_messages;
     sum.overflows += more.overflows;
+    sum.passed_on += more.passed_on;
 }

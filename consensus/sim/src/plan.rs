@@ -40,11 +40,36 @@ pub enum Villain {
     Silent,
 }
 
+/// Who is connected to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// Everybody to everybody.
+    Mesh,
+    /// Everybody to two others.
+    Ring,
+    /// A ring with one connection less.
+    Line,
+}
+
+impl Topology {
+    /// Whether two of `count` nodes are connected.
+    pub fn links(self, a: usize, b: usize, count: usize) -> bool {
+        let apart = a.abs_diff(b);
+        match self {
+            Topology::Mesh => true,
+            Topology::Ring => apart == 1 || apart == count - 1,
+            Topology::Line => apart == 1,
+        }
+    }
+}
+
 /// The dials of one run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The byzantine validator (the last of the first ones), if there is one.
     pub villain: Option<Villain>,
+    /// Who is connected to whom.
+    pub topology: Topology,
     /// Messages lost, per mille.
     pub loss: u64,
     /// Messages doubled, per mille.
@@ -80,8 +105,15 @@ impl Plan {
             _ => None,
         };
         let pick = |rng: &mut Rng, choices: &[u64]| choices[rng.index(choices.len())];
+        // A villain in a line could keep its two sides apart for good.
+        let topology = match Rng::new(seed, 4).below(8) {
+            0 => Topology::Ring,
+            1 if villain.is_none() => Topology::Line,
+            _ => Topology::Mesh,
+        };
         Plan {
             villain,
+            topology,
             loss: pick(&mut rng, &[0, 5, 20, 60, 120]),
             doubling: pick(&mut rng, &[0, 5, 20, 50]),
             stragglers: pick(&mut rng, &[0, 10, 30, 80]),

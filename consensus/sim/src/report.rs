@@ -24,7 +24,7 @@ impl fmt::Display for Failure {
 pub struct Totals(BTreeMap<&'static str, u64>);
 
 /// What a batch of a hundred seeds or more must have seen at least once.
-pub const EXPECTED: [&str; 21] = [
+pub const EXPECTED: [&str; 22] = [
     "message lost",
     "message doubled",
     "message held up",
@@ -42,6 +42,7 @@ pub const EXPECTED: [&str; 21] = [
     "equivocating vote",
     "equivocating proposal",
     "withheld message",
+    "message passed on",
     "validator change",
     "round above 0",
     "evidence in a block",

@@ -505,7 +505,8 @@ impl World {
 
     pub(crate) fn connect(&mut self, a: usize, b: usize) {
         let both_up = self.nodes[a].is_up() && self.nodes[b].is_up();
-        if !both_up || self.nodes[a].links.contains_key(&b) {
+        let may = self.plan.topology.links(a, b, self.nodes.len());
+        if !both_up || !may || self.nodes[a].links.contains_key(&b) {
             return;
         }
         self.links += 1;
@@ -558,6 +559,7 @@ impl World {
             self.totals.add("catch-up", counters.catch_ups);
             self.totals.add("block fetched", counters.synced_blocks);
             self.totals.add("equivocation noticed", counters.equivocations);
+            self.totals.add("message passed on", counters.passed_on);
         }
         self.totals.add("event", self.sequence);
         self.totals.add("virtual second", self.now_us / 1_000_000);

@@ -3,8 +3,9 @@
 //! One struct, one file for each duty: `handshake` (the application may be anywhere behind us),
 //! `rounds` (what the round machine wants becomes calls, signatures and messages), `commit` (a
 //! decision becomes a committed block and the next height), `recover` (the height in progress
-//! comes back from the log), `peers` (what others say), `pool` (transactions and clients),
-//! `evidence`, `sync` (blocks that others decided without us), `pacing` (when to begin).
+//! comes back from the log), `peers` (what others say), `relay` (what is passed on), `pool`
+//! (transactions and clients), `evidence`, `sync` (blocks that others decided without us),
+//! `pacing` (when to begin).
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ mod pacing;
 mod peers;
 mod pool;
 mod recover;
+mod relay;
 mod rounds;
 mod sync;
 
@@ -158,6 +160,8 @@ pub struct Engine {
     pacing: pacing::Pace,
     mempool: Mempool,
     evidences: Evidences,
+    /// What this node is called among nodes, if that was said.
+    node: Option<Address>,
     peers: BTreeMap<PeerId, Peer>,
     sync: Sync,
     gossip: pool::Gossip,
@@ -210,6 +214,7 @@ impl Engine {
             last: None,
             deciding: None,
             pacing: pacing::Pace::default(),
+            node: None,
             peers: BTreeMap::new(),
             sync: Sync::default(),
             gossip: pool::Gossip::default(),
@@ -228,6 +233,14 @@ impl Engine {
     #[must_use]
     pub fn with_evidence_done(mut self, done: Vec<([u8; 32], Height)>) -> Engine {
         self.evidences.know_done(done);
+        self
+    }
+
+    /// Names this node: the address of its node key. Nodes with names pass on what others do not
+    /// reach; one without is taken for one that reaches nobody. Before the first input.
+    #[must_use]
+    pub fn with_node(mut self, node: Address) -> Engine {
+        self.node = Some(node);
         self
     }
 

@@ -1,7 +1,7 @@
 //! What peers say, and how messages that were lost are found again.
 //!
 //! Between our own nodes everything is pushed once, by whoever made it, to all peers, over ordered
-//! streams. Nothing is acknowledged. What is lost is healed from behind: once a second every node
+//! streams, and passed on where that does not reach (`relay`). Nothing is acknowledged. What is lost is healed from behind: once a second every node
 //! says where it is (`NewRoundStep`); one that has not moved since the second before also says to
 //! a few peers, in turn, what it has (`VoteSetBits`, `NewValidBlock`), and they send what it
 //! lacks. A node that is a height or more behind fetches blocks (`sync`).
@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use guts_genesis::{Height, Round};
 
+use super::relay::Reach;
 use super::{Action, Engine, TimerId};
 use crate::height::PartAdded;
 use crate::io::{Offence, PeerId, PeerStatus, StepName};
@@ -41,6 +42,8 @@ pub(super) struct Peer {
     early_bytes: usize,
     /// It was told lately what we have.
     asked: bool,
+    /// Whom it reaches.
+    pub(super) reach: Reach,
 }
 
 impl Peer {
@@ -54,6 +57,7 @@ impl Peer {
             early: VecDeque::new(),
             early_bytes: 0,
             asked: false,
+            reach: Reach::default(),
         }
     }
 
@@ -68,6 +72,7 @@ impl Engine {
         let step = self.new_round_step();
         self.send(peer, Message::NewRoundStep(step));
         self.send(peer, Message::StatusRequest);
+        self.greet_with_neighbours(peer);
         self.greet_with_pool(peer);
         if self.is_running() {
             self.ask_what_is_missing(peer);
@@ -79,6 +84,8 @@ impl Engine {
 
     pub(super) fn on_peer_down(&mut self, peer: PeerId) {
         self.peers.remove(&peer);
+        self.find_onward();
+        self.tell_neighbours();
         self.on_sync_peer_lost(peer);
     }
 
@@ -115,6 +122,7 @@ impl Engine {
             Message::HasVote(_) | Message::ProposalPol(_) => {}
             Message::Txs(txs) => self.on_txs(peer, txs),
             Message::Evidence(list) => self.on_evidence(peer, list),
+            Message::Neighbours(said) => self.on_neighbours(peer, said),
             Message::BlockRequest(height) => self.on_block_request(peer, height),
             Message::NoBlockResponse(height) => self.on_no_block(peer, height),
             Message::BlockResponse(response) => self.on_block(peer, response),
@@ -141,7 +149,9 @@ impl Engine {
         } else if height == current {
             match message {
                 Message::Proposal(proposal) if ready => self.on_proposal(peer, &proposal),
-                Message::BlockPart { part, .. } if ready => self.on_part(peer, &part),
+                Message::BlockPart { part, round, .. } if ready => {
+                    self.on_part(peer, round, &part);
+                }
                 Message::Vote(vote) => self.on_vote(peer, vote),
                 _ => {}
             }
@@ -194,6 +204,7 @@ impl Engine {
             Ok(true) => {
                 self.pacing.others_began = true;
                 self.record(Entry::Proposal(proposal.clone()));
+                self.pass_on(peer, || Message::Proposal(proposal.clone()));
                 self.adopt_orphans();
             }
             Ok(false) => {}
@@ -203,23 +214,24 @@ impl Engine {
 
     /// Parts may overtake their proposal on the way.
     pub(super) fn adopt_orphans(&mut self) {
-        for part in self.cur.take_orphans() {
-            self.take_part(&part);
+        for (peer, round, part) in self.cur.take_orphans() {
+            self.take_part(peer, round, &part);
         }
     }
 
-    fn on_part(&mut self, peer: PeerId, part: &Arc<Part>) {
-        if !self.take_part(part) {
+    fn on_part(&mut self, peer: PeerId, round: Round, part: &Arc<Part>) {
+        if !self.take_part(peer, round, part) {
             self.report(peer, Offence::BadMessage("block part"));
         }
     }
 
     /// False if the part is not what its proof says.
-    fn take_part(&mut self, part: &Arc<Part>) -> bool {
-        match self.cur.add_part(part) {
+    fn take_part(&mut self, peer: PeerId, round: Round, part: &Arc<Part>) -> bool {
+        match self.cur.add_part(peer, round, part) {
             Ok(PartAdded::New { .. }) => {
                 let header = self.cur.header_of(part);
                 let (height, part) = (self.cur.height, part.clone());
+                self.pass_on(peer, || Message::BlockPart { height, round, part: part.clone() });
                 if let Some(header) = header {
                     self.record(Entry::Part { height, header, part });
                 }
@@ -255,7 +267,10 @@ impl Engine {
         let earlier = last.tally.vote(vote.validator_index).cloned();
         match earlier {
             Some(earlier) => self.on_equivocation(earlier, vote),
-            None => self.add_late_precommit(vote),
+            None => {
+                self.pass_on(peer, || Message::Vote(vote.clone()));
+                self.add_late_precommit(vote);
+            }
         }
     }
 

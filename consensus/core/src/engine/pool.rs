@@ -1,8 +1,9 @@
 //! Transactions and clients: the mempool's calls, gossip and answers.
 //!
 //! A transaction is shown to the application once on each node. What a client submits here and
-//! passes is sent to all peers, many in one message; what a peer sends is not passed on to those
-//! that are connected to everybody, which is what the default full mesh means.
+//! passes is sent to all peers, many in one message; what a peer sends and passes goes on to those
+//! of our peers that it does not reach (`relay`), in a full mesh to nobody.
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,7 +29,9 @@ const GOSSIP_TXS_MAX: usize = 1_000;
 /// Transactions on their way to peers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gossip {
-    txs: Vec<Bytes>,
+    /// By whom they are for; nobody in particular: everybody.
+    txs: BTreeMap<Vec<PeerId>, Vec<Bytes>>,
+    count: usize,
     bytes: usize,
     timer: bool,
     delay_ms: u64,
@@ -102,8 +105,16 @@ impl Engine {
         let good = answer.code == 0;
         let verdict = (good, answer.gas_wanted);
         let theirs = self.mempool.checked((key, tx.clone()), verdict, height.0);
-        if theirs.is_some_and(|peers| peers.is_empty()) {
-            self.gossip(tx);
+        match theirs {
+            Some(from) if from.is_empty() => self.gossip(Vec::new(), tx),
+            Some(from) => {
+                let onward = self.onward_of(&from);
+                if !onward.is_empty() {
+                    self.counters.passed_on += 1;
+                    self.gossip(onward, tx);
+                }
+            }
+            None => {}
         }
         if let Some(ticket) = reply {
             let reply = ClientReply::Checked(Box::new(answer));
@@ -146,13 +157,14 @@ impl Engine {
 
     // Gossip.
 
-    fn gossip(&mut self, tx: Bytes) {
+    fn gossip(&mut self, to: Vec<PeerId>, tx: Bytes) {
         if self.peers.is_empty() {
             return;
         }
         self.gossip.bytes += tx.len();
-        self.gossip.txs.push(tx);
-        if self.gossip.bytes >= TXS_BATCH_BYTES || self.gossip.txs.len() >= GOSSIP_TXS_MAX {
+        self.gossip.count += 1;
+        self.gossip.txs.entry(to).or_default().push(tx);
+        if self.gossip.bytes >= TXS_BATCH_BYTES || self.gossip.count >= GOSSIP_TXS_MAX {
             self.send_gossip();
         } else if !self.gossip.timer {
             self.gossip.delay_ms = GOSSIP_DELAY_MS;
@@ -169,7 +181,7 @@ impl Engine {
 
     pub(super) fn on_gossip_due(&mut self) {
         self.gossip.timer = false;
-        let count = self.gossip.txs.len();
+        let count = self.gossip.count;
         if count == 0 {
             return;
         }
@@ -180,10 +192,10 @@ impl Engine {
     }
 
     fn send_gossip(&mut self) {
-        self.gossip.bytes = 0;
-        let txs = std::mem::take(&mut self.gossip.txs);
-        if !txs.is_empty() {
-            self.broadcast(Message::Txs(txs));
+        (self.gossip.bytes, self.gossip.count) = (0, 0);
+        for (to, txs) in std::mem::take(&mut self.gossip.txs) {
+            let to = if to.is_empty() { To::All } else { To::Peers(to) };
+            self.act(Action::Send { to, message: Arc::new(Message::Txs(txs)) });
         }
     }
 

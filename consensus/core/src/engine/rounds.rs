@@ -381,13 +381,13 @@ impl Engine {
             self.call(pending, AppCall::VerifyVoteExtension(Box::new(request)));
             return;
         }
-        self.count_vote(vote);
+        self.count_vote(peer, vote);
     }
 
     pub(super) fn on_extension_verified(
         &mut self,
         vote: Vote,
-        _peer: PeerId,
+        peer: PeerId,
         answer: &pb::ResponseVerifyVoteExtension,
     ) {
         // A validator whose extension the application rejects loses its precommit, no more.
@@ -395,23 +395,28 @@ impl Engine {
             return;
         }
         if vote.height == self.cur.height {
-            self.count_vote(vote);
+            self.count_vote(peer, vote);
         } else if vote.height.next() == self.cur.height {
+            self.pass_on(peer, || Message::Vote(vote.clone()));
             self.add_late_precommit(vote);
         }
     }
 
-    fn count_vote(&mut self, vote: Vote) {
-        self.count(vote);
+    fn count_vote(&mut self, peer: PeerId, vote: Vote) {
+        self.count(peer, vote);
         self.adopt_orphans();
     }
 
-    fn count(&mut self, vote: Vote) {
+    fn count(&mut self, peer: PeerId, vote: Vote) {
         match self.cur.add_verified_vote(vote.clone()) {
-            crate::height::Added::New => self.record(Entry::Vote(vote)),
+            crate::height::Added::New => {
+                self.pass_on(peer, || Message::Vote(vote.clone()));
+                self.record(Entry::Vote(vote));
+            }
             crate::height::Added::Known => {}
             crate::height::Added::Conflict { earlier, counted } => {
                 if counted {
+                    self.pass_on(peer, || Message::Vote(vote.clone()));
                     self.record(Entry::Vote(vote.clone()));
                 }
                 self.on_equivocation(*earlier, vote);

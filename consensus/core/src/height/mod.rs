@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use guts_genesis::{Address, Height, Power, Round, SignatureScheme};
 
+use crate::io::PeerId;
 use crate::round::{Effect, Event, Machine, Step};
 use crate::types::{
     Block, BlockId, Invalid, Part, PartSet, PartSetHeader, Proposal, ValidatorSet, Vote, VoteKind,
@@ -117,8 +118,11 @@ pub struct Progress {
     candidates: Vec<Candidate>,
     opened: BTreeMap<u32, Vec<Round>>,
     /// Parts that came before anybody said what they are of.
-    orphans: Vec<Arc<Part>>,
+    orphans: Vec<Orphan>,
 }
+
+/// A part that nobody awaits yet: who sent it, for which round.
+type Orphan = (PeerId, Round, Arc<Part>);
 
 impl Progress {
     /// A height of which nothing is known yet.
@@ -311,12 +315,18 @@ impl Progress {
     }
 
     /// Takes a part of an awaited block; which one, the proof tells.
-    pub fn add_part(&mut self, part: &Arc<Part>) -> Result<PartAdded, Invalid> {
+    pub fn add_part(
+        &mut self,
+        peer: PeerId,
+        round: Round,
+        part: &Arc<Part>,
+    ) -> Result<PartAdded, Invalid> {
         let Some(header) = self.header_of(part) else {
             // Nobody awaits it: complete already, or of another block that a proposer who proposes
             // two told the sender of, or ahead of its proposal. No offence of the sender's.
-            if self.orphans.len() < ORPHANS_MAX && !self.orphans.contains(part) {
-                self.orphans.push(part.clone());
+            let known = self.orphans.iter().any(|(_, _, other)| other == part);
+            if self.orphans.len() < ORPHANS_MAX && !known {
+                self.orphans.push((peer, round, part.clone()));
             }
             return Ok(PartAdded::Ignored);
         };
@@ -324,12 +334,13 @@ impl Progress {
     }
 
     /// Parts that came too early and are awaited now.
-    pub fn take_orphans(&mut self) -> Vec<Arc<Part>> {
+    pub fn take_orphans(&mut self) -> Vec<Orphan> {
         if self.orphans.is_empty() {
             return Vec::new();
         }
         let all = std::mem::take(&mut self.orphans);
-        let (awaited, rest) = all.into_iter().partition(|part| self.header_of(part).is_some());
+        let (awaited, rest) =
+            all.into_iter().partition(|(_, _, part)| self.header_of(part).is_some());
         self.orphans = rest;
         awaited
     }

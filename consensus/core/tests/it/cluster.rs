@@ -93,6 +93,8 @@ pub struct Cluster {
     pub wall: Time,
     /// Pairs that cannot hear each other.
     pub cut: BTreeSet<(usize, usize)>,
+    /// Pairs that are connected, the lower first; everybody with everybody if not said.
+    links: Option<BTreeSet<(usize, usize)>>,
     make_app: MakeApp,
     /// What may be changed or dropped on its way.
     pub filter: Filter,
@@ -114,6 +116,22 @@ impl Cluster {
         make_app: MakeApp,
         change: impl FnOnce(&mut Manifest),
     ) -> Cluster {
+        Cluster::build(count, config, make_app, change, None)
+    }
+
+    /// Nodes of which only these pairs are connected (the lower first).
+    pub fn with_links(count: u32, config: Config, links: &[(usize, usize)]) -> Cluster {
+        let links = Some(links.iter().copied().collect());
+        Cluster::build(count, config, kvstore(), |_| {}, links)
+    }
+
+    fn build(
+        count: u32,
+        config: Config,
+        make_app: MakeApp,
+        change: impl FnOnce(&mut Manifest),
+        links: Option<BTreeSet<(usize, usize)>>,
+    ) -> Cluster {
         let wall = Time::new(1_700_000_000, 0).unwrap();
         let chain_id = ChainId::new("cluster").unwrap();
         let mut manifest = Manifest::local(chain_id, wall, b"cluster", count);
@@ -128,6 +146,7 @@ impl Cluster {
             mono: Duration::ZERO,
             wall,
             cut: BTreeSet::new(),
+            links,
             make_app,
             filter: Box::new(|_, _, _| true),
             messages: 0,
@@ -157,18 +176,23 @@ impl Cluster {
             last_sign: None,
             evidence: disk.evidence.values().cloned().collect(),
         };
-        Engine::new(self.config.clone(), boot).unwrap()
+        let node = key.public_key().address();
+        Engine::new(self.config.clone(), boot).unwrap().with_node(node)
     }
 
     /// The application and all peers come up, on both sides.
     fn connect(&mut self, i: usize) {
         self.nodes[i].inputs.push_back(Input::AppUp);
         for other in 0..self.nodes.len() {
-            if other != i && self.nodes[other].up {
+            if other != i && self.nodes[other].up && self.is_linked(i, other) {
                 self.nodes[i].inputs.push_back(Input::PeerUp(PeerId(other as u64)));
                 self.nodes[other].inputs.push_back(Input::PeerUp(PeerId(i as u64)));
             }
         }
+    }
+
+    fn is_linked(&self, a: usize, b: usize) -> bool {
+        self.links.as_ref().is_none_or(|links| links.contains(&(a.min(b), a.max(b))))
     }
 
     /// The engine's process dies; the application lives on.
@@ -177,7 +201,7 @@ impl Cluster {
         self.nodes[i].inputs.clear();
         self.nodes[i].timers.clear();
         for other in 0..self.nodes.len() {
-            if other != i && self.nodes[other].up {
+            if other != i && self.nodes[other].up && self.is_linked(i, other) {
                 self.nodes[other].inputs.push_back(Input::PeerDown(PeerId(i as u64)));
             }
         }
@@ -333,6 +357,7 @@ impl Cluster {
             };
             let pair = (from.min(other), from.max(other));
             if meant
+                && self.is_linked(from, other)
                 && self.nodes[other].up
                 && !self.cut.contains(&pair)
                 && (self.filter)(from, other, message)

@@ -14,6 +14,7 @@ mod merkle;
 mod messages;
 mod rules;
 mod support;
+mod topology;
 mod validators;
 mod verify;
 mod votes;

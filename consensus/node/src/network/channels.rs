@@ -51,7 +51,7 @@ pub fn all() -> Vec<Channel> {
     let channel = |known: &Known| Channel {
         id: known.id(),
         class: match known {
-            Known::State | Known::Vote | Known::VoteSetBits => Class::Votes,
+            Known::State | Known::Vote | Known::VoteSetBits | Known::Topology => Class::Votes,
             Known::Data | Known::Evidence | Known::BlockSync => Class::Blocks,
             Known::Mempool => Class::Txs,
         },

@@ -1,10 +1,11 @@
 //! What peers say, and how messages that were lost are found again.
 //!
 //! Between our own nodes everything is pushed once, by whoever made it, to all peers, over ordered
-//! streams, and passed on where that does not reach (`relay`). Nothing is acknowledged. What is lost is healed from behind: once a second every node
-//! says where it is (`NewRoundStep`); one that has not moved since the second before also says to
-//! a few peers, in turn, what it has (`VoteSetBits`, `NewValidBlock`), and they send what it
-//! lacks. A node that is a height or more behind fetches blocks (`sync`).
+//! streams, and passed on where that does not reach (`relay`). Nothing is acknowledged. What is
+//! lost is healed from behind: once a second every node says where it is (`NewRoundStep`); one that
+//! has not moved since the second before also says to a few peers, in turn, what it has
+//! (`VoteSetBits`, `NewValidBlock`), and they send what it lacks. A node that is a height or more
+//! behind fetches blocks (`sync`).
 use std::collections::VecDeque;
 use std::sync::Arc;
 

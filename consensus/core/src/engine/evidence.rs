@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use guts_genesis::{Height, Time};
 
-use super::{Action, Engine, Pending};
+use super::attack::Source;
+use super::{Action, Engine};
 use crate::height::Progress;
-use crate::io::{ClientReply, Load, Loaded, Offence, PeerId, Record, Ticket};
+use crate::io::{ClientReply, Offence, PeerId, Record, Ticket};
 use crate::messages::Message;
 use crate::types::{
     Block, DuplicateVote, Evidence, Hash, State, ValidatorSet, Vote, is_evidence_expired,
@@ -36,11 +37,14 @@ pub(super) struct Evidences {
 }
 
 /// What is thought of a piece of evidence.
-enum Opinion {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opinion {
     Good,
     Bad(&'static str),
     Known,
-    /// Its height's validators have to be loaded.
+    /// The chain is not there yet.
+    Early,
+    /// What it is judged by has to be loaded.
     Unknown,
 }
 
@@ -188,72 +192,86 @@ impl Engine {
             match self.judge_evidence(&evidence) {
                 Opinion::Good => self.take_evidence(evidence),
                 Opinion::Bad(why) => return self.report(peer, Offence::BadEvidence(why)),
-                Opinion::Known => {}
-                Opinion::Unknown => self.load_evidence(evidence, Some(peer)),
+                Opinion::Known | Opinion::Early => {}
+                Opinion::Unknown => self.look_up(evidence, Source::Peer(peer)),
             }
         }
     }
 
     pub(super) fn on_submitted_evidence(&mut self, ticket: Ticket, evidence: Evidence) {
+        match self.judge_evidence(&evidence) {
+            Opinion::Unknown => self.look_up(evidence, Source::Client(ticket)),
+            opinion => self.conclude(evidence, Source::Client(ticket), opinion),
+        }
+    }
+
+    /// What becomes of evidence that was judged.
+    pub(super) fn conclude(&mut self, evidence: Evidence, source: Source, opinion: Opinion) {
         let hash: [u8; 32] = evidence.hash().as_bytes().try_into().unwrap_or_default();
-        let answer = match self.judge_evidence(&evidence) {
+        let answer = match opinion {
             Opinion::Good => {
                 self.take_evidence(evidence);
                 Ok(hash)
             }
             Opinion::Known => Ok(hash),
-            Opinion::Bad(why) => Err(why.to_owned()),
-            Opinion::Unknown => {
-                self.load_evidence(evidence, None);
-                Ok(hash)
-            }
+            Opinion::Bad(why) => Err(why),
+            Opinion::Early => Err("the chain is not far enough to judge it"),
+            Opinion::Unknown => Err("what it is judged by is not stored here"),
         };
-        self.act(Action::Reply { ticket, reply: ClientReply::Evidence(answer) });
-    }
-
-    fn load_evidence(&mut self, evidence: Evidence, from: Option<PeerId>) {
-        let load = Load::Validators(evidence.height());
-        let ticket = self.ticket(Pending::EvidenceLoad(Box::new(evidence), from));
-        self.act(Action::Load { ticket, load });
-    }
-
-    pub(super) fn on_evidence_loaded(
-        &mut self,
-        evidence: Evidence,
-        from: Option<PeerId>,
-        loaded: Loaded,
-    ) {
-        let Loaded::Validators { validators, time } = loaded else { return };
-        self.evidences.contexts.insert(evidence.height(), (time, validators));
-        match (self.judge_evidence(&evidence), from) {
-            (Opinion::Good, _) => self.take_evidence(evidence),
-            (Opinion::Bad(why), Some(peer)) => self.report(peer, Offence::BadEvidence(why)),
+        match (source, answer) {
+            (Source::Client(ticket), answer) => {
+                let answer = answer.map_err(str::to_owned);
+                self.act(Action::Reply { ticket, reply: ClientReply::Evidence(answer) });
+            }
+            (Source::Peer(peer), Err(why)) if matches!(opinion, Opinion::Bad(_)) => {
+                self.report(peer, Offence::BadEvidence(why));
+            }
             _ => {}
         }
     }
 
-    fn judge_evidence(&self, evidence: &Evidence) -> Opinion {
+    pub(super) fn judge_evidence(&self, evidence: &Evidence) -> Opinion {
         let hash = evidence.hash();
         let pool = &self.evidences;
         if pool.pending.contains_key(&hash) || pool.done.contains_key(&hash) {
             return Opinion::Known;
         }
         let height = evidence.height();
-        if height > self.state.last_block_height || is_expired(&self.state, evidence) {
-            return Opinion::Known; // not yet, or no longer, to be judged: no offence
+        if height > self.state.last_block_height {
+            return Opinion::Early;
         }
-        let Evidence::DuplicateVote(votes) = evidence else {
-            return Opinion::Bad("attacks on light clients cannot be judged by this version");
-        };
+        if is_expired(&self.state, evidence) {
+            return Opinion::Known; // no longer to be judged: no offence
+        }
         let Some((time, validators)) = pool.contexts.get(&height) else { return Opinion::Unknown };
-        if votes.time != *time {
+        if evidence.time() != *time {
             return Opinion::Bad("states another time than its block's");
         }
+        let votes = match evidence {
+            Evidence::DuplicateVote(votes) => votes,
+            // Judged by our own block of its height: `attack`.
+            Evidence::LightClientAttack(attack) => return self.attack_opinion(attack),
+        };
         let (scheme, chain_id) = (self.common.scheme.as_ref(), &self.common.chain_id);
         match votes.verify(scheme, chain_id, validators) {
             Ok(()) => Opinion::Good,
             Err(_) => Opinion::Bad("does not prove anything"),
         }
+    }
+
+    /// Validators and time of a height were loaded.
+    pub(super) fn remember_context(
+        &mut self,
+        height: Height,
+        time: Time,
+        validators: Arc<ValidatorSet>,
+    ) {
+        self.evidences.contexts.insert(height, (time, validators));
+    }
+
+    /// Validators and time of a height, if they are at hand.
+    pub(super) fn context(&self, height: Height) -> Option<(Time, Arc<ValidatorSet>)> {
+        self.evidences.contexts.get(&height).cloned()
     }
 
     /// Whether a proposed block's evidence is all good, new and of age. What cannot be judged yet
@@ -273,10 +291,10 @@ impl Engine {
             match self.judge_evidence(evidence) {
                 Opinion::Good => self.take_evidence(evidence.clone()),
                 Opinion::Unknown => {
-                    self.load_evidence(evidence.clone(), None);
+                    self.look_up(evidence.clone(), Source::Block);
                     return false;
                 }
-                Opinion::Bad(_) | Opinion::Known => return false,
+                Opinion::Bad(_) | Opinion::Known | Opinion::Early => return false,
             }
         }
         true

@@ -4,8 +4,8 @@
 //! `rounds` (what the round machine wants becomes calls, signatures and messages), `commit` (a
 //! decision becomes a committed block and the next height), `recover` (the height in progress
 //! comes back from the log), `peers` (what others say), `relay` (what is passed on), `pool`
-//! (transactions and clients), `evidence`, `sync` (blocks that others decided without us),
-//! `pacing` (when to begin).
+//! (transactions and clients), `evidence` and `attack` (misbehaviour), `sync` (blocks that others
+//! decided without us), `pacing` (when to begin).
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,7 @@ use crate::messages::Message;
 use crate::types::{Block, BlockId, CommitSig, Evidence, Invalid, State, Vote};
 use crate::wal::{Entry, Intent};
 
+mod attack;
 mod commit;
 mod evidence;
 mod handshake;
@@ -97,12 +98,12 @@ enum Pending {
     Recheck(TxKey),
     Sign(Box<Intent>),
     HandshakeLoad,
-    EvidenceLoad(Box<Evidence>, Option<PeerId>),
+    Evidence(Box<attack::Case>),
 }
 
 impl Pending {
     fn is_app(&self) -> bool {
-        !matches!(self, Pending::Sign(_) | Pending::EvidenceLoad(..))
+        !matches!(self, Pending::Sign(_) | Pending::Evidence(_))
     }
 }
 
@@ -280,9 +281,7 @@ impl Engine {
             }
             Input::Loaded { ticket, loaded } => match self.pending.remove(&ticket) {
                 Some(Pending::HandshakeLoad) => self.on_handshake_loaded(loaded),
-                Some(Pending::EvidenceLoad(evidence, from)) => {
-                    self.on_evidence_loaded(*evidence, from, loaded);
-                }
+                Some(Pending::Evidence(case)) => self.on_case_loaded(*case, loaded),
                 _ => {}
             },
             Input::Client { ticket, request } => self.on_client(ticket, request),

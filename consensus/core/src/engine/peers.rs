@@ -25,6 +25,9 @@ use crate::wal::Entry;
 const EARLY_MESSAGES_MAX: usize = 1_000;
 /// Bytes of block parts among them.
 const EARLY_BYTES_MAX: usize = 32 << 20;
+/// How often in a heal interval one peer is asked at most: when it comes, when we can use what it
+/// says, and when it has more than it had.
+const ASKS_PER_INTERVAL: u8 = 3;
 /// Peers that a node that does not move asks in one go.
 const ASKED_AT_ONCE: usize = 3;
 
@@ -41,8 +44,8 @@ pub(super) struct Peer {
     /// Its messages for the next height.
     early: VecDeque<Message>,
     early_bytes: usize,
-    /// It was told lately what we have.
-    asked: bool,
+    /// How often it was told lately what we have.
+    asked: u8,
     /// Whom it reaches.
     pub(super) reach: Reach,
 }
@@ -57,7 +60,7 @@ impl Peer {
             top: Height::ZERO,
             early: VecDeque::new(),
             early_bytes: 0,
-            asked: false,
+            asked: 0,
             reach: Reach::default(),
         }
     }
@@ -302,7 +305,7 @@ impl Engine {
         }
         self.start_heal_timer();
         self.announce();
-        self.peers.values_mut().for_each(|known| known.asked = false);
+        self.peers.values_mut().for_each(|known| known.asked = 0);
         let here = (self.cur.height, self.cur.machine.round, self.cur.machine.step);
         let stuck = self.cur.started && self.pacing.healed_at == Some(here);
         self.pacing.healed_at = Some(here);
@@ -311,6 +314,12 @@ impl Engine {
             let asked = self.next_asked();
             asked.into_iter().for_each(|peer| self.ask_what_is_missing(peer));
         }
+    }
+
+    /// We can use what peers say from now on: they may have said it while we could not.
+    pub(super) fn ask_everybody(&mut self) {
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        peers.into_iter().for_each(|peer| self.ask_what_is_missing(peer));
     }
 
     /// A few peers, in turn.
@@ -325,9 +334,10 @@ impl Engine {
     /// Says what we have of the round, so that the peer sees what we lack.
     fn ask_what_is_missing(&mut self, peer: PeerId) {
         let Some(known) = self.peers.get_mut(&peer) else { return };
-        if std::mem::replace(&mut known.asked, true) {
-            return; // once an interval
+        if known.asked >= ASKS_PER_INTERVAL {
+            return;
         }
+        known.asked += 1;
         let (height, round) = (self.cur.height, self.cur.machine.round);
         for kind in [VoteKind::Prevote, VoteKind::Precommit] {
             let votes = self.cur.round_mut(round).tally(kind).voters().clone();
@@ -356,6 +366,9 @@ impl Engine {
     /// A peer lists the votes it has of a round: it gets the others, and, if it waits for a
     /// proposal that we have, that too.
     fn on_vote_set_bits(&mut self, peer: PeerId, said: &VoteSetBits) {
+        if said.of.height.next() == self.cur.height && said.of.kind == VoteKind::Precommit {
+            return self.send_last_precommits(peer, said);
+        }
         if said.of.height != self.cur.height {
             return;
         }
@@ -383,6 +396,16 @@ impl Engine {
         }
     }
 
+    /// A peer is still at the height that is decided here: the precommits let it decide, too.
+    fn send_last_precommits(&mut self, peer: PeerId, said: &VoteSetBits) {
+        let Some(last) = &self.last else { return };
+        let same_round = last.decided.commit.round == said.of.round;
+        let has = |vote: &&Vote| same_round && said.votes.get(vote.validator_index as usize);
+        let votes = last.tally.votes().filter(|vote| !has(vote)).cloned();
+        let votes: Vec<Message> = votes.map(Message::Vote).collect();
+        votes.into_iter().for_each(|vote| self.send(peer, vote));
+    }
+
     /// The proposal of a round, with the polka it names and its first part, for a peer that waits.
     fn proposal_messages(&self, peer: PeerId, round: Round) -> Vec<Message> {
         let waits = self.peers.get(&peer).is_some_and(|p| p.step <= StepName::Propose);
@@ -405,15 +428,21 @@ impl Engine {
 
     /// A peer lists the parts it has of a block: it gets the others.
     fn on_new_valid_block(&mut self, peer: PeerId, said: &NewValidBlock) {
-        let height = self.cur.height;
-        if said.height != height {
+        let lacks = |part: &Part| !said.parts.get(part.index as usize);
+        let last = self.last.as_ref().map(|last| &last.decided);
+        let parts: Vec<Arc<Part>> = if said.height == self.cur.height {
+            let Some(candidate) = self.cur.candidate_of(&said.parts_header) else { return };
+            let parts = candidate.parts.parts().filter(|part| lacks(part));
+            parts.cloned().map(Arc::new).collect()
+        } else if let Some(last) = last.filter(|last| last.commit.height == said.height)
+            && last.id.parts == said.parts_header
+        {
+            last.parts.iter().filter(|part| lacks(part)).cloned().collect()
+        } else {
             return;
-        }
-        let Some(candidate) = self.cur.candidate_of(&said.parts_header) else { return };
-        let lacks = |part: &&Part| !said.parts.get(part.index as usize);
-        let parts: Vec<_> = candidate.parts.parts().filter(lacks).cloned().collect();
+        };
         for part in parts {
-            let (round, part) = (said.round, Arc::new(part));
+            let (height, round) = (said.height, said.round);
             self.send(peer, Message::BlockPart { height, round, part });
         }
     }

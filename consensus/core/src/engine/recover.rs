@@ -32,6 +32,7 @@ impl Engine {
         }
         self.start_heal_timer();
         self.replay_early();
+        self.ask_everybody();
         self.recheck();
     }
 

@@ -183,6 +183,10 @@ impl Cluster {
     /// The application and all peers come up, on both sides.
     fn connect(&mut self, i: usize) {
         self.nodes[i].inputs.push_back(Input::AppUp);
+        self.connect_peers(i);
+    }
+
+    fn connect_peers(&mut self, i: usize) {
         for other in 0..self.nodes.len() {
             if other != i && self.nodes[other].up && self.is_linked(i, other) {
                 self.nodes[i].inputs.push_back(Input::PeerUp(PeerId(other as u64)));
@@ -208,10 +212,16 @@ impl Cluster {
     }
 
     pub fn restart(&mut self, i: usize) {
+        self.restart_without_app(i);
+        self.nodes[i].inputs.push_front(Input::AppUp);
+    }
+
+    /// The process is back and connected; its application lets it wait ([`Input::AppUp`]).
+    pub fn restart_without_app(&mut self, i: usize) {
         let engine = self.boot(&self.nodes[i].key, &self.nodes[i].disk);
         self.nodes[i].engine = engine;
         self.nodes[i].up = true;
-        self.connect(i);
+        self.connect_peers(i);
     }
 
     /// The application dies and comes back empty.

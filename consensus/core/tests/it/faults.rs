@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use guts_consensus::config::Config;
+use guts_consensus::io::Input;
 
 use crate::cluster::{Cluster, kvstore};
 
@@ -109,4 +110,33 @@ fn one_block_behind_a_chain_at_rest_is_caught_up_too() {
     cluster.run_for(Duration::from_secs(5));
     assert!(cluster.has_tx(3, "a=1") && cluster.height(3) >= height);
     cluster.assert_agreement();
+}
+
+/// What a node promised before a crash is lost on the way to peers that are not there yet, or whose
+/// applications are not: they ask for it as soon as they can use it.
+#[test]
+fn after_a_restart_of_all_the_interrupted_height_goes_on_at_once() {
+    for steps in (1..60).step_by(3) {
+        for gap_ms in [0, 300] {
+            let mut cluster = Cluster::new(4, Config::default(), kvstore());
+            cluster.run_until(MINUTE, |c| c.all_at(2));
+            cluster.run_for(Duration::from_secs(2));
+            cluster.submit(0, 1, "a=1");
+            cluster.run_steps(steps);
+            (0..4).for_each(|i| cluster.crash(i));
+            cluster.run_for(Duration::from_secs(1));
+            for i in 0..4 {
+                cluster.restart_without_app(i);
+                cluster.run_for(Duration::from_millis(gap_ms));
+            }
+            for i in 0..4 {
+                cluster.input(i, Input::AppUp);
+                cluster.run_for(Duration::from_millis(gap_ms));
+            }
+            cluster.submit(1, 2, "b=1");
+            let prompt = Duration::from_millis(200);
+            cluster.run_until(prompt, |c| (0..4).all(|i| c.has_tx(i, "b=1")));
+            cluster.assert_agreement();
+        }
+    }
 }

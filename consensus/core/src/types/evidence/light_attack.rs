@@ -78,21 +78,20 @@ impl LightClientAttack {
         found
     }
 
-    /// Checks the attack against our chain: `common` are the validators of the common height,
-    /// `common_header` ours there, and `trusted` ours at the conflicting height, or our latest if
-    /// that is lower.
+    /// Checks the attack against our chain: `common` are the validators of the common height, and
+    /// `trusted` is our header at the conflicting height with the commit that the next block
+    /// carries, or our latest header if that is lower.
     pub fn verify(
         &self,
         scheme: &dyn SignatureScheme,
         common: &ValidatorSet,
-        common_header: &SignedHeader,
         trusted: &SignedHeader,
     ) -> Result<(), Invalid> {
         let theirs = &self.conflicting;
         let chain_id = &trusted.header.chain_id;
         let commit = theirs.commit();
         let check = |validators| CommitCheck { scheme, chain_id, validators, commit };
-        if common_header.header.height != theirs.header().height {
+        if self.common_height != theirs.header().height {
             check(common)
                 .trusting(TrustLevel::ONE_THIRD, Counted::All)
                 .map_err(|_| Invalid::NotEnoughCommonPower)?;

@@ -1,0 +1,108 @@
+//! Evidence whose judges have to be looked up: old heights, and attacks on light clients.
+//!
+//! An attack is a signed header that is not the chain's. It is judged by the validators of the last
+//! height both histories share, by our own header at its height, and by the commit that the block
+//! after that carries. Every node has the same commit there, so that all name the same validators;
+//! the precommits a node happened to see would not do. An attack on a height the chain has not
+//! reached is judged by the last header.
+use std::collections::VecDeque;
+
+use super::evidence::Opinion;
+use super::{Engine, Pending};
+use crate::io::{Load, Loaded, PeerId, Ticket};
+use crate::types::{Block, Commit, Evidence, LightClientAttack, SignedHeader};
+
+/// Pieces of evidence that may wait for the block store at a time.
+const CASES_MAX: usize = 64;
+
+/// Who brought a piece of evidence.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    /// A peer, on the evidence channel.
+    Peer(PeerId),
+    /// A client, who waits for an answer.
+    Client(Ticket),
+    /// A proposed block.
+    Block,
+}
+
+/// A piece of evidence that waits for what it is judged by.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    evidence: Evidence,
+    source: Source,
+    /// Still to be loaded, in order.
+    loads: VecDeque<Load>,
+    /// Our block at the height of an attack, then the one after it.
+    blocks: Vec<Block>,
+}
+
+impl Engine {
+    /// Whether an attack can be judged now; how, only the block store knows.
+    pub(super) fn attack_opinion(&self, attack: &LightClientAttack) -> Opinion {
+        let height = attack.conflicting.header().height;
+        // The commit of the last block is not settled before the next one.
+        if height == self.state.last_block_height { Opinion::Early } else { Opinion::Unknown }
+    }
+
+    /// Loads what a piece of evidence is judged by.
+    pub(super) fn look_up(&mut self, evidence: Evidence, source: Source) {
+        let is_case = |pending: &&Pending| matches!(pending, Pending::Evidence(_));
+        if self.pending.values().filter(is_case).count() >= CASES_MAX {
+            self.counters.overflows += 1;
+            return self.conclude(evidence, source, Opinion::Unknown);
+        }
+        let mut loads = VecDeque::new();
+        if self.context(evidence.height()).is_none() {
+            loads.push_back(Load::Validators(evidence.height()));
+        }
+        if let Evidence::LightClientAttack(attack) = &evidence {
+            let (height, last) = (attack.conflicting.header().height, self.state.last_block_height);
+            loads.push_back(Load::Block(height.min(last)));
+            if height < last {
+                loads.push_back(Load::Block(height.next()));
+            }
+        }
+        self.load_for(Case { evidence, source, loads, blocks: Vec::new() });
+    }
+
+    fn load_for(&mut self, mut case: Case) {
+        let Some(load) = case.loads.pop_front() else { return self.judge_case(case) };
+        let ticket = self.ticket(Pending::Evidence(Box::new(case)));
+        self.act(super::Action::Load { ticket, load });
+    }
+
+    pub(super) fn on_case_loaded(&mut self, mut case: Case, loaded: Loaded) {
+        match loaded {
+            Loaded::Validators { validators, time } => {
+                self.remember_context(case.evidence.height(), time, validators);
+            }
+            Loaded::Block(decided) => case.blocks.push(decided.block.clone()),
+            Loaded::Missing | Loaded::Response(_) => {
+                return self.conclude(case.evidence, case.source, Opinion::Unknown);
+            }
+        }
+        self.load_for(case);
+    }
+
+    /// Everything is here.
+    fn judge_case(&mut self, case: Case) {
+        let mut opinion = self.judge_evidence(&case.evidence);
+        if let (Opinion::Unknown, Evidence::LightClientAttack(attack)) = (opinion, &case.evidence) {
+            opinion = self.judge_attack(attack, &case.blocks);
+        }
+        self.conclude(case.evidence, case.source, opinion);
+    }
+
+    fn judge_attack(&self, attack: &LightClientAttack, blocks: &[Block]) -> Opinion {
+        let Some((_, common)) = self.context(attack.common_height) else { return Opinion::Unknown };
+        let Some(ours) = blocks.first() else { return Opinion::Unknown };
+        // Nobody has signed twice at a height that the chain has not reached.
+        let commit = blocks.get(1).map_or_else(Commit::default, |next| next.last_commit().clone());
+        let trusted = SignedHeader { header: ours.header().clone(), commit };
+        match attack.verify(self.common.scheme.as_ref(), &common, &trusted) {
+            Ok(()) => Opinion::Good,
+            Err(_) => Opinion::Bad("is no attack on light clients"),
+        }
+    }
+}

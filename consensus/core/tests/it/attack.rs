@@ -1,0 +1,230 @@
+//! Attacks on light clients: found by somebody, judged by everybody, told to the application.
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use guts_abci::proto::abci as pb;
+use guts_abci::{Answer, Application, Served};
+use guts_consensus::config::Config;
+use guts_consensus::io::{ClientReply, ClientRequest, Input, Offence, PeerId, Ticket};
+use guts_consensus::messages::Message;
+use guts_consensus::types::{
+    BlockId, Commit, CommitSig, Evidence, Hash, Header, LightBlock, LightClientAttack,
+    PartSetHeader, SignedHeader, SignedVote, Validator, vote_sign_bytes,
+};
+use guts_genesis::{Height, Power, Round, Signature, Time};
+
+use crate::cluster::{Cluster, MakeApp, kvstore};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const PRECOMMIT: i32 = 2;
+
+/// What applications were told of.
+type Told = Arc<Mutex<Vec<pb::Misbehavior>>>;
+
+/// The kvstore, which notes the misbehaviour it is told of.
+struct Noting {
+    inner: Served,
+    told: Told,
+}
+
+impl Application for Noting {
+    fn init_chain(&mut self, request: pb::RequestInitChain) -> Answer<pb::ResponseInitChain> {
+        self.inner.app.init_chain(request)
+    }
+
+    fn prepare_proposal(
+        &mut self,
+        request: pb::RequestPrepareProposal,
+    ) -> Answer<pb::ResponsePrepareProposal> {
+        self.inner.app.prepare_proposal(request)
+    }
+
+    fn process_proposal(
+        &mut self,
+        request: pb::RequestProcessProposal,
+    ) -> Answer<pb::ResponseProcessProposal> {
+        self.inner.app.process_proposal(request)
+    }
+
+    fn finalize_block(
+        &mut self,
+        request: pb::RequestFinalizeBlock,
+    ) -> Answer<pb::ResponseFinalizeBlock> {
+        self.told.lock().unwrap().extend(request.misbehavior.iter().cloned());
+        self.inner.app.finalize_block(request)
+    }
+
+    fn commit(&mut self, request: pb::RequestCommit) -> Answer<pb::ResponseCommit> {
+        self.inner.app.commit(request)
+    }
+}
+
+fn noting(told: &Told) -> MakeApp {
+    let (make, told) = (kvstore(), told.clone());
+    Rc::new(move || {
+        let inner = make();
+        let reader = inner.reader.clone();
+        Served { app: Box::new(Noting { inner, told: told.clone() }), reader }
+    })
+}
+
+/// A cluster with a few blocks.
+fn cluster(told: &Told) -> Cluster {
+    let mut cluster = Cluster::new(4, Config::default(), noting(told));
+    for n in 0..6 {
+        cluster.submit(n % 4, n as u64, &format!("k{n}=v"));
+        cluster.run_for(Duration::from_millis(50));
+    }
+    cluster.run_until(MINUTE, |c| c.all_at(6));
+    cluster
+}
+
+fn header_at(cluster: &Cluster, height: u64) -> Header {
+    let found = cluster.nodes[0].committed.iter().find(|b| b.height == Height(height)).unwrap();
+    found.decided.block.header().clone()
+}
+
+/// Everybody signs another header than the chain's.
+fn forge(cluster: &Cluster, header: Header, round: Round) -> LightBlock {
+    let validators = cluster.nodes[0].committed[0].state.last_validators.clone();
+    let parts = PartSetHeader { total: 1, hash: Hash::of(b"made up") };
+    let block_id = BlockId { hash: header.hash(), parts };
+    let time = header.time.checked_add(Duration::from_millis(1)).unwrap();
+    let at = (header.height.wire(), round.wire());
+    let bytes = vote_sign_bytes(&header.chain_id, PRECOMMIT, at, &block_id, time);
+    let sign = |validator: &Validator| {
+        let signer = cluster.nodes.iter().find(|n| n.key.public_key() == validator.key).unwrap();
+        let signature = signer.key.sign(&bytes);
+        CommitSig::Commit(SignedVote { address: validator.address, time, signature })
+    };
+    let signatures = validators.validators().iter().map(sign).collect();
+    let commit = Commit { height: header.height, round, block_id, signatures };
+    LightBlock { signed_header: SignedHeader { header, commit }, validators }
+}
+
+/// Evidence that names everybody.
+fn attack(cluster: &Cluster, conflicting: LightBlock, common: u64) -> LightClientAttack {
+    let members = conflicting.validators.validators();
+    let set = &cluster.nodes[0].committed.iter().find(|b| b.height == Height(common)).unwrap();
+    // As they stood at the common height: priorities do not travel with evidence that counts.
+    let named = |v: &Validator| Validator { priority: 0, ..*v };
+    LightClientAttack {
+        byzantine: members.iter().map(named).collect(),
+        total_power: set.state.last_validators.total_power(),
+        time: header_at(cluster, common).time,
+        common_height: Height(common),
+        conflicting,
+    }
+}
+
+fn submit(cluster: &mut Cluster, attack: LightClientAttack) -> Result<(), String> {
+    let evidence = Box::new(Evidence::LightClientAttack(Box::new(attack)));
+    let request = ClientRequest::SubmitEvidence(evidence);
+    cluster.input(1, Input::Client { ticket: Ticket(900), request });
+    cluster.run_until(MINUTE, |c| c.nodes[1].replies.contains_key(&Ticket(900)));
+    match cluster.nodes[1].replies.remove(&Ticket(900)) {
+        Some(ClientReply::Evidence(answer)) => answer.map(|_| ()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// It is in one block, everybody has it, and each application heard of each validator once.
+fn check_is_punished(cluster: &mut Cluster, told: &Told) {
+    cluster.run_until(MINUTE, |c| {
+        let blocks = |i: usize| c.nodes[i].committed.iter();
+        (0..4).all(|i| blocks(i).any(|block| !block.decided.block.evidence().is_empty()))
+    });
+    cluster.run_for(MINUTE);
+    cluster.assert_agreement();
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 4 * 4, "four nodes hear of four validators");
+    let kind = pb::MisbehaviorType::LightClientAttack as i32;
+    assert!(told.iter().all(|one| one.r#type == kind));
+    let clean = |i: usize| cluster.nodes[i].offences.is_empty();
+    assert!((0..4).all(clean), "nobody is to blame for passing it on");
+}
+
+#[test]
+fn a_lunatic_attack_is_judged_by_all_and_told_to_the_application() {
+    let told = Told::default();
+    let mut cluster = cluster(&told);
+    let header = Header { app_hash: vec![7; 8].into(), ..header_at(&cluster, 4) };
+    let conflicting = forge(&cluster, header, Round(0));
+    let attack = attack(&cluster, conflicting, 2);
+    assert_eq!(submit(&mut cluster, attack), Ok(()));
+    check_is_punished(&mut cluster, &told);
+}
+
+#[test]
+fn an_equivocating_attack_names_who_signed_both() {
+    let told = Told::default();
+    let mut cluster = cluster(&told);
+    let header = Header { data_hash: Hash::of(b"other"), ..header_at(&cluster, 3) };
+    let conflicting = forge(&cluster, header, Round(0));
+    let mut attack = attack(&cluster, conflicting, 3);
+    // Whoever is not in the commit that block 4 carries did not sign twice.
+    let commit = cluster.nodes[2].committed.iter().find(|b| b.height == Height(4)).unwrap();
+    let signed = commit.decided.block.last_commit().signatures.clone();
+    attack.byzantine = attack
+        .byzantine
+        .iter()
+        .zip(&signed)
+        .filter(|(_, sig)| sig.is_commit())
+        .map(|(validator, _)| *validator)
+        .collect();
+    let count = attack.byzantine.len();
+    assert!(count >= 3);
+    assert_eq!(submit(&mut cluster, attack), Ok(()));
+    cluster.run_until(MINUTE, |_| told.lock().unwrap().len() == 4 * count);
+    cluster.assert_agreement();
+}
+
+#[test]
+fn an_attack_on_a_height_to_come_is_judged_by_the_last_header() {
+    let told = Told::default();
+    let mut cluster = cluster(&told);
+    let last = header_at(&cluster, 6);
+    let height = Height(cluster.height(0) + 5);
+    let header = Header { height, app_hash: vec![7; 8].into(), ..last };
+    let conflicting = forge(&cluster, header, Round(0));
+    let attack = attack(&cluster, conflicting, 2);
+    assert_eq!(submit(&mut cluster, attack), Ok(()));
+    check_is_punished(&mut cluster, &told);
+}
+
+#[test]
+fn what_is_no_attack_is_refused_and_its_sender_reported() {
+    let told = Told::default();
+    let mut cluster = cluster(&told);
+    let own = forge(&cluster, header_at(&cluster, 4), Round(0));
+    let other = Header { app_hash: vec![7; 8].into(), ..header_at(&cluster, 4) };
+    let good = attack(&cluster, forge(&cluster, other, Round(0)), 2);
+    let mut unsigned = good.clone();
+    for sig in &mut unsigned.conflicting.signed_header.commit.signatures {
+        if let CommitSig::Commit(vote) = sig {
+            vote.signature = Signature::from_slice(&[1; 64]).unwrap();
+        }
+    }
+    let wrong = [
+        attack(&cluster, own, 2),
+        LightClientAttack { time: Time::EPOCH, ..good.clone() },
+        LightClientAttack { total_power: Power(3), ..good.clone() },
+        LightClientAttack { byzantine: good.byzantine[1..].to_vec(), ..good.clone() },
+        unsigned,
+    ];
+    for bad in wrong {
+        assert!(submit(&mut cluster, bad.clone()).is_err());
+        cluster.nodes[2].offences.clear();
+        let message = Message::Evidence(vec![Evidence::LightClientAttack(Box::new(bad))]);
+        cluster.input(2, Input::Message { peer: PeerId(0), message });
+        cluster.run_for(Duration::from_millis(100));
+        let offences = &cluster.nodes[2].offences;
+        assert!(matches!(offences[..], [Offence::BadEvidence(_)]), "{offences:?}");
+    }
+    // Not yet, and not here: no offence.
+    let height = Height(cluster.height(0) + 5);
+    let early = LightClientAttack { common_height: height, ..good };
+    assert_eq!(submit(&mut cluster, early), Err("the chain is not far enough to judge it".into()));
+    assert!(told.lock().unwrap().is_empty());
+}

@@ -3,7 +3,6 @@
 
 use guts_schema::work::bits_for;
 use guts_schema::{AccountId, Action, Code, Payment, Tx, events, price, proto};
-use guts_state::Read;
 
 use crate::fault::{Broken, Fault};
 use crate::modules::account::error;
@@ -44,7 +43,7 @@ pub fn admit(run: &mut Run<'_>, tx: &Tx) -> Result<Admission, Fault> {
         Some(value) => value,
         None => new_payer(run, tx)?,
     };
-    let fee = check_payment(&run.state, tx, value.balance)?;
+    let fee = check_payment(run, tx, value.balance)?;
     value.balance = value.balance.checked_sub(fee).ok_or_else(|| overdrawn(&tx.payer))?;
     let spent = || Broken::Contradiction(format!("account {} is out of nonces", tx.payer));
     value.nonce = value.nonce.checked_add(1).ok_or_else(spent)?;
@@ -53,7 +52,8 @@ pub fn admit(run: &mut Run<'_>, tx: &Tx) -> Result<Admission, Fault> {
         account::announce(run, &tx.payer, &value);
     }
     if fee > 0 {
-        account::burn(run, fee)?;
+        let burn_ppm = params::get(&run.state)?.fee_burn_ppm;
+        account::collect_fee(run, fee, burn_ppm)?;
         run.emit(events::FEE_PAID, &[("account", &tx.payer), ("amount", &fee)]);
     }
     Ok(Admission { created })
@@ -74,7 +74,8 @@ fn new_payer(run: &mut Run<'_>, tx: &Tx) -> Result<proto::Account, Fault> {
 }
 
 /// Whether the payment is enough; how much balance it takes.
-fn check_payment(view: &dyn Read, tx: &Tx, balance: u64) -> Result<u64, Fault> {
+fn check_payment(run: &Run<'_>, tx: &Tx, balance: u64) -> Result<u64, Fault> {
+    let view = &run.state;
     let params = params::get(view)?;
     let price = price::of(&params, tx.actions.iter().map(Action::kind), tx.size);
     match tx.payment {
@@ -97,7 +98,7 @@ fn check_payment(view: &dyn Read, tx: &Tx, balance: u64) -> Result<u64, Fault> {
             if bits < needed { Err(error::work_low(bits, needed)) } else { Ok(0) }
         }
         Payment::Stake => {
-            let bonded = price.stake && staking::operates(view, &tx.payer)?;
+            let bonded = price.stake && staking::operates(run, &tx.payer)?;
             if bonded { Ok(0) } else { Err(error::stake_missing(&tx.payer)) }
         }
     }

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use guts_abci::proto::abci::{
-    RequestFinalizeBlock, RequestInitChain, RequestPrepareProposal, RequestProcessProposal,
-    ResponseFinalizeBlock, ResponseInfo, ResponseInitChain, ResponsePrepareProposal,
+    CommitInfo, Misbehavior, RequestFinalizeBlock, RequestInitChain, RequestPrepareProposal,
+    RequestProcessProposal, ResponseFinalizeBlock, ResponseInfo, ResponseInitChain,
+    ResponsePrepareProposal, Validator,
 };
 use guts_abci::proto::google::protobuf::Timestamp;
+use guts_abci::proto::types::BlockIdFlag;
 use guts_schema::attest::{Attested, Verdict, decode_extension, is_pseudo_tx};
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::{ChainRules, Hash, PushId, Tx, TxError};
@@ -21,7 +23,7 @@ use crate::fault::Broken;
 use crate::genesis::AppState;
 use crate::modules::{MODULES, Origin};
 use crate::prepare::{choose, size_in_block};
-use crate::run::{Block, Run};
+use crate::run::{Block, Misbehaviour, Run};
 use crate::{attest, modules};
 
 /// Proposals of the next height that are kept executed. A height rarely has more than two; an
@@ -61,6 +63,8 @@ impl Head {
             time_s: self.time_s,
             hash: Hash::new([0; 32]),
             has_txs: true,
+            absent: Vec::new(),
+            misbehaviour: Vec::new(),
         }
     }
 }
@@ -149,6 +153,7 @@ impl App {
             .map_err(|error| Broken::Genesis(error.to_string()))?;
         let head = Head { chain_id, initial_height, height: 0, time_s };
         let state = AppState::parse(&request.app_state_bytes)?;
+        check_evidence_age(request, &state)?;
         let origin = Origin { validators: &request.validators, state: &state };
         let empty = Snapshot::at(self.store.clone(), 0)?;
         let block = Block { height: initial_height, has_txs: false, ..head.next_block() };
@@ -207,7 +212,9 @@ impl App {
         if self.kept.iter().any(|kept| kept.hash == hash) {
             return Ok(true);
         }
-        let block = self.block(request.height, request.time.as_ref(), hash, &request.txs)?;
+        let mut block = self.block(request.height, request.time.as_ref(), hash, &request.txs)?;
+        block.absent = absent(request.proposed_last_commit.as_ref());
+        block.misbehaviour = misbehaviour(&request.misbehavior);
         let state = self.state()?;
         let items = self.items(&block, &state, &request.txs, checker)?;
         let good = |item: &Item| matches!(item, Item::Attested(_) | Item::Tx(Ok(_)));
@@ -230,7 +237,9 @@ impl App {
     ) -> Result<ResponseFinalizeBlock, Broken> {
         let hash = Hash::from_slice(&request.hash);
         let hash = hash.map_err(|_| Broken::Call("a block hash has 32 bytes"))?;
-        let block = self.block(request.height, request.time.as_ref(), hash, &request.txs)?;
+        let mut block = self.block(request.height, request.time.as_ref(), hash, &request.txs)?;
+        block.absent = absent(request.decided_last_commit.as_ref());
+        block.misbehaviour = misbehaviour(&request.misbehavior);
         let state = self.state()?;
         let kept = self.kept.iter().position(|kept| kept.hash == hash);
         let (executed, txs) = match kept.and_then(|index| self.kept.remove(index)) {
@@ -247,6 +256,7 @@ impl App {
             events: executed.events.clone(),
             tx_results: executed.results.clone(),
             app_hash: app_hash.into(),
+            validator_updates: executed.updates.clone(),
             ..Default::default()
         };
         let head = Head { height: block.height, time_s: block.time_s, ..self.ready()?.clone() };
@@ -368,6 +378,38 @@ pub fn info(store: &Arc<dyn Store>, head: Option<&Head>) -> Result<ResponseInfo,
         response.last_block_app_hash = root.hash.to_vec().into();
     }
     Ok(response)
+}
+
+/// Stake must answer for its validator as long as evidence against it is taken, and no longer.
+fn check_evidence_age(request: &RequestInitChain, state: &AppState) -> Result<(), Broken> {
+    let params = request.consensus_params.as_ref();
+    let age = params.and_then(|params| params.evidence.as_ref()?.max_age_duration.as_ref());
+    let Some(age_s) = age.and_then(|age| u64::try_from(age.seconds).ok()) else { return Ok(()) };
+    let unbonding_s = state.params.unbonding_s;
+    if unbonding_s <= age_s {
+        return Ok(());
+    }
+    let text = format!("unbonding_s is {unbonding_s}, evidence is taken for {age_s} s only");
+    Err(Broken::Genesis(format!("params: {text}: lower the one or raise max_age_duration")))
+}
+
+/// Validators whose signature a commit lacks. A vote for nil is a signature too.
+fn absent(commit: Option<&CommitInfo>) -> Vec<ValidatorAddress> {
+    let votes = commit.map(|commit| &commit.votes[..]).unwrap_or_default();
+    let absent = votes.iter().filter(|vote| vote.block_id_flag == i32::from(BlockIdFlag::Absent));
+    absent.filter_map(|vote| address(vote.validator.as_ref())).collect()
+}
+
+fn misbehaviour(evidence: &[Misbehavior]) -> Vec<Misbehaviour> {
+    let read = |one: &Misbehavior| {
+        let height = u64::try_from(one.height).ok()?;
+        Some(Misbehaviour { validator: address(one.validator.as_ref())?, height })
+    };
+    evidence.iter().filter_map(read).collect()
+}
+
+fn address(validator: Option<&Validator>) -> Option<ValidatorAddress> {
+    ValidatorAddress::from_slice(&validator?.address).ok()
 }
 
 /// Unix seconds; times before 1970 are 0.

@@ -1,7 +1,7 @@
 //! Executing a block: hooks, pseudo-transaction 0, transactions, hooks. A function of the block
 //! and the state before it, and of nothing else.
 
-use guts_abci::proto::abci::{Event, ExecTxResult};
+use guts_abci::proto::abci::{Event, ExecTxResult, ValidatorUpdate};
 use guts_schema::attest::Attested;
 use guts_schema::codes::CODESPACE;
 use guts_schema::{Code, PushId, Tx};
@@ -10,7 +10,7 @@ use guts_state::{Cached, Changes, Read};
 use crate::admit::admit;
 use crate::checker::Checked;
 use crate::fault::{Broken, Fault, Refusal};
-use crate::modules::{self, MODULES, push};
+use crate::modules::{self, MODULES, push, staking};
 use crate::run::{Block, Run};
 
 /// One transaction of a block, as the stateless checks left it.
@@ -33,6 +33,8 @@ pub struct Executed {
     pub events: Vec<Event>,
     /// To the state.
     pub changes: Changes,
+    /// To the validators, from two blocks on.
+    pub updates: Vec<ValidatorUpdate>,
     /// Pushes that it ordered.
     pub ordered: Vec<PushId>,
     /// Pushes whose refs it moved, or that failed in it.
@@ -44,6 +46,7 @@ pub fn execute(block: &Block, base: &dyn Read, items: &[Item]) -> Result<Execute
     let cached = Cached::new(base);
     let mut run = Run::new(block, &cached);
     let pending_before = push::pending(&run.state)?.0;
+    let set_before = staking::newest(&run.state)?;
     let attested = items.iter().find_map(|item| match item {
         Item::Attested(attested) => Some(attested),
         Item::Tx(_) | Item::Refused(_) => None,
@@ -72,8 +75,9 @@ pub fn execute(block: &Block, base: &dyn Read, items: &[Item]) -> Result<Execute
     };
     let ordered = without(&pending_after, &pending_before);
     let closed = without(&pending_before, &pending_after);
+    let updates = staking::updates(&set_before, &staking::newest(&run.state)?);
     let Run { state, events, .. } = run;
-    Ok(Executed { results, events, changes: state.into_changes(), ordered, closed })
+    Ok(Executed { results, events, changes: state.into_changes(), updates, ordered, closed })
 }
 
 /// Executes one transaction on a block's state. What admission did stays; what the actions did,

@@ -95,6 +95,7 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         | Action::ClaimHandle { .. }
         | Action::Transfer { .. }
         | Action::Account { .. } => account::execute(run, tx, action),
+        Action::Staking { actor, change } => staking::execute(run, actor, change),
         Action::CreateRepo { .. } => {
             repo::execute(run, action)?;
             // A repository has a root over its refs from the start; refs are the push module's.

@@ -1,6 +1,7 @@
 //! What execution works on: the block, an overlay of state, and the events so far.
 
 use guts_abci::proto::abci::{Event, EventAttribute};
+use guts_schema::ids::ValidatorAddress;
 use guts_schema::{Hash, values};
 use guts_state::{Overlay, Read};
 use prost::Message;
@@ -20,6 +21,19 @@ pub struct Block {
     pub hash: Hash,
     /// Whether it carries transactions, pseudo-transaction 0 included.
     pub has_txs: bool,
+    /// Validators whose signature its last commit lacks.
+    pub absent: Vec<ValidatorAddress>,
+    /// Who broke the rules of consensus, as its evidence shows.
+    pub misbehaviour: Vec<Misbehaviour>,
+}
+
+/// A validator that signed two blocks of one height, or lied to light clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misbehaviour {
+    /// Which.
+    pub validator: ValidatorAddress,
+    /// At which height.
+    pub height: u64,
 }
 
 /// One stretch of execution: a transaction, or a hook. Dropped or kept as a whole.

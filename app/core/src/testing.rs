@@ -6,8 +6,9 @@ use std::sync::{Arc, RwLock};
 
 use guts_abci::extension_sign_bytes;
 use guts_abci::proto::abci::{
-    Event, ExecTxResult, ExtendedCommitInfo, ExtendedVoteInfo, RequestFinalizeBlock,
-    RequestInitChain, RequestPrepareProposal, RequestProcessProposal, Validator, ValidatorUpdate,
+    CommitInfo, Event, ExecTxResult, ExtendedCommitInfo, ExtendedVoteInfo, Misbehavior,
+    MisbehaviorType, RequestFinalizeBlock, RequestInitChain, RequestPrepareProposal,
+    RequestProcessProposal, Validator, ValidatorUpdate, VoteInfo,
 };
 use guts_abci::proto::crypto::{PublicKey, public_key::Sum};
 use guts_abci::proto::google::protobuf::Timestamp;
@@ -93,6 +94,7 @@ impl Person {
 pub struct Outcome {
     pub results: Vec<ExecTxResult>,
     pub events: Vec<Event>,
+    pub updates: Vec<ValidatorUpdate>,
     pub commit: Commit,
 }
 
@@ -166,6 +168,10 @@ pub struct World {
     replica: Node,
     pub height: u64,
     pub time_s: u64,
+    /// Places of validators that sign nothing from now on.
+    pub absent: Vec<usize>,
+    /// Evidence for the next block.
+    pub evidence: Vec<Misbehavior>,
     /// What each validator says about pushes, once it is asked.
     pub verdicts: Vec<BTreeMap<PushId, Verdict>>,
     extensions: Vec<Vec<u8>>,
@@ -222,6 +228,8 @@ impl World {
             gateway: Person::new(103),
             height: 0,
             time_s: GENESIS_S,
+            absent: Vec::new(),
+            evidence: Vec::new(),
             verdicts: vec![BTreeMap::new(); validators.len()],
             extensions: vec![Vec::new(); validators.len()],
             validators,
@@ -315,12 +323,42 @@ impl World {
         self.node.app.prepare(&request, &Direct).unwrap().txs
     }
 
+    /// What the engine says about the last commit.
+    fn commit_info(&self) -> CommitInfo {
+        let vote = |(place, validator): (usize, &Person)| VoteInfo {
+            validator: Some(Validator { address: address(validator).to_vec().into(), power: 10 }),
+            block_id_flag: if self.absent.contains(&place) {
+                BlockIdFlag::Absent.into()
+            } else {
+                BlockIdFlag::Commit.into()
+            },
+        };
+        let votes = self.validators.iter().enumerate().map(vote).collect();
+        CommitInfo { round: 0, votes }
+    }
+
+    /// Evidence in the next block that a validator signed two blocks of one height.
+    pub fn double_sign(&mut self, place: usize, height: u64) {
+        self.evidence.push(Misbehavior {
+            r#type: MisbehaviorType::DuplicateVote.into(),
+            validator: Some(Validator {
+                address: address(&self.validators[place]).to_vec().into(),
+                power: 10,
+            }),
+            height: height as i64,
+            time: Some(time(self.time_s)),
+            total_voting_power: 40,
+        });
+    }
+
     pub fn process(&mut self, txs: &[bytes::Bytes]) -> bool {
         let request = RequestProcessProposal {
             txs: txs.to_vec(),
             hash: self.hash(txs).to_vec().into(),
             height: self.height as i64 + 1,
             time: Some(time(self.time_s + 1)),
+            proposed_last_commit: Some(self.commit_info()),
+            misbehavior: self.evidence.clone(),
             ..Default::default()
         };
         self.node.app.process(&request, &Direct).unwrap()
@@ -355,10 +393,13 @@ impl World {
             height: self.height as i64 + 1,
             time: Some(time(self.time_s + 1)),
             txs: txs.clone(),
+            decided_last_commit: Some(self.commit_info()),
+            misbehavior: std::mem::take(&mut self.evidence),
             ..Default::default()
         };
         let before = self.state().root();
         let was_pending = !modules::push::pending(&self.state()).unwrap().0.is_empty();
+        let epoch = modules::staking::epoch(&self.state()).unwrap();
         let response = self.node.app.finalize(&request, &Direct).unwrap();
         let replayed = self.replica.app.finalize(&request, &Direct).unwrap();
         assert_eq!(response, replayed, "a replay gives the same result and events");
@@ -367,12 +408,15 @@ impl World {
         self.height += 1;
         self.time_s += 1;
         modules::audit(&self.node.whole()).unwrap();
-        if txs.is_empty() && !was_pending {
+        let same_epoch = modules::staking::epoch(&self.state()).unwrap() == epoch;
+        let quiet = request.misbehavior.is_empty() && same_epoch;
+        if txs.is_empty() && !was_pending && quiet {
             assert_eq!(self.state().root(), before, "a block without anything to do rests");
         }
         let root = self.state().root().unwrap();
         assert_eq!(root.hash[..], response.app_hash[..]);
-        Outcome { results: response.tx_results, events: response.events, commit }
+        let updates = response.validator_updates;
+        Outcome { results: response.tx_results, events: response.events, updates, commit }
     }
 
     /// A block with one transaction; its code.

@@ -118,6 +118,38 @@ codes! {
     // 300..: validators.
     ValidatorUnknown = 300, "validator_unknown",
         "{} is no validator";
+    ValidatorExists = 301, "validator_exists",
+        "validator {} exists already: bond another consensus key";
+    OperatorBusy = 302, "operator_busy",
+        "account {} operates validator {} already: delegate to that";
+    StakeSmall = 303, "stake_small",
+        "{} is too little, {} is the least: bond more";
+    StakeLow = 304, "stake_low",
+        "account {} has {} with validator {}, not {}: ask for less";
+    CommissionStep = 305, "commission_step",
+        "commission may change by {} millionths a day, not by {}";
+    CommissionEarly = 306, "commission_early",
+        "commission may change again at {}, header time is {}: wait";
+    NotOperator = 307, "not_operator",
+        "account {} operates no validator: bond one first";
+    NotJailed = 308, "not_jailed",
+        "validator {} is not jailed";
+    JailedUntil = 309, "jailed_until",
+        "validator {} is jailed until {}, header time is {}: wait";
+    Tombstoned = 310, "tombstoned",
+        "validator {} signed two blocks of one height and is out for ever: bond another key";
+    CandidatesMany = 311, "candidates_many",
+        "{} validators have stake, which is the most: bond when one has left";
+    StakeLocked = 312, "stake_locked",
+        "stake that came to validator {} from another may not move on before {}: unbond or wait";
+    UnbondingsMany = 313, "unbondings_many",
+        "account {} has {} unbondings under way, which is the most: wait for one to end";
+    DelegationsMany = 314, "delegations_many",
+        "account {} has stake with {} validators, which is the most: leave one first";
+    RewardsNone = 315, "rewards_none",
+        "nothing is due to account {} from validator {}";
+    ValidatorEmpty = 316, "validator_empty",
+        "validator {} lost all its stake: delegate to another";
 
     // 400..: repositories.
     RepoUnknown = 400, "repo_unknown",

@@ -27,7 +27,31 @@ pub const RECOVERY_CANCELLED: &str = "recovery_cancelled";
 pub const RECOVERED: &str = "recovered";
 /// Balance moved: `from`, `to`, `amount`.
 pub const TRANSFERRED: &str = "transferred";
-/// A fee was burnt: `account`, `amount`.
+/// A validator was bonded: `validator`, `account`, `amount`.
+pub const VALIDATOR_BONDED: &str = "validator_bonded";
+/// A validator was edited: `validator`, and each new value.
+pub const VALIDATOR_EDITED: &str = "validator_edited";
+/// Stake was given to a validator: `validator`, `account`, `amount`.
+pub const DELEGATED: &str = "delegated";
+/// Stake leaves a validator: `validator`, `account`, `amount`, `due`.
+pub const UNBONDING: &str = "unbonding";
+/// Stake moved between validators: `from`, `to`, `account`, `amount`.
+pub const REDELEGATED: &str = "redelegated";
+/// Stake came back to a balance: `account`, `amount`.
+pub const UNBONDED: &str = "unbonded";
+/// Rewards were paid out: `validator`, `account`, `amount`.
+pub const REWARDS_PAID: &str = "rewards_paid";
+/// A validator lost stake: `validator`, `amount`, `reason` (`double_sign` or `downtime`).
+pub const SLASHED: &str = "slashed";
+/// A validator missed too much: `validator`, `until`.
+pub const JAILED: &str = "jailed";
+/// A validator came back: `validator`.
+pub const UNJAILED: &str = "unjailed";
+/// An epoch ended: `epoch`, `amount` (what was given out), `validators` (how many are in the set).
+pub const EPOCH_ENDED: &str = "epoch_ended";
+/// A validator has another power from two blocks on: `validator`, `power`; 0 when it left.
+pub const POWER_CHANGED: &str = "power_changed";
+/// A fee was paid: `account`, `amount`.
 pub const FEE_PAID: &str = "fee_paid";
 /// A repository was made: `repo`, `owner`, `name`, `account`.
 pub const REPO_CREATED: &str = "repo_created";
@@ -60,6 +84,16 @@ pub mod attribute {
     pub const GUARDIAN: &str = "guardian";
     /// Unix seconds of header time.
     pub const DUE: &str = "due";
+    /// Number of an epoch.
+    pub const EPOCH: &str = "epoch";
+    /// How many validators there are.
+    pub const VALIDATORS: &str = "validators";
+    /// Voting power.
+    pub const POWER: &str = "power";
+    /// In millionths.
+    pub const COMMISSION: &str = "commission";
+    /// In hex.
+    pub const PEER_ID: &str = "peer_id";
     /// A handle.
     pub const HANDLE: &str = "handle";
     /// The account balance comes from.

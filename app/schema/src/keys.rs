@@ -4,7 +4,7 @@
 //! big-endian), then at most one text, closed by a zero byte that no text contains. So no key is
 //! a prefix of another, and a client builds the key it wants proved from what it knows.
 
-use crate::ids::{AccountId, Hash, Key, PushId, RepoId};
+use crate::ids::{AccountId, Hash, Key, PushId, RepoId, ValidatorAddress};
 use crate::limits::ANCHORS_MAX;
 
 fn join(tag: &str, parts: &[&[u8]]) -> Vec<u8> {
@@ -77,6 +77,8 @@ pub enum Queue {
     HandleCommits,
     /// Closed pushes, remembered until their certificate is stale.
     Pushes,
+    /// Stake that left a validator; items are named by their own numbers.
+    Unbondings,
 }
 
 impl Queue {
@@ -84,6 +86,7 @@ impl Queue {
         match self {
             Self::HandleCommits => 1,
             Self::Pushes => 2,
+            Self::Unbondings => 3,
         }
     }
 }
@@ -111,6 +114,46 @@ pub fn validators_at(height: u64) -> Vec<u8> {
 /// `proto::ValidatorsChanges`.
 pub fn validators_changes() -> Vec<u8> {
     join("validators_changes/", &[])
+}
+
+/// `proto::ValidatorInfo`.
+pub fn validator(address: &ValidatorAddress) -> Vec<u8> {
+    join("validator/", &[address.as_bytes()])
+}
+
+/// `proto::Candidates`.
+pub fn candidates() -> Vec<u8> {
+    join("candidates/", &[])
+}
+
+/// `proto::OperatorOf`: the validator that an account operates.
+pub fn operator(account: &AccountId) -> Vec<u8> {
+    join("operator/", &[account.as_bytes()])
+}
+
+/// `proto::Delegation` of an account with a validator.
+pub fn delegation(validator: &ValidatorAddress, account: &AccountId) -> Vec<u8> {
+    join("delegation/", &[validator.as_bytes(), account.as_bytes()])
+}
+
+/// `proto::DelegationsOf` an account.
+pub fn delegations_of(account: &AccountId) -> Vec<u8> {
+    join("delegations_of/", &[account.as_bytes()])
+}
+
+/// `proto::Unbonding` with that number.
+pub fn unbonding(number: u64) -> Vec<u8> {
+    join("unbonding/", &[&number.to_be_bytes()])
+}
+
+/// `proto::Missed` of a validator.
+pub fn missed(validator: &ValidatorAddress) -> Vec<u8> {
+    join("missed/", &[validator.as_bytes()])
+}
+
+/// `proto::Epoch`.
+pub fn epoch() -> Vec<u8> {
+    join("epoch/", &[])
 }
 
 /// `proto::Repos`.

@@ -41,6 +41,16 @@ pub const ATTESTATIONS_MAX: usize = 50;
 pub const VALIDATORS_MAX: usize = 128;
 /// Bytes of pseudo-transaction 0, first byte included. Reserved in `max_tx_bytes`.
 pub const PSEUDO_TX_BYTES_MAX: usize = 20 + VALIDATORS_MAX * (EXTENSION_BYTES_MAX + 100);
+/// Bytes of a validator's name, one line.
+pub const VALIDATOR_NAME_BYTES_MAX: usize = 64;
+/// Bytes of a libp2p peer id: a multihash of a key.
+pub const PEER_ID_BYTES_MAX: usize = 64;
+/// Validators that one account has stake with.
+pub const DELEGATIONS_PER_ACCOUNT_MAX: usize = 64;
+/// Unbondings and redelegations of one account under way: slashing looks at all that there are.
+pub const UNBONDINGS_PER_ACCOUNT_MAX: u64 = 64;
+/// Millionths in a whole.
+pub const PPM: u64 = 1_000_000;
 /// Buckets into which the refs of a repository are hashed (see `refs`).
 pub const REF_BUCKETS: usize = 256;
 /// Recorded block hashes that proof of work may name: so many non-empty blocks long it is good.

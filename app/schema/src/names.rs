@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::ids::{AccountId, Hash};
 use crate::limits::{
     CHAIN_ID_BYTES_MAX, DESCRIPTION_BYTES_MAX, HANDLE_BYTES_MAX, REPO_NAME_BYTES_MAX,
+    VALIDATOR_NAME_BYTES_MAX,
 };
 
 /// A name that breaks a rule; the text is the rule.
@@ -33,6 +34,9 @@ pub enum NameError {
     /// The description breaks a rule.
     #[error("a description is one line of at most {DESCRIPTION_BYTES_MAX} bytes")]
     Description,
+    /// The validator's name breaks a rule.
+    #[error("a validator's name is one line of 1 to {VALIDATOR_NAME_BYTES_MAX} bytes")]
+    Validator,
     /// No `owner/name`.
     #[error("a repository is written OWNER/NAME, such as alice/hello")]
     Path,
@@ -74,6 +78,13 @@ pub fn check_repo_name(name: &str) -> Result<(), NameError> {
     } else {
         Err(NameError::Repo)
     }
+}
+
+/// Checks what a validator is called.
+pub fn check_validator_name(name: &str) -> Result<(), NameError> {
+    let length_ok = (1..=VALIDATOR_NAME_BYTES_MAX).contains(&name.len());
+    let one_line = !name.chars().any(char::is_control);
+    if length_ok && one_line { Ok(()) } else { Err(NameError::Validator) }
 }
 
 /// Splits and checks `owner/name`.

@@ -19,9 +19,11 @@ use crate::sign::{self, Claim, SecretKey};
 
 mod account;
 mod kind;
+mod staking;
 
 pub use account::{AccountAction, KeyProof};
 pub use kind::ActionKind;
+pub use staking::StakingAction;
 
 /// A transaction whose form is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +145,13 @@ pub enum Action {
         /// What it does.
         change: AccountAction,
     },
+    /// Stake.
+    Staking {
+        /// Who acts.
+        actor: AccountId,
+        /// What it does.
+        change: StakingAction,
+    },
 }
 
 /// A push to be ordered. Its actor is the account of the certificate's key.
@@ -166,6 +175,7 @@ impl Action {
             Self::EditRepo { .. } => ActionKind::EditRepo,
             Self::PushRefs(_) => ActionKind::PushRefs,
             Self::Account { change, .. } => change.kind(),
+            Self::Staking { change, .. } => change.kind(),
         }
     }
 
@@ -178,7 +188,8 @@ impl Action {
             | Self::Transfer { actor, .. }
             | Self::CreateRepo { actor, .. }
             | Self::EditRepo { actor, .. }
-            | Self::Account { actor, .. } => Some(actor),
+            | Self::Account { actor, .. }
+            | Self::Staking { actor, .. } => Some(actor),
             Self::PushRefs(_) => None,
         }
     }
@@ -196,6 +207,7 @@ impl Action {
         match self {
             Self::PushRefs(push) => Some(push.certificate.claim()),
             Self::Account { actor, change } => change.claim(chain_id, actor),
+            Self::Staking { actor, change } => change.claim(chain_id, actor),
             _ => None,
         }
     }
@@ -229,6 +241,7 @@ impl Action {
             }
             Self::PushRefs(push) => Kind::PushRefs(push.to_proto()),
             Self::Account { change, .. } => change.to_proto(),
+            Self::Staking { change, .. } => change.to_proto(),
         };
         let actor = self.actor().map(AccountId::to_vec).unwrap_or_default();
         proto::Action { actor, kind: Some(kind) }

@@ -15,7 +15,7 @@ use crate::names::{self, NameError};
 use crate::proto::{self, ObjectFormat, SignatureForm, action::Kind, tx_body};
 use crate::refs::{self, RefNameError};
 use crate::sign::{self, Claim};
-use crate::tx::{AccountAction, Action, Payment, PushRefs, Signer, Tx};
+use crate::tx::{AccountAction, Action, Payment, PushRefs, Signer, StakingAction, Tx};
 use crate::work::Puzzle;
 
 /// What of a chain a stateless check needs.
@@ -354,6 +354,9 @@ fn decode_action(kind: &Kind, signer: &Signer) -> Result<Action, TxError> {
 fn decode_change(kind: &Kind, actor: AccountId) -> Result<Action, TxError> {
     if let Some(change) = AccountAction::decode(kind)? {
         return Ok(Action::Account { actor, change });
+    }
+    if let Some(change) = StakingAction::decode(kind)? {
+        return Ok(Action::Staking { actor, change });
     }
     Err(TxError::Undecodable)
 }

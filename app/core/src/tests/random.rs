@@ -3,10 +3,12 @@
 
 use guts_schema::attest::Verdict;
 use guts_schema::proto::ObjectFormat;
+use guts_schema::sign::ProofOf;
+use guts_schema::tx::{AccountAction, StakingAction};
 use guts_schema::{Action, RepoId, names};
 use proptest::prelude::*;
 
-use crate::testing::{CHAIN, Person, World};
+use crate::testing::{CHAIN, Person, World, address};
 
 /// Something somebody does: who, what, and two numbers that the action reads as it likes.
 #[derive(Clone, Debug)]
@@ -19,7 +21,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Vec<Step>>> {
     let step =
-        (0u8..5, 0u8..9, 0u8..4, 0u8..4).prop_map(|(who, what, a, b)| Step { who, what, a, b });
+        (0u8..5, 0u8..24, 0u8..4, 0u8..4).prop_map(|(who, what, a, b)| Step { who, what, a, b });
     prop::collection::vec(prop::collection::vec(step, 0..5), 1..10)
 }
 
@@ -55,6 +57,8 @@ fn action(world: &World, who: &Person, step: &Step) -> Action {
             default_branch: "refs/heads/main".into(),
             object_format: [ObjectFormat::Sha1, ObjectFormat::Sha256][usize::from(step.b % 2)],
         },
+        9..=15 => Action::Staking { actor, change: staking(world, who, step) },
+        16..=23 => Action::Account { actor, change: account(world, who, step) },
         _ => Action::EditRepo {
             actor,
             repo: RepoId::new(u64::from(step.a) + 1).unwrap(),
@@ -65,9 +69,61 @@ fn action(world: &World, who: &Person, step: &Step) -> Action {
     }
 }
 
+fn staking(world: &World, who: &Person, step: &Step) -> StakingAction {
+    let validator = |place: u8| address(&world.validators[usize::from(place)]);
+    let (from, to) = (validator(step.a), validator((step.a + 1) % 4));
+    let amount = [1, 999_999, 10_000_000, 70_000_000][usize::from(step.b)];
+    match step.what {
+        9 => {
+            let key = Person::new(80 + step.a);
+            StakingAction::Bond {
+                consensus_key: key.secret.public(),
+                proof: key.proof(ProofOf::Bond, &who.id),
+                peer_id: vec![1],
+                name: "n".into(),
+                commission_ppm: 1000,
+                amount,
+            }
+        }
+        10 | 11 => StakingAction::Delegate { validator: from, amount },
+        12 => StakingAction::Unbond { validator: from, amount },
+        13 => StakingAction::Redelegate { from, to, amount },
+        14 => StakingAction::Unjail,
+        _ => StakingAction::ClaimRewards { validator: from },
+    }
+}
+
+fn account(world: &World, who: &Person, step: &Step) -> AccountAction {
+    let other = person(world, step.a);
+    let fresh = Person::new(90 + step.a);
+    let key = fresh.secret.public();
+    match step.what {
+        16 => AccountAction::AddKey {
+            key,
+            proof: fresh.proof(ProofOf::Key, &who.id),
+            repo: RepoId::new(u64::from(step.b / 2)),
+            until_s: (step.b % 2 == 1).then_some(world.time_s + 100),
+        },
+        17 => AccountAction::RevokeKey { key },
+        18 => AccountAction::RevokeKey { key: who.secret.public() },
+        19 => AccountAction::ReleaseHandle,
+        20 => {
+            let guardians = vec![other.id];
+            AccountAction::SetGuardians { guardians, threshold: 1, delay_s: 86_400 }
+        }
+        21 => AccountAction::ApproveRecovery {
+            account: other.id,
+            key,
+            proof: fresh.proof(ProofOf::Key, &other.id),
+        },
+        22 => AccountAction::CancelRecovery,
+        _ => AccountAction::FinishRecovery { account: other.id },
+    }
+}
+
 fn tx(world: &mut World, step: &Step, nonces: &mut [u64; 5]) -> Vec<u8> {
     let who = person(world, step.who);
-    if step.what >= 6 {
+    if (6..9).contains(&step.what) {
         let name = ["refs/heads/main", "refs/heads/main/x", "refs/tags/t", "refs/heads/b1"];
         let repo = if step.what == 6 { "alice/r1" } else { "alice/hello" };
         let update = (name[usize::from(step.a)], step.b, step.what - 5);
@@ -92,13 +148,22 @@ proptest! {
 
     #[test]
     fn nothing_breaks_the_state(blocks in steps()) {
-        let mut world = World::new();
+        let mut world = World::with(|state| {
+            (state.params.missed_window, state.params.missed_max) = (4, 1);
+            state.params.issuance_per_epoch = 12_345;
+            state.params.slash_downtime_ppm = 77_777;
+        });
         for (index, block) in blocks.iter().enumerate() {
             let mut nonces = [0; 5];
             for (who, nonce) in (0..).zip(&mut nonces) {
                 *nonce = world.nonce(&person(&world, who));
             }
             let txs = block.iter().map(|step| tx(&mut world, step, &mut nonces)).collect();
+            // Now and then somebody sleeps, and somebody lies.
+            world.absent = block.iter().map(|step| usize::from(step.a)).take(2).collect();
+            if let Some(step) = block.first().filter(|step| step.what == 0) {
+                world.double_sign(usize::from(step.b), u64::from(step.a));
+            }
             world.block(txs);
             if index % 4 == 3 {
                 // Long enough for deadlines, and now and then for whole windows.

@@ -37,6 +37,13 @@ kinds! {
     CreateRepo = 32, "create_repo";
     EditRepo = 33, "edit_repo";
     PushRefs = 48, "push_refs";
+    Bond = 64, "bond";
+    EditValidator = 65, "edit_validator";
+    Delegate = 66, "delegate";
+    Unbond = 67, "unbond";
+    Redelegate = 68, "redelegate";
+    Unjail = 69, "unjail";
+    ClaimRewards = 70, "claim_rewards";
 }
 
 impl ActionKind {

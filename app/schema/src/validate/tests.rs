@@ -2,9 +2,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::ids::ValidatorAddress;
 use crate::limits::SALT_BYTES;
 use crate::sign::{ProofOf, SecretKey, proof_message};
-use crate::tx::{ActionKind, Draft, KeyProof};
+use crate::tx::{ActionKind, Draft, KeyProof, StakingAction};
 
 const CERTIFICATE: &[u8] = include_bytes!("../../testdata/push.cert");
 const CHAIN: &str = "guts-local";
@@ -108,6 +109,54 @@ fn changes() -> Vec<Action> {
     ]
 }
 
+fn stakes() -> Vec<Action> {
+    let actor = account(1);
+    let (validator, to) = (ValidatorAddress::new([3; 20]), ValidatorAddress::new([4; 20]));
+    let all = [
+        StakingAction::Bond {
+            consensus_key: secret(9).public(),
+            proof: proof(9, ProofOf::Bond, &actor, SignatureForm::Plain),
+            peer_id: vec![1; 38],
+            name: "one".into(),
+            commission_ppm: 50_000,
+            amount: 7,
+        },
+        StakingAction::EditValidator {
+            peer_id: Some(vec![2; 38]),
+            name: Some("two".into()),
+            commission_ppm: Some(0),
+        },
+        StakingAction::Delegate { validator, amount: 1 },
+        StakingAction::Unbond { validator, amount: 1 },
+        StakingAction::Redelegate { from: validator, to, amount: 1 },
+        StakingAction::Unjail,
+        StakingAction::ClaimRewards { validator },
+    ];
+    all.map(|change| Action::Staking { actor, change }).to_vec()
+}
+
+#[test]
+fn stake_has_amounts_and_bounds() {
+    let actor = account(1);
+    let tx = |change| check(&signed(draft(&[Action::Staking { actor, change }])));
+    let field = |answer| assert!(matches!(answer, Err(TxError::Field(_))), "{answer:?}");
+    let validator = ValidatorAddress::new([3; 20]);
+    field(tx(StakingAction::Delegate { validator, amount: 0 }));
+    field(tx(StakingAction::Unbond { validator, amount: 0 }));
+    field(tx(StakingAction::Redelegate { from: validator, to: validator, amount: 1 }));
+    let edit = |peer_id, name, commission_ppm| {
+        tx(StakingAction::EditValidator { peer_id, name, commission_ppm })
+    };
+    field(edit(None, None, None));
+    field(edit(Some(vec![]), None, None));
+    field(edit(Some(vec![0; 65]), None, None));
+    field(edit(None, None, Some(1_000_001)));
+    assert!(edit(None, None, Some(1_000_000)).is_ok());
+    for bad in [String::new(), "a\nb".into(), "x".repeat(65)] {
+        assert_eq!(edit(None, Some(bad), None), Err(TxError::Name(NameError::Validator)));
+    }
+}
+
 /// Signed by those two accounts, whose consent some actions need.
 fn signed_by_both(actions: &[Action]) -> Vec<u8> {
     draft(actions).sign(account(1), &secret(1)).sign(account(2), &secret(2)).encode()
@@ -115,11 +164,12 @@ fn signed_by_both(actions: &[Action]) -> Vec<u8> {
 
 #[test]
 fn every_change_comes_back_as_it_was_drafted() {
-    for part in changes().chunks(ACTIONS_MAX) {
+    let all = [changes(), stakes()].concat();
+    for part in all.chunks(ACTIONS_MAX) {
         let tx = check(&signed_by_both(part)).expect("good");
         assert_eq!(tx.actions, part);
     }
-    for change in changes() {
+    for change in all {
         let kind = change.kind();
         assert_eq!(ActionKind::from_number(kind.number()), Some(kind));
         assert_eq!(check(&signed(draft(std::slice::from_ref(&change)))).is_ok(), {

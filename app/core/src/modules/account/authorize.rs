@@ -52,7 +52,10 @@ pub(super) fn check(run: &Run<'_>, action: &Action) -> Result<(), Fault> {
         Action::Transfer { actor, .. } => check_exists(run, actor),
         Action::Account { actor, change } => check_change(run, actor, change),
         // Other modules' actions are theirs to authorise.
-        Action::CreateRepo { .. } | Action::EditRepo { .. } | Action::PushRefs(_) => Ok(()),
+        Action::Staking { .. }
+        | Action::CreateRepo { .. }
+        | Action::EditRepo { .. }
+        | Action::PushRefs(_) => Ok(()),
     }
 }
 

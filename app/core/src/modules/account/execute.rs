@@ -5,6 +5,7 @@ use guts_schema::limits::SALT_BYTES;
 use guts_schema::tx::AccountAction;
 use guts_schema::{AccountId, Action, Code, Hash, Key, RepoId, Tx, events, names, proto};
 
+use super::state::Purse;
 use super::{authorize, error, state};
 use crate::fault::{Broken, Fault};
 use crate::modules::params;
@@ -19,7 +20,10 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         Action::ClaimHandle { actor, handle, salt } => claim_handle(run, actor, handle, salt),
         Action::Transfer { actor, to, amount } => transfer(run, actor, to, *amount),
         Action::Account { actor, change } => execute_change(run, actor, change),
-        Action::CreateRepo { .. } | Action::EditRepo { .. } | Action::PushRefs(_) => Ok(()),
+        Action::Staking { .. }
+        | Action::CreateRepo { .. }
+        | Action::EditRepo { .. }
+        | Action::PushRefs(_) => Ok(()),
     }
 }
 
@@ -120,8 +124,7 @@ fn transfer(
     if state::get(&run.state, to)?.is_none() {
         return Err(error::unknown(to));
     }
-    state::balance_change(run, actor, |balance| balance.checked_sub(amount))?;
-    state::balance_change(run, to, |balance| balance.checked_add(amount))?;
+    state::pay(run, Purse::Balance(actor), Purse::Balance(to), amount)?;
     run.emit(events::TRANSFERRED, &[("from", actor), ("to", to), ("amount", &amount)]);
     Ok(())
 }

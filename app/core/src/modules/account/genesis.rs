@@ -1,6 +1,6 @@
 //! Accounts in genesis.
 
-use guts_schema::{AccountId, Hash, Key, names, proto};
+use guts_schema::{AccountId, Hash, Key, keys, names, proto};
 use serde::{Deserialize, Serialize};
 
 use super::state;
@@ -26,16 +26,27 @@ pub struct GenesisAccount {
 }
 
 /// This module's part of genesis.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Genesis {
+    /// What governance and the faucet may spend, in smallest units.
+    #[serde(with = "amount")]
+    pub treasury: u64,
     /// The accounts; exported by rising id.
     pub accounts: Vec<GenesisAccount>,
 }
 
+impl Default for Genesis {
+    /// Nobody, and a treasury that lets a test network's faucet run for a while.
+    fn default() -> Self {
+        Self { treasury: 1_000_000_000_000, accounts: Vec::new() }
+    }
+}
+
 pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken> {
     let wrong = |text: String| Broken::Genesis(format!("account: {text}"));
-    let mut supply = proto::Supply::default();
+    let treasury = origin.state.account.treasury;
+    let mut supply = proto::Supply { total: treasury, treasury, ..Default::default() };
     for entry in &origin.state.account.accounts {
         let id = AccountId::of_key(&entry.key);
         let account = super::execute::new_account(run, &id, &entry.key);
@@ -60,6 +71,8 @@ pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken>
 }
 
 pub(super) fn export(whole: &Whole, into: &mut AppState) -> Result<(), Broken> {
+    let supply: proto::Supply = whole.get(&keys::supply())?.unwrap_or_default();
+    into.account.treasury = supply.treasury;
     for (_, account) in whole.below::<proto::Account>(super::invariants::ACCOUNT_TAG)? {
         let key = account.keys.first().map(|key| Key::from_slice(key));
         let Some(Ok(key)) = key else {

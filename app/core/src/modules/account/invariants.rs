@@ -11,7 +11,15 @@ pub(super) const ACCOUNT_TAG: &str = "account/";
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     let wrong = |text: String| Err(Broken::Contradiction(text));
     let supply: proto::Supply = whole.get(&keys::supply())?.unwrap_or_default();
-    let mut sum = u128::from(supply.burnt);
+    let pots = [
+        supply.burnt,
+        supply.fees,
+        supply.treasury,
+        supply.bonded,
+        supply.unbonding,
+        supply.rewards,
+    ];
+    let mut sum: u128 = pots.into_iter().map(u128::from).sum();
     for (id, account) in whole.below::<proto::Account>(ACCOUNT_TAG)? {
         let Ok(id) = AccountId::from_slice(&id) else {
             return wrong("an account under a key of another length".into());
@@ -40,7 +48,7 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
         }
     }
     if sum != u128::from(supply.total) {
-        return wrong(format!("balances and what was burnt are {sum}, supply is {}", supply.total));
+        return wrong(format!("balances and pots are {sum}, supply is {}", supply.total));
     }
     Ok(())
 }

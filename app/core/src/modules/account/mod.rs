@@ -25,8 +25,9 @@
 //! | `ApproveRecovery` | a guardian of the account |
 //! | `FinishRecovery` | anybody, once enough guardians agreed and the delay is over |
 //!
-//! Invariants: balances and what was burnt add up to the supply; each key and handle belongs to
-//! the account that names it, and some key without bounds is not revoked; the number of recorded anchors only grows.
+//! Invariants: balances and pots add up to the supply; each key and handle belongs to the account
+//! that names it; some key without bounds of each account is not revoked; the number of recorded
+//! anchors only grows.
 //! Calls: params. (Admission, which also asks staking, is `crate::admit`.)
 
 mod authorize;
@@ -43,8 +44,13 @@ pub use execute::execute;
 pub(crate) use execute::{announce, new_account};
 pub use genesis::{Genesis, GenesisAccount};
 pub use query::terms;
-pub use state::{ValidKey, get, handle_owner, name, newest_anchor, valid_key};
-pub(crate) use state::{anchor, burn, last_active_s, put, queue_pop_due, queue_push};
+pub use state::{
+    Pot, Purse, ValidKey, anchors, get, handle_owner, name, newest_anchor, ppm_of, supply,
+    valid_key,
+};
+pub(crate) use state::{
+    anchor, collect_fee, issue, last_active_s, pay, put, queue_pop_due, queue_push, queue_range,
+};
 
 use crate::modules::Module;
 

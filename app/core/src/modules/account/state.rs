@@ -1,7 +1,7 @@
 //! Where accounts, keys, handles, supply and anchors lie.
 
 use guts_schema::keys::{self, Queue};
-use guts_schema::limits::ANCHORS_MAX;
+use guts_schema::limits::{ANCHORS_MAX, PPM};
 use guts_schema::{AccountId, Hash, Key, RepoId, proto};
 use guts_state::Read;
 
@@ -133,7 +133,8 @@ pub(super) fn drop_commit(run: &mut Run<'_>, hash: &Hash) {
     run.state.delete(keys::handle_commit(hash));
 }
 
-pub(super) fn supply(view: &dyn Read) -> Result<proto::Supply, Broken> {
+/// All money there is, and where it lies.
+pub fn supply(view: &dyn Read) -> Result<proto::Supply, Broken> {
     Ok(load(view, &keys::supply())?.unwrap_or_default())
 }
 
@@ -141,16 +142,117 @@ pub(super) fn put_supply(run: &mut Run<'_>, supply: &proto::Supply) -> Result<()
     run.save(keys::supply(), supply)
 }
 
-/// Books what was taken from a balance and given to nobody.
-pub(crate) fn burn(run: &mut Run<'_>, amount: u64) -> Result<(), Broken> {
+/// Where money lies that is in no balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pot {
+    /// Nobody's, for ever.
+    Burnt,
+    /// Fees of this epoch.
+    Fees,
+    /// Governance's and the faucet's.
+    Treasury,
+    /// Validators' stake.
+    Bonded,
+    /// Stake on its way back.
+    Unbonding,
+    /// Given out and not claimed.
+    Rewards,
+}
+
+/// One end of a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purse<'a> {
+    /// The balance of an account.
+    Balance(&'a AccountId),
+    /// A pot.
+    In(Pot),
+}
+
+impl Pot {
+    /// What is in it.
+    pub fn of(self, supply: &proto::Supply) -> u64 {
+        match self {
+            Self::Burnt => supply.burnt,
+            Self::Fees => supply.fees,
+            Self::Treasury => supply.treasury,
+            Self::Bonded => supply.bonded,
+            Self::Unbonding => supply.unbonding,
+            Self::Rewards => supply.rewards,
+        }
+    }
+
+    fn place(self, supply: &mut proto::Supply) -> &mut u64 {
+        match self {
+            Self::Burnt => &mut supply.burnt,
+            Self::Fees => &mut supply.fees,
+            Self::Treasury => &mut supply.treasury,
+            Self::Bonded => &mut supply.bonded,
+            Self::Unbonding => &mut supply.unbonding,
+            Self::Rewards => &mut supply.rewards,
+        }
+    }
+}
+
+fn change_purse(
+    run: &mut Run<'_>,
+    purse: Purse<'_>,
+    change: impl FnOnce(u64) -> Option<u64>,
+) -> Result<(), Broken> {
+    match purse {
+        Purse::Balance(id) => balance_change(run, id, change),
+        Purse::In(pot) => {
+            let mut supply = supply(&run.state)?;
+            let place = pot.place(&mut supply);
+            let wrong = || Broken::Contradiction(format!("not enough or too much is {pot:?}"));
+            *place = change(*place).ok_or_else(wrong)?;
+            put_supply(run, &supply)
+        }
+    }
+}
+
+/// Moves money: the one way in which it moves, so that none is made or lost. The caller has
+/// checked that it is there.
+pub(crate) fn pay(
+    run: &mut Run<'_>,
+    from: Purse<'_>,
+    to: Purse<'_>,
+    amount: u64,
+) -> Result<(), Broken> {
+    if amount == 0 {
+        return Ok(());
+    }
+    change_purse(run, from, |held| held.checked_sub(amount))?;
+    change_purse(run, to, |held| held.checked_add(amount))
+}
+
+/// Makes money, as far as it can be counted; how much was made.
+pub(crate) fn issue(run: &mut Run<'_>, to: Pot, amount: u64) -> Result<u64, Broken> {
     let mut supply = supply(&run.state)?;
-    let over = || Broken::Contradiction("more is burnt than there was".into());
-    supply.burnt = supply.burnt.checked_add(amount).ok_or_else(over)?;
+    let amount = amount.min(u64::MAX - supply.total);
+    supply.total += amount;
+    put_supply(run, &supply)?;
+    change_purse(run, Purse::In(to), |held| held.checked_add(amount))?;
+    Ok(amount)
+}
+
+/// Books a fee that was taken from a balance: a share is burnt, the rest is for validators.
+pub(crate) fn collect_fee(run: &mut Run<'_>, fee: u64, burn_ppm: u64) -> Result<(), Broken> {
+    let mut supply = supply(&run.state)?;
+    let burnt = ppm_of(fee, burn_ppm);
+    let over = || Broken::Contradiction("more is paid in fees than there was".into());
+    supply.burnt = supply.burnt.checked_add(burnt).ok_or_else(over)?;
+    supply.fees = supply.fees.checked_add(fee - burnt).ok_or_else(over)?;
     put_supply(run, &supply)
 }
 
+/// So many millionths of an amount, at most all of it, rounded down.
+pub fn ppm_of(amount: u64, ppm: u64) -> u64 {
+    let part = u128::from(amount) * u128::from(ppm.min(PPM)) / u128::from(PPM);
+    u64::try_from(part).unwrap_or(amount)
+}
+
 /// Changes a balance; the caller has checked that it can.
-pub(super) fn balance_change(
+fn balance_change(
     run: &mut Run<'_>,
     id: &AccountId,
     change: impl FnOnce(u64) -> Option<u64>,
@@ -161,7 +263,8 @@ pub(super) fn balance_change(
     put(run, id, &account)
 }
 
-fn anchors(view: &dyn Read) -> Result<u64, Broken> {
+/// How many blocks with transactions there were, and so the number of the next.
+pub fn anchors(view: &dyn Read) -> Result<u64, Broken> {
     let anchors: Option<proto::Anchors> = load(view, &keys::anchors())?;
     Ok(anchors.unwrap_or_default().recorded)
 }
@@ -214,6 +317,12 @@ pub(crate) fn queue_push(
     let full = || Broken::Contradiction("a queue is counted out".into());
     ends.next = ends.next.checked_add(1).ok_or_else(full)?;
     run.save(keys::queue_ends(queue), &ends)
+}
+
+/// The numbers of what is in a queue.
+pub(crate) fn queue_range(view: &dyn Read, queue: Queue) -> Result<std::ops::Range<u64>, Broken> {
+    let ends: proto::QueueEnds = load(view, &keys::queue_ends(queue))?.unwrap_or_default();
+    Ok(ends.first..ends.next)
 }
 
 /// Takes out of a queue what is due, at most `max` things, oldest first. A thing that waits behind

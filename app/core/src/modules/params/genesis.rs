@@ -1,5 +1,6 @@
 //! Parameters in genesis, their defaults and bounds.
 
+use guts_schema::limits::{PPM, VALIDATORS_MAX};
 use guts_schema::{ActionKind, keys, proto};
 use serde::{Deserialize, Serialize};
 
@@ -110,8 +111,45 @@ numbers! {
     keys_per_account_max = 100;
     /// Least delay of a recovery, in seconds of header time: the owner can stop it meanwhile.
     recovery_delay_min_s = 24 * 3600;
+    /// Share of fees that is burnt, in millionths; validators and delegators get the rest.
+    fee_burn_ppm = 0;
+    /// Smallest units made at the end of an epoch, for validators and delegators.
+    issuance_per_epoch = 0;
+    /// How long an epoch lasts, in seconds of header time.
+    epoch_s = 3600;
+    /// How long stake answers for a validator it left, in seconds of header time.
+    unbonding_s = 24 * 3600;
+    /// How old a header may be that a light client trusts, in seconds.
+    light_trust_s = 12 * 3600;
+    /// Smallest units of stake that make a power of 1.
+    power_unit = 1_000_000;
+    /// Validators that the set does not fall below.
+    validators_min = 1;
+    /// Validators in the set.
+    validators_max = 100;
+    /// Stake that a validator needs, in smallest units.
+    validator_stake_min = 1_000_000;
+    /// Blocks with transactions that are counted for each validator.
+    missed_window = 10_000;
+    /// How many of them a validator may miss.
+    missed_max = 5_000;
+    /// How long a jailed validator stays away at least, in seconds of header time.
+    jail_s = 600;
+    /// Stake taken for two signatures at one height, in millionths.
+    slash_double_sign_ppm = 50_000;
+    /// Stake taken for missing too much, in millionths.
+    slash_downtime_ppm = 100;
+    /// Bound on the change of a commission in a day, in millionths.
+    commission_step_ppm = 10_000;
+    /// Validators with stake, in the set or not.
+    candidates_max = 1000;
 }
 
+/// All stake there can be, in units of this, is no more than the power a set may have in all
+/// (CometBFT: an eighth of the largest 64-bit integer).
+const POWER_UNIT_MIN: u64 = 16;
+/// Bounds what is kept of a validator that misses every other block.
+const MISSED_WINDOW_MAX: u64 = 100_000;
 /// What the price of all other kinds is called.
 const OTHER: &str = "other";
 
@@ -152,6 +190,41 @@ fn named_price(price: &proto::KindPrice) -> Option<Price> {
 }
 
 impl Genesis {
+    fn check_staking(&self) -> Result<(), Broken> {
+        let wrong = |text: &str| Err(Broken::Genesis(format!("params: {text}")));
+        let millionths = [
+            self.fee_burn_ppm,
+            self.slash_double_sign_ppm,
+            self.slash_downtime_ppm,
+            self.commission_step_ppm,
+        ];
+        if millionths.iter().any(|ppm| *ppm > PPM) {
+            return wrong("shares in millionths are at most 1000000");
+        }
+        if self.epoch_s == 0 || self.jail_s == 0 {
+            return wrong("epoch_s and jail_s must be above 0");
+        }
+        if self.light_trust_s >= self.unbonding_s {
+            return wrong("light_trust_s must be below unbonding_s, or old validators could lie");
+        }
+        if self.power_unit < POWER_UNIT_MIN {
+            return wrong("power_unit must be 16 or more, or powers add up to too much");
+        }
+        if self.validators_min == 0
+            || self.validators_min > self.validators_max
+            || self.validators_max > VALIDATORS_MAX as u64
+        {
+            return wrong("1 <= validators_min <= validators_max <= 128");
+        }
+        if self.candidates_max < self.validators_max {
+            return wrong("candidates_max must not be below validators_max");
+        }
+        if self.missed_window > MISSED_WINDOW_MAX || self.missed_max >= self.missed_window {
+            return wrong("missed_max < missed_window <= 100000");
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), Broken> {
         let wrong = |text: &str| Err(Broken::Genesis(format!("params: {text}")));
         let mut kinds: Vec<u32> = Vec::new();
@@ -170,6 +243,7 @@ impl Genesis {
         if self.keys_per_account_max == 0 {
             return wrong("keys_per_account_max must be above 0");
         }
+        self.check_staking()?;
         if !self.accept_work && !self.accept_fee {
             return wrong("accept_work or accept_fee: one at least, or nobody can pay");
         }

@@ -28,7 +28,7 @@ pub(super) fn begin(run: &mut Run<'_>, attested: Option<&Attested>) -> Result<()
     if ids.is_empty() {
         return Ok(());
     }
-    let set = staking::in_force(&run.state)?;
+    let set = staking::in_force(run)?;
     let deadline_s = params::get(&run.state)?.push_deadline_s;
     for id in ids {
         let gone = || Broken::Contradiction(format!("pending push {id} is gone"));

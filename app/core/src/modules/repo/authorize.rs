@@ -30,6 +30,7 @@ pub(super) fn check(run: &Run<'_>, action: &Action) -> Result<(), Fault> {
         | Action::ClaimHandle { .. }
         | Action::Transfer { .. }
         | Action::Account { .. }
+        | Action::Staking { .. }
         | Action::PushRefs(_) => Ok(()),
     }
 }

@@ -36,6 +36,7 @@ pub fn execute(run: &mut Run<'_>, action: &Action) -> Result<(), Fault> {
         | Action::ClaimHandle { .. }
         | Action::Transfer { .. }
         | Action::Account { .. }
+        | Action::Staking { .. }
         | Action::PushRefs(_) => Ok(()),
     }
 }

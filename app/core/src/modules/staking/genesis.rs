@@ -8,10 +8,11 @@ use guts_schema::ids::ValidatorAddress;
 use guts_schema::{AccountId, Key, keys, proto};
 use serde::{Deserialize, Serialize};
 
-use super::state;
-use crate::fault::Broken;
+use super::{block, execute, state};
+use crate::fault::{Broken, Fault};
 use crate::genesis::{AppState, text};
-use crate::modules::{Origin, account};
+use crate::modules::account::{self, Pot};
+use crate::modules::{Origin, params};
 use crate::run::Run;
 use crate::whole::Whole;
 
@@ -55,13 +56,10 @@ pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken>
         };
         let key = key.ok_or_else(|| wrong("a validator whose key is not ed25519".into()))?;
         let power = u64::try_from(update.power).ok().filter(|power| *power > 0);
-        let account = operators.remove(&key);
-        validators.push(proto::Validator {
-            address: ValidatorAddress::of_key(&key).to_vec(),
-            consensus_key: key.to_vec(),
-            power: power.ok_or_else(|| wrong("a validator without power".into()))?,
-            account: account.map(|account| account.to_vec()).unwrap_or_default(),
-        });
+        let power = power.ok_or_else(|| wrong("a validator without power".into()))?;
+        // Whoever holds the consensus key of a validator without operator can become it.
+        let operator = operators.remove(&key).unwrap_or_else(|| AccountId::of_key(&key));
+        validators.push(bond(run, &key, &operator, power).map_err(|e| wrong(e.to_string()))?);
     }
     if validators.is_empty() {
         return Err(wrong("the genesis document has no validators".into()));
@@ -69,18 +67,52 @@ pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken>
     if let Some((key, _)) = operators.first_key_value() {
         return Err(wrong(format!("an operator of {key}, which is no validator")));
     }
+    let epoch_s = params::get(&run.state)?.epoch_s;
+    let ends_s = run.block.time_s.saturating_add(epoch_s);
+    state::put_epoch(run, &proto::Epoch { number: 0, ends_s })?;
     let height = run.block.height;
     state::put(run, height, validators)
 }
 
+/// A validator of genesis: its power is stake that its operator has with it.
+fn bond(
+    run: &mut Run<'_>,
+    key: &Key,
+    operator: &AccountId,
+    power: u64,
+) -> Result<proto::Validator, Fault> {
+    let address = ValidatorAddress::of_key(key);
+    let unit = params::get(&run.state)?.power_unit;
+    let wrong = |text: &str| Broken::Genesis(text.to_owned());
+    let tokens = power.checked_mul(unit).ok_or_else(|| wrong("power adds up to too much"))?;
+    if state::info(&run.state, &address)?.is_some() {
+        return Err(wrong("two validators have one key").into());
+    }
+    if state::operated(&run.state, operator)?.is_some() {
+        return Err(wrong("an account operates one validator").into());
+    }
+    let mut info = proto::ValidatorInfo {
+        consensus_key: key.to_vec(),
+        operator: operator.to_vec(),
+        ..Default::default()
+    };
+    if account::issue(run, Pot::Bonded, tokens)? != tokens {
+        return Err(wrong("power adds up to too much").into());
+    }
+    state::put_operated(run, operator, &address)?;
+    execute::add_stake(run, operator, (&address, &mut info), tokens)?;
+    Ok(block::validator(&address, &info, unit))
+}
+
 pub(super) fn export(whole: &Whole, into: &mut AppState) -> Result<(), Broken> {
     let set: proto::Validators = whole.get(&keys::validators())?.unwrap_or_default();
-    for validator in set.validators.iter().filter(|validator| !validator.account.is_empty()) {
+    for validator in &set.validators {
         let damaged = |_| Broken::Contradiction("a validator of the wrong form".into());
-        into.staking.operators.push(Operator {
-            consensus_key: Key::from_slice(&validator.consensus_key).map_err(damaged)?,
-            account: AccountId::from_slice(&validator.account).map_err(damaged)?,
-        });
+        let consensus_key = Key::from_slice(&validator.consensus_key).map_err(damaged)?;
+        let account = AccountId::from_slice(&validator.account).map_err(damaged)?;
+        if account != AccountId::of_key(&consensus_key) {
+            into.staking.operators.push(Operator { consensus_key, account });
+        }
     }
     Ok(())
 }

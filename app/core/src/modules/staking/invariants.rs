@@ -1,8 +1,11 @@
 //! Audits of the validators.
 
+use std::collections::BTreeMap;
+
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::{Key, keys, proto};
 
+use super::execute::{INDEX_BITS, index};
 use crate::fault::Broken;
 use crate::whole::Whole;
 
@@ -33,5 +36,77 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     if last != Some(set) {
         return wrong("the validators in force are not the last recorded");
     }
-    Ok(())
+    audit_stake(whole)?;
+    audit_unbondings(whole)
+}
+
+fn contradiction<T>(text: String) -> Result<T, Broken> {
+    Err(Broken::Contradiction(text))
+}
+
+/// Shares add up to each validator's, stake to what is bonded, rewards to no more than there are.
+fn audit_stake(whole: &Whole) -> Result<(), Broken> {
+    let supply: proto::Supply = whole.get(&keys::supply())?.unwrap_or_default();
+    let (mut bonded, mut rewards) = (0u128, 0u128);
+    let mut candidates = Vec::new();
+    let mut listed: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
+    for (address, info) in whole.below::<proto::ValidatorInfo>("validator/")? {
+        let mut shares = 0u128;
+        let prefix = [b"delegation/", &address[..]].concat();
+        for (account, delegation) in whole.under::<proto::Delegation>(&prefix)? {
+            let since = index(&info.reward_index)?.checked_sub(index(&delegation.reward_index)?);
+            let due = since.and_then(|since| since.checked_mul(u128::from(delegation.shares)));
+            let Some(due) = due.filter(|_| delegation.shares > 0) else {
+                return contradiction("a delegation of nothing, or with rewards to come".into());
+            };
+            rewards += due >> INDEX_BITS;
+            shares += u128::from(delegation.shares);
+            listed.entry(account).or_default().push(address.clone());
+        }
+        if shares != u128::from(info.shares) || (info.shares == 0 && info.tokens > 0) {
+            return contradiction(format!("shares of a validator add up to {shares}"));
+        }
+        rewards += u128::from(info.commission_due);
+        bonded += u128::from(info.tokens);
+        if info.shares > 0 && !info.tombstoned {
+            candidates.push(address);
+        }
+    }
+    if bonded != u128::from(supply.bonded) || rewards > u128::from(supply.rewards) {
+        let (kept, held) = (supply.bonded, supply.rewards);
+        let text = format!("stake is {bonded} of {kept}, rewards are {rewards} of {held}");
+        return contradiction(text);
+    }
+    let list: proto::Candidates = whole.get(&keys::candidates())?.unwrap_or_default();
+    if list.validators != candidates {
+        return contradiction("candidates are not those with stake".into());
+    }
+    for (account, of) in whole.below::<proto::DelegationsOf>("delegations_of/")? {
+        if listed.remove(&account).unwrap_or_default() != of.validators {
+            return contradiction("an account's delegations are listed wrong".into());
+        }
+    }
+    if listed.is_empty() { Ok(()) } else { contradiction("a delegation is not listed".into()) }
+}
+
+/// Stake on its way adds up, and is counted for whom it belongs to.
+fn audit_unbondings(whole: &Whole) -> Result<(), Broken> {
+    let supply: proto::Supply = whole.get(&keys::supply())?.unwrap_or_default();
+    let mut sum = 0u128;
+    let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+    for (_, entry) in whole.below::<proto::Unbonding>("unbonding/")? {
+        *counts.entry(entry.delegator).or_default() += 1;
+        if entry.to.is_empty() {
+            sum += u128::from(entry.amount);
+        }
+    }
+    if sum != u128::from(supply.unbonding) {
+        return contradiction(format!("{sum} is unbonding, {} is kept", supply.unbonding));
+    }
+    for (account, of) in whole.below::<proto::DelegationsOf>("delegations_of/")? {
+        if counts.remove(&account).unwrap_or_default() != of.unbondings {
+            return contradiction("an account's unbondings are counted wrong".into());
+        }
+    }
+    if counts.is_empty() { Ok(()) } else { contradiction("an unbonding is not counted".into()) }
 }

@@ -1,25 +1,49 @@
-//! Validators: who signs, with which key and how much power, and who operates each.
+//! Stake: who validates, with how much power, who answers for it, and what they get.
 //!
 //! | state | value |
 //! |---|---|
-//! | `validators` | `proto::Validators` in force |
+//! | `validators` | `proto::Validators`: the newest set |
 //! | `validators_at/HEIGHT` | `proto::Validators` whose signatures count from that height on |
 //! | `validators_changes` | `proto::ValidatorsChanges`: the heights of the above, rising |
+//! | `validator/ADDRESS` | `proto::ValidatorInfo`: whoever bonded once |
+//! | `candidates` | `proto::Candidates`: those with stake, sorted |
+//! | `operator/ACCOUNT` | `proto::OperatorOf` |
+//! | `delegation/ADDRESS ACCOUNT` | `proto::Delegation` |
+//! | `delegations_of/ACCOUNT` | `proto::DelegationsOf` |
+//! | `unbonding/N`, `queue_*/Unbondings` | `proto::Unbonding`: stake that left, by age |
+//! | `missed/ADDRESS` | `proto::Missed`: counted blocks it did not sign, sparse |
+//! | `epoch` | `proto::Epoch` |
 //!
 //! | action | who may |
 //! |---|---|
-//! | none yet: the set is that of genesis | |
+//! | `Bond` | an account that operates no validator, with a key whose holder agrees |
+//! | `EditValidator`, `Unjail` | the operator |
+//! | `Delegate`, `Unbond`, `Redelegate` | an account, with what is its own |
+//! | `ClaimRewards` | whoever something is due to |
 //!
-//! Invariants: the set in force is not empty and is the last of the recorded ones; its addresses
-//! are those of its keys and are sorted.
-//! Calls: account.
+//! The set changes at the end of an epoch and holds from two blocks later on. Two signatures at one
+//! height cost stake and the place for ever; missing too many of the last blocks costs a little and
+//! the place for a while. Stake answers for a validator until `unbonding_s` after it left.
+//!
+//! Invariants: the newest set is not empty and is the last of the recorded ones; its addresses are
+//! those of its keys and are sorted; shares add up to each validator's, stake to what is bonded
+//! and unbonding, rewards to no more than was given out; lists and counts are those of the entries.
+//! Calls: params, account.
 
+mod authorize;
+mod block;
+mod error;
+mod execute;
 mod genesis;
 mod invariants;
 mod state;
 
+pub use execute::execute;
 pub use genesis::{Genesis, Operator};
-pub use state::{Set, at, in_force, operates};
+pub use state::{
+    Set, at, candidates, delegation, delegations_of, epoch, in_force, info, newest, operated,
+    operates, updates,
+};
 
 use crate::modules::Module;
 
@@ -28,8 +52,8 @@ pub const MODULE: Module = Module {
     name: "staking",
     init: genesis::init,
     export: genesis::export,
-    begin: None,
-    end: None,
+    begin: Some(block::begin),
+    end: Some(block::end),
     query: None,
     audit: Some(invariants::audit),
 };

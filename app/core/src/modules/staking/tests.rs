@@ -1,10 +1,18 @@
 //! Genesis validators: what is refused, and who counts as an operator.
 
-use guts_schema::ids::ValidatorAddress;
+use std::collections::BTreeMap;
 
-use super::{at, in_force, operates};
+use guts_schema::ids::ValidatorAddress;
+use guts_schema::sign::ProofOf;
+use guts_schema::tx::{Draft, StakingAction};
+use guts_schema::{Action, Code, events, proto};
+use proptest::prelude::*;
+
+use super::{at, delegation, epoch, in_force, info, newest, operates};
+use crate::modules::account;
 use crate::modules::staking::Operator;
-use crate::testing::{Person, World};
+use crate::run::Run;
+use crate::testing::{CHAIN, FEE, Person, World, address};
 
 fn refused(validators: u8, change: impl FnOnce(&mut Vec<Operator>)) -> String {
     let mut state = World::genesis();
@@ -21,11 +29,491 @@ fn operators_are_accounts_and_validators_of_genesis() {
     assert!(refused(0, |_| {}).contains("no validators"));
 }
 
+/// Stake of a genesis validator.
+const TEN: u64 = 10_000_000;
+const DAY_S: u64 = 24 * 3600;
+
+fn act(who: &Person, change: StakingAction) -> Action {
+    Action::Staking { actor: who.id, change }
+}
+
+fn bond(who: &Person, key: &Person, amount: u64) -> Action {
+    let change = StakingAction::Bond {
+        consensus_key: key.secret.public(),
+        proof: key.proof(ProofOf::Bond, &who.id),
+        peer_id: vec![1; 38],
+        name: "new".into(),
+        commission_ppm: 100_000,
+        amount,
+    };
+    act(who, change)
+}
+
+fn edit(who: &Person, commission_ppm: Option<u32>) -> Action {
+    let (peer_id, name) = (Some(vec![2; 38]), Some("other".into()));
+    act(who, StakingAction::EditValidator { peer_id, name, commission_ppm })
+}
+
+fn delegate(who: &Person, to: &Person, amount: u64) -> Action {
+    act(who, StakingAction::Delegate { validator: address(to), amount })
+}
+
+fn unbond(who: &Person, from: &Person, amount: u64) -> Action {
+    act(who, StakingAction::Unbond { validator: address(from), amount })
+}
+
+fn redelegate(who: &Person, from: &Person, to: &Person, amount: u64) -> Action {
+    let (from, to) = (address(from), address(to));
+    act(who, StakingAction::Redelegate { from, to, amount })
+}
+
+fn claim(who: &Person, from: &Person) -> Action {
+    act(who, StakingAction::ClaimRewards { validator: address(from) })
+}
+
+fn balance(world: &World, who: &Person) -> u64 {
+    account::get(&world.state(), &who.id).unwrap().unwrap().balance
+}
+
+/// What somebody has with a validator.
+fn stake(world: &World, who: &Person, with: &Person) -> u64 {
+    let held = delegation(&world.state(), &address(with), &who.id).unwrap().unwrap_or_default();
+    let info = info(&world.state(), &address(with)).unwrap().unwrap();
+    super::execute::worth(&info, held.shares)
+}
+
+fn info_of(world: &World, validator: &Person) -> proto::ValidatorInfo {
+    info(&world.state(), &address(validator)).unwrap().unwrap()
+}
+
+/// Ends the epoch; the powers that change.
+fn next_epoch(world: &mut World) -> Vec<i64> {
+    world.time_s += 3601;
+    let outcome = world.block(vec![]);
+    assert_eq!(outcome.events(events::EPOCH_ENDED).len(), 1);
+    assert_eq!(outcome.events(events::POWER_CHANGED).len(), outcome.updates.len());
+    outcome.updates.iter().map(|update| update.power).collect()
+}
+
+fn in_set(world: &World, validator: &Person) -> bool {
+    let set = newest(&world.state()).unwrap();
+    set.iter().any(|one| one.address == address(validator).to_vec())
+}
+
+#[test]
+fn a_validator_is_bonded_and_elected() {
+    let mut world = World::new();
+    let (bob, key) = (world.bob.clone(), Person::new(60));
+    let outcome = world.block(vec![world.tx(&bob, &[bond(&bob, &key, 2 * TEN)])]);
+    assert_eq!(outcome.events(events::VALIDATOR_BONDED)[0]["amount"], "20000000");
+    assert!(outcome.updates.is_empty() && !in_set(&world, &key));
+    assert_eq!(balance(&world, &bob), 1_000_000_000 - FEE - 2 * TEN);
+    assert_eq!(next_epoch(&mut world), [20]);
+    // It signs from two blocks later on.
+    let power = |height| at(&world.state(), height).unwrap().unwrap().power(&address(&key));
+    assert_eq!((power(world.height + 1), power(world.height + 2)), (0, 20));
+    assert_eq!(world.time_s - 1 + 3600, epoch(&world.state()).unwrap().ends_s - 1);
+    assert!(next_epoch(&mut world).is_empty(), "and nothing changes any more");
+}
+
+#[test]
+fn bonding_has_rules() {
+    let mut world = World::with(|state| state.params.validators_max = 4);
+    let (alice, bob, key) = (world.alice.clone(), world.bob.clone(), Person::new(60));
+    let taken = world.validators[1].clone();
+    let (code, sentence) = world.refused(world.tx(&bob, &[bond(&bob, &taken, TEN)]));
+    assert_eq!(code, Code::ValidatorExists);
+    assert!(sentence.contains("bond another consensus key"), "{sentence}");
+    let (code, sentence) = world.refused(world.tx(&bob, &[bond(&bob, &key, 999_999)]));
+    assert_eq!(code, Code::StakeSmall);
+    assert!(sentence.contains("1000000 is the least"), "{sentence}");
+    let rich = world.refused(world.tx(&bob, &[bond(&bob, &key, 2_000_000_000)]));
+    assert_eq!(rich.0, Code::BalanceLow);
+    assert_eq!(world.one(world.tx(&bob, &[bond(&bob, &key, TEN)])), None);
+    let other = Person::new(61);
+    let (code, sentence) = world.refused(world.tx(&bob, &[bond(&bob, &other, TEN)]));
+    assert_eq!(code, Code::OperatorBusy);
+    assert!(sentence.contains("delegate to that"), "{sentence}");
+    // As much stake as the others is not more: the set stays as it is.
+    let before = newest(&world.state()).unwrap();
+    next_epoch(&mut world);
+    assert_eq!(newest(&world.state()).unwrap().len(), before.len());
+    // More stake is.
+    assert_eq!(world.one(world.tx(&alice, &[delegate(&alice, &key, TEN)])), None);
+    next_epoch(&mut world);
+    assert!(in_set(&world, &key));
+    let mut world = World::with(|state| {
+        (state.params.validators_max, state.params.candidates_max) = (4, 4);
+    });
+    let (code, sentence) = world.refused(world.tx(&bob, &[bond(&bob, &key, TEN)]));
+    assert_eq!(code, Code::CandidatesMany);
+    assert!(sentence.contains("4 validators have stake"), "{sentence}");
+}
+
+#[test]
+fn stake_is_given_and_comes_back_when_it_is_due() {
+    let mut world = World::new();
+    let (alice, one) = (world.alice.clone(), world.validators[1].clone());
+    let nobody = Person::new(60);
+    let (code, sentence) = world.refused(world.tx(&alice, &[delegate(&alice, &nobody, 1)]));
+    assert_eq!(code, Code::ValidatorUnknown);
+    assert!(sentence.contains("is no validator"), "{sentence}");
+    let rich = world.refused(world.tx(&alice, &[delegate(&alice, &one, u64::MAX)]));
+    assert_eq!(rich.0, Code::BalanceLow);
+    assert_eq!(world.one(world.tx(&alice, &[delegate(&alice, &one, 5 * TEN)])), None);
+    assert_eq!(next_epoch(&mut world), [60]);
+    let (code, sentence) = world.refused(world.tx(&alice, &[unbond(&alice, &one, 5 * TEN + 1)]));
+    assert_eq!(code, Code::StakeLow);
+    assert!(sentence.contains("has 50000000 with validator"), "{sentence}");
+    let outcome = world.block(vec![world.tx(&alice, &[unbond(&alice, &one, 5 * TEN)])]);
+    let due = outcome.events(events::UNBONDING)[0]["due"].parse::<u64>().unwrap();
+    assert_eq!(due, world.time_s + DAY_S);
+    assert_eq!(next_epoch(&mut world), [10]);
+    let before = balance(&world, &alice);
+    world.time_s = due - 2;
+    world.block(vec![]);
+    assert_eq!(balance(&world, &alice), before);
+    world.time_s += 3601;
+    let outcome = world.block(vec![]);
+    assert_eq!(outcome.events(events::UNBONDED)[0]["amount"], "50000000");
+    assert_eq!(balance(&world, &alice), before + 5 * TEN);
+}
+
+#[test]
+fn what_is_under_way_is_bounded() {
+    let mut world = World::new();
+    let (alice, one) = (world.alice.clone(), world.validators[1].clone());
+    assert_eq!(world.one(world.tx(&alice, &[delegate(&alice, &one, TEN)])), None);
+    for _ in 0..4 {
+        let sixteen = vec![unbond(&alice, &one, 1); 16];
+        assert_eq!(world.one(world.tx(&alice, &sixteen)), None);
+    }
+    let (code, sentence) = world.refused(world.tx(&alice, &[unbond(&alice, &one, 1)]));
+    assert_eq!(code, Code::UnbondingsMany);
+    assert!(sentence.contains("64 unbondings under way"), "{sentence}");
+    let mut world = World::try_genesis(66, &World::genesis()).unwrap();
+    let validators = world.validators.clone();
+    for part in validators[..64].chunks(16) {
+        let actions: Vec<_> = part.iter().map(|to| delegate(&alice, to, 1)).collect();
+        assert_eq!(world.one(world.tx(&alice, &actions)), None);
+    }
+    let more = world.tx(&alice, &[delegate(&alice, &validators[64], 1)]);
+    let (code, sentence) = world.refused(more);
+    assert_eq!(code, Code::DelegationsMany);
+    assert!(sentence.contains("stake with 64 validators"), "{sentence}");
+    assert_eq!(world.one(world.tx(&alice, &[delegate(&alice, &validators[63], 1)])), None);
+}
+
+#[test]
+fn stake_moves_once_and_answers_for_where_it_was() {
+    let mut world = World::new();
+    let alice = world.alice.clone();
+    let [one, two, three] = [1, 2, 3].map(|place: usize| world.validators[place].clone());
+    assert_eq!(world.one(world.tx(&alice, &[delegate(&alice, &one, 2 * TEN)])), None);
+    let low = world.refused(world.tx(&alice, &[redelegate(&alice, &two, &one, 1)]));
+    assert_eq!(low.0, Code::StakeLow);
+    let nobody = world.refused(world.tx(&alice, &[redelegate(&alice, &one, &alice, 1)]));
+    assert_eq!(nobody.0, Code::ValidatorUnknown);
+    let height = world.height;
+    assert_eq!(world.one(world.tx(&alice, &[redelegate(&alice, &one, &two, TEN)])), None);
+    let (code, sentence) = world.refused(world.tx(&alice, &[redelegate(&alice, &two, &three, 1)]));
+    assert_eq!(code, Code::StakeLocked);
+    assert!(sentence.contains("may not move on before"), "{sentence}");
+    // Half of what moved leaves by the back door.
+    assert_eq!(world.one(world.tx(&alice, &[unbond(&alice, &two, TEN - 100)])), None);
+    world.double_sign(1, height);
+    let outcome = world.block(vec![]);
+    let event = &outcome.events(events::SLASHED)[0];
+    // A twentieth of the validator's own, of what alice still has there, and of what she moved.
+    assert_eq!(event["amount"], (3 * TEN / 20).to_string());
+    assert_eq!(event["reason"], "double_sign");
+    assert_eq!(stake(&world, &alice, &one), TEN - TEN / 20);
+    assert_eq!(stake(&world, &alice, &two), 0);
+    let before = balance(&world, &alice);
+    world.time_s += DAY_S + 1;
+    world.block(vec![]);
+    assert_eq!(balance(&world, &alice), before + TEN - TEN / 20);
+    let late = world.refused(world.tx(&alice, &[delegate(&alice, &one, 1)]));
+    assert_eq!(late.0, Code::Tombstoned);
+    let late = world.refused(world.tx(&alice, &[redelegate(&alice, &three, &one, 1)]));
+    assert_eq!(late.0, Code::Tombstoned);
+}
+
+#[test]
+fn two_signatures_at_one_height_end_a_validator() {
+    let mut world = World::new();
+    let (bob, alice, key) = (world.bob.clone(), world.alice.clone(), Person::new(60));
+    assert_eq!(world.one(world.tx(&bob, &[bond(&bob, &key, TEN)])), None);
+    assert_eq!(world.one(world.tx(&alice, &[delegate(&alice, &key, TEN)])), None);
+    assert_eq!(world.one(world.tx(&alice, &[unbond(&alice, &key, TEN / 2)])), None);
+    next_epoch(&mut world);
+    world.validators.push(key.clone());
+    world.verdicts.push(Default::default());
+    let height = world.height;
+    world.double_sign(4, height - 1);
+    let before = info_of(&world, &key).tokens;
+    world.block(vec![]);
+    let after = info_of(&world, &key);
+    assert!(after.tombstoned && after.tokens == before - before / 20);
+    // Once: the same evidence, and other evidence, says nothing new.
+    world.double_sign(4, height);
+    assert!(world.block(vec![]).events(events::SLASHED).is_empty());
+    // What was on its way before that height does not answer for it.
+    assert_eq!(next_epoch(&mut world), [0]);
+    let (code, sentence) = world.refused(world.tx(&bob, &[act(&bob, StakingAction::Unjail)]));
+    assert_eq!(code, Code::Tombstoned);
+    assert!(sentence.contains("out for ever"), "{sentence}");
+    // The operator may begin anew, with another key.
+    assert_eq!(world.one(world.tx(&bob, &[bond(&bob, &Person::new(61), TEN)])), None);
+    assert_eq!(world.one(world.tx(&bob, &[unbond(&bob, &key, 1)])), None);
+    // Evidence against strangers changes nothing.
+    world.double_sign(0, 0);
+    world.evidence[0].validator.as_mut().unwrap().address = vec![9; 20].into();
+    assert!(world.block(vec![]).events(events::SLASHED).is_empty());
+}
+
+/// A world that jails after three missed blocks of ten.
+fn strict() -> World {
+    World::with(|state| {
+        (state.params.missed_window, state.params.missed_max) = (10, 3);
+        state.params.slash_downtime_ppm = 10_000;
+    })
+}
+
+fn some_tx(world: &World) -> Vec<u8> {
+    let action = Action::Transfer { actor: world.alice.id, to: world.bob.id, amount: 1 };
+    world.tx(&world.alice, &[action])
+}
+
+#[test]
+fn who_misses_too_much_is_jailed_and_comes_back() {
+    let mut world = strict();
+    let (gateway, zero) = (world.gateway.clone(), world.validators[0].clone());
+    let unjail = [act(&gateway, StakingAction::Unjail)];
+    let (code, sentence) = world.refused(world.tx(&gateway, &unjail));
+    assert_eq!(code, Code::NotJailed);
+    assert!(sentence.contains("is not jailed"), "{sentence}");
+    world.absent = vec![0];
+    // Blocks without transactions do not count.
+    (0..5).for_each(|_| drop(world.block(vec![])));
+    (0..3).for_each(|_| drop(world.block(vec![some_tx(&world)])));
+    assert!(!info_of(&world, &zero).jailed);
+    let outcome = world.block(vec![some_tx(&world)]);
+    assert_eq!(outcome.events(events::JAILED).len(), 1);
+    let slashed = &outcome.events(events::SLASHED)[0];
+    assert_eq!((slashed["reason"].as_str(), slashed["amount"].as_str()), ("downtime", "100000"));
+    let (code, sentence) = world.refused(world.tx(&gateway, &unjail));
+    assert_eq!(code, Code::JailedUntil);
+    assert!(sentence.contains("wait"), "{sentence}");
+    assert_eq!(next_epoch(&mut world), [0]);
+    assert!(!in_set(&world, &zero));
+    assert_eq!(world.one(world.tx(&gateway, &unjail)), None);
+    assert_eq!(next_epoch(&mut world), [9]);
+    assert!(in_set(&world, &zero));
+    // A window that has passed is forgotten.
+    world.absent = vec![0];
+    (0..3).for_each(|_| drop(world.block(vec![some_tx(&world)])));
+    world.absent.clear();
+    (0..8).for_each(|_| drop(world.block(vec![some_tx(&world)])));
+    world.absent = vec![0];
+    (0..3).for_each(|_| drop(world.block(vec![some_tx(&world)])));
+    assert!(!info_of(&world, &zero).jailed);
+}
+
+#[test]
+fn a_validator_that_lost_its_stake_stays_out() {
+    let mut world = World::with(|state| {
+        (state.params.missed_window, state.params.missed_max) = (10, 3);
+        state.params.slash_downtime_ppm = 1_000_000;
+        state.params.jail_s = 1;
+    });
+    let (alice, bob, key) = (world.alice.clone(), world.bob.clone(), Person::new(60));
+    assert_eq!(world.one(world.tx(&bob, &[bond(&bob, &key, TEN)])), None);
+    next_epoch(&mut world);
+    world.validators.push(key.clone());
+    world.verdicts.push(Default::default());
+    world.absent = vec![4];
+    (0..4).for_each(|_| drop(world.block(vec![some_tx(&world)])));
+    assert_eq!(info_of(&world, &key).tokens, 0);
+    world.block(vec![]);
+    let small = world.refused(world.tx(&bob, &[act(&bob, StakingAction::Unjail)]));
+    assert_eq!(small.0, Code::StakeSmall);
+    let (code, sentence) = world.refused(world.tx(&alice, &[delegate(&alice, &key, 5)]));
+    assert_eq!(code, Code::ValidatorEmpty);
+    assert!(sentence.contains("delegate to another"), "{sentence}");
+}
+
+#[test]
+fn no_more_than_a_third_leaves_in_an_epoch() {
+    let mut world = strict();
+    world.absent = vec![1, 2, 3];
+    (0..4).for_each(|_| drop(world.block(vec![some_tx(&world)])));
+    let jailed = (1..4).filter(|place| info_of(&world, &world.validators[*place]).jailed).count();
+    assert_eq!(jailed, 3);
+    let left = |world: &World| newest(&world.state()).unwrap().len();
+    next_epoch(&mut world);
+    assert_eq!(left(&world), 3);
+    // Slashed, the two have 9 of 28 each: one of them is a third, and then one is a half.
+    next_epoch(&mut world);
+    assert_eq!(left(&world), 2);
+    next_epoch(&mut world);
+    assert_eq!(left(&world), 2);
+    let mut world = World::with(|state| {
+        (state.params.missed_window, state.params.missed_max) = (10, 3);
+        state.params.validators_min = 4;
+    });
+    world.absent = vec![1];
+    (0..4).for_each(|_| drop(world.block(vec![some_tx(&world)])));
+    assert_eq!(next_epoch(&mut world), [9], "the set does not fall below its least number");
+    assert_eq!(left(&world), 4);
+}
+
+#[test]
+fn operators_edit_within_bounds() {
+    let mut world = World::new();
+    let (bob, key) = (world.bob.clone(), Person::new(60));
+    let (code, sentence) = world.refused(world.tx(&bob, &[edit(&bob, None)]));
+    assert_eq!(code, Code::NotOperator);
+    assert!(sentence.contains("bond one first"), "{sentence}");
+    let unjail = world.refused(world.tx(&bob, &[act(&bob, StakingAction::Unjail)]));
+    assert_eq!(unjail.0, Code::NotOperator);
+    assert_eq!(world.one(world.tx(&bob, &[bond(&bob, &key, TEN)])), None);
+    let (code, sentence) = world.refused(world.tx(&bob, &[edit(&bob, Some(110_001))]));
+    assert_eq!(code, Code::CommissionStep);
+    assert!(sentence.contains("by 10000 millionths a day, not by 10001"), "{sentence}");
+    let (code, sentence) = world.refused(world.tx(&bob, &[edit(&bob, Some(110_000))]));
+    assert_eq!(code, Code::CommissionEarly);
+    assert!(sentence.contains("wait"), "{sentence}");
+    world.time_s += DAY_S;
+    let outcome = world.block(vec![world.tx(&bob, &[edit(&bob, Some(110_000))])]);
+    let event = &outcome.events(events::VALIDATOR_EDITED)[0];
+    assert_eq!((event["commission"].as_str(), event["name"].as_str()), ("110000", "other"));
+    let info = info_of(&world, &key);
+    assert_eq!((info.commission_ppm, info.peer_id), (110_000, vec![2; 38]));
+}
+
+#[test]
+fn fees_and_issuance_are_shared() {
+    let mut world = World::with(|state| {
+        state.params.issuance_per_epoch = 1_000_000;
+        state.params.fee_burn_ppm = 500_000;
+    });
+    let (alice, bob, key) = (world.alice.clone(), world.bob.clone(), Person::new(60));
+    let (code, sentence) = world.refused(world.tx(&alice, &[claim(&alice, &world.validators[1])]));
+    assert_eq!(code, Code::RewardsNone);
+    assert!(sentence.contains("nothing is due"), "{sentence}");
+    assert_eq!(world.one(world.tx(&bob, &[bond(&bob, &key, TEN)])), None);
+    assert_eq!(world.one(world.tx(&alice, &[delegate(&alice, &key, 5 * TEN)])), None);
+    next_epoch(&mut world);
+    // Three fees, half of each burnt; then the stake of the new validator counts: 60 of 100.
+    let supply = account::supply(&world.state()).unwrap();
+    assert_eq!(supply.burnt, 3 * FEE / 2);
+    let carried = supply.fees;
+    next_epoch(&mut world);
+    let pool = 1_000_000 + carried;
+    let part = pool * 6 / 10;
+    let (before, commission) = (balance(&world, &alice), part / 10);
+    let outcome = world.block(vec![world.tx(&alice, &[claim(&alice, &key)])]);
+    let paid: u64 = outcome.events(events::REWARDS_PAID)[0]["amount"].parse().unwrap();
+    assert_eq!(balance(&world, &alice), before + paid - FEE);
+    let expected = (part - commission) * 5 / 6;
+    assert!(expected - paid <= 1, "{expected} {paid}");
+    let outcome = world.block(vec![world.tx(&bob, &[claim(&bob, &key)])]);
+    let paid: Vec<u64> = outcome
+        .events(events::REWARDS_PAID)
+        .iter()
+        .map(|event| event["amount"].parse().unwrap())
+        .collect();
+    assert_eq!(paid.len(), 2, "of the stake, and commission");
+    assert_eq!(paid[1], commission);
+    let again = world.refused(world.tx(&bob, &[claim(&bob, &key)]));
+    assert_eq!(again.0, Code::RewardsNone);
+    let unknown = world.refused(world.tx(&bob, &[claim(&bob, &bob)]));
+    assert_eq!(unknown.0, Code::ValidatorUnknown);
+    // More stake pays out what was due before.
+    next_epoch(&mut world);
+    let more = world.block(vec![world.tx(&alice, &[delegate(&alice, &key, 1)])]);
+    assert_eq!(more.events(events::REWARDS_PAID).len(), 1);
+}
+
+#[test]
+fn strangers_have_no_stake() {
+    let mut world = World::new();
+    let (nobody, one) = (Person::new(70), world.validators[1].clone());
+    for action in [bond(&nobody, &Person::new(60), TEN), delegate(&nobody, &one, 1)] {
+        let draft = Draft::new(CHAIN, nobody.id, 0, &[action]).fee(FEE);
+        let tx = draft.sign(nobody.id, &nobody.secret).encode();
+        assert_eq!(world.refused(tx).0, Code::AccountUnknown);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn stake_behaves_like_a_plain_map(
+        steps in prop::collection::vec(
+            (0usize..2, 0u8..4, 0usize..4, 0usize..4, 1u64..30_000_000),
+            1..24,
+        )
+    ) {
+        let mut world = World::new();
+        let people = [world.alice.clone(), world.bob.clone()];
+        let mut model: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+        let mut locked: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+        let mut balances = [1_000_000_000u64; 2];
+        for (who, what, from, to, amount) in steps {
+            let (person, a, b) =
+                (&people[who], world.validators[from].clone(), world.validators[to].clone());
+            let held = model.get(&(who, from)).copied().unwrap_or(0);
+            let now_s = world.time_s + 1;
+            let (action, good) = match what {
+                0 | 1 => (delegate(person, &a, amount), balances[who] >= amount + FEE),
+                2 => (unbond(person, &a, amount), held >= amount),
+                _ if from == to => continue,
+                _ => {
+                    let free = locked.get(&(who, from)).is_none_or(|until| *until <= now_s);
+                    (redelegate(person, &a, &b, amount), held >= amount && free)
+                }
+            };
+            let code = world.one(world.tx(person, &[action]));
+            prop_assert_eq!(code.is_none(), good, "{:?}", code);
+            balances[who] -= FEE;
+            if !good {
+                continue;
+            }
+            match what {
+                0 | 1 => {
+                    balances[who] -= amount;
+                    *model.entry((who, from)).or_default() += amount;
+                }
+                _ => *model.entry((who, from)).or_default() -= amount,
+            }
+            if model[&(who, from)] == 0 {
+                locked.remove(&(who, from));
+            }
+            if what == 3 {
+                *model.entry((who, to)).or_default() += amount;
+                locked.insert((who, to), now_s + DAY_S);
+            }
+        }
+        for ((who, validator), amount) in model {
+            let validator = &world.validators[validator];
+            prop_assert_eq!(stake(&world, &people[who], validator), amount);
+        }
+        for (who, balance) in balances.into_iter().enumerate() {
+            prop_assert_eq!(super::tests::balance(&world, &people[who]), balance);
+        }
+    }
+}
+
 #[test]
 fn the_set_of_genesis_signs_from_the_first_height_on() {
     let world = World::new();
     let state = world.state();
-    let set = in_force(&state).unwrap();
+    let next = world.node.app.head().unwrap().next_block();
+    let run = Run::new(&next, &state);
+    let set = in_force(&run).unwrap();
     assert_eq!(set.total(), 40);
     let first = ValidatorAddress::of_key(&Person::new(1).secret.public());
     assert_eq!((set.power(&first), set.key(&first)), (10, Some(Person::new(1).secret.public())));
@@ -34,6 +522,6 @@ fn the_set_of_genesis_signs_from_the_first_height_on() {
     assert_eq!(at(&state, 0).unwrap(), None);
     assert_eq!(at(&state, 1).unwrap(), Some(set.clone()));
     assert_eq!(at(&state, 900).unwrap(), Some(set));
-    assert!(operates(&state, &world.gateway.id).unwrap());
-    assert!(!operates(&state, &world.alice.id).unwrap());
+    assert!(operates(&run, &world.gateway.id).unwrap());
+    assert!(!operates(&run, &world.alice.id).unwrap());
 }

@@ -8,7 +8,7 @@ use jmt::Sha256Jmt;
 use prost013::Message;
 
 use crate::overlay::{Changes, Read};
-use crate::store::{Batch, Column, Root, Store};
+use crate::store::{Batch, Column, Root, StaleRows, Store};
 use crate::tree::{Reader, key_hash, node_row, proof_spec, value_at, value_content, value_row};
 use crate::{StateError, Version};
 
@@ -107,19 +107,22 @@ impl Snapshot {
             let bytes = borsh::to_vec(node).map_err(|e| StateError::Store(e.to_string()))?;
             batch.put(Column::Nodes, node_row(key.version(), key), bytes);
         }
+        let mut stale = StaleRows::default();
         for write in writes {
             batch.put(Column::Values, value_row(&write.hash, version), value_content(write.value));
-            batch.put(Column::Preimages, write.hash.0.to_vec(), write.key.to_vec());
-            if let Some(replaced) = write.replaced {
-                let row = value_row(&write.hash, replaced);
-                batch.put(Column::Stale, stale_row(version, Column::Values, &row), Vec::new());
+            match write.replaced {
+                Some(replaced) => stale.push(Column::Values, &value_row(&write.hash, replaced)),
+                // Later rows of the key find it written.
+                None => batch.put(Column::Preimages, write.hash.0.to_vec(), write.key.to_vec()),
             }
         }
-        for stale in &update.stale_node_index_batch {
-            if let Some(written) = reader.true_version(&stale.node_key) {
-                let row = node_row(written, &stale.node_key);
-                batch.put(Column::Stale, stale_row(version, Column::Nodes, &row), Vec::new());
+        for node in &update.stale_node_index_batch {
+            if let Some(written) = reader.true_version(&node.node_key) {
+                stale.push(Column::Nodes, &node_row(written, &node.node_key));
             }
+        }
+        if !stale.is_empty() {
+            batch.put(Column::Stale, version.to_be_bytes().to_vec(), stale.into_bytes());
         }
         Ok(batch)
     }
@@ -131,10 +134,6 @@ struct Write<'a> {
     value: Option<&'a [u8]>,
     /// The version of the value that this one replaces.
     replaced: Option<Version>,
-}
-
-fn stale_row(version: Version, column: Column, row: &[u8]) -> Vec<u8> {
-    [&version.to_be_bytes()[..], &[column.tag()], row].concat()
 }
 
 fn from_tree(error: anyhow::Error) -> StateError {

@@ -16,8 +16,8 @@ pub enum Column {
     Values,
     /// SHA-256 of the key -> key; neighbours in proofs of absence are named by it.
     Preimages,
-    /// What a version made superfluous: version, column (1 byte), row key -> nothing. Pruning
-    /// deletes those rows up to a version.
+    /// Version -> the rows that it made superfluous, each as column (1 byte), length of its key
+    /// (1 byte), key. Pruning deletes those of all versions up to one.
     Stale,
     /// Version -> root hash.
     Roots,
@@ -40,7 +40,7 @@ impl Column {
     }
 
     /// The tag that names the column in a [`Column::Stale`] row.
-    pub(crate) const fn tag(self) -> u8 {
+    const fn tag(self) -> u8 {
         match self {
             Self::Nodes => 1,
             Self::Values => 2,
@@ -120,6 +120,43 @@ impl Batch {
     }
 }
 
+/// The rows that a version made superfluous, as a [`Column::Stale`] row lists them.
+#[derive(Debug, Default)]
+pub(crate) struct StaleRows(Vec<u8>);
+
+impl StaleRows {
+    /// Adds one.
+    pub(crate) fn push(&mut self, column: Column, row: &[u8]) {
+        let length = u8::try_from(row.len()).expect("keys of rows are shorter than 256 bytes");
+        self.0.extend([column.tag(), length]);
+        self.0.extend_from_slice(row);
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The content of the row.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The columns and keys that a row's content names.
+    fn decode(mut list: &[u8]) -> Result<Vec<(Column, &[u8])>, StateError> {
+        let mut rows = Vec::new();
+        while let [tag, length, rest @ ..] = list {
+            let column = Column::ALL.into_iter().find(|column| column.tag() == *tag);
+            let row = rest.split_at_checked(usize::from(*length));
+            let (Some(column), Some((row, rest))) = (column, row) else { break };
+            rows.push((column, row));
+            list = rest;
+        }
+        let damaged = || StateError::Damaged("a list of stale rows of the wrong form".into());
+        list.is_empty().then_some(rows).ok_or_else(damaged)
+    }
+}
+
 /// A store with batches on top that are not written yet.
 pub struct Layered {
     below: Arc<dyn Store>,
@@ -180,17 +217,18 @@ impl MemoryStore {
     }
 
     /// Deletes what no version from `version` on needs.
-    pub fn prune(&mut self, version: Version) {
-        let end = [&version.to_be_bytes()[..], &[u8::MAX]].concat();
+    pub fn prune(&mut self, version: Version) -> Result<(), StateError> {
         let mut stale = self.rows.remove(&Column::Stale).unwrap_or_default();
-        let later = stale.split_off(&end);
-        for row in stale.keys() {
-            let column = Column::ALL.into_iter().find(|column| row.get(8) == Some(&column.tag()));
-            if let Some(rows) = column.and_then(|column| self.rows.get_mut(&column)) {
-                rows.remove(&row[9..]);
+        let later = stale.split_off(&version.saturating_add(1).to_be_bytes()[..]);
+        for list in stale.values() {
+            for (column, row) in StaleRows::decode(list)? {
+                if let Some(rows) = self.rows.get_mut(&column) {
+                    rows.remove(row);
+                }
             }
         }
         self.rows.insert(Column::Stale, later);
+        Ok(())
     }
 
     /// Every key and value of the state as `version` left it; for audits, which the tree itself

@@ -136,7 +136,7 @@ fn stale_rows_are_those_that_newer_versions_do_not_need() {
     world.block(&[(b"k3".to_vec(), None)]);
     // Delete everything the index names, then read and extend the newest version.
     let mut pruned = world.store.clone();
-    pruned.prune(world.height);
+    pruned.prune(world.height).unwrap();
     assert!(pruned.len() < world.store.len());
     let old = world.snapshot(world.height);
     world.store = pruned;

@@ -31,7 +31,7 @@ const OPEN_FILES_MAX: i32 = 256;
 /// Bytes of log kept for an operator who asks what RocksDB did.
 const LOG_BYTES: usize = 1 << 20;
 /// The format of rows and column families.
-const FORMAT: &[u8] = b"guts-state 1";
+const FORMAT: &[u8] = b"guts-state 2";
 
 /// The column family of what is not a row of the tree.
 const META: &str = "meta";

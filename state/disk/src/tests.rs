@@ -64,7 +64,7 @@ fn another_format_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let database = Database::open(dir.path()).unwrap();
     let meta = database.inner.family(META).unwrap();
-    database.inner.db.put_cf(meta, META_FORMAT, b"guts-state 0").unwrap();
+    database.inner.db.put_cf(meta, META_FORMAT, b"guts-state 1").unwrap();
     drop(database);
     assert!(matches!(Database::open(dir.path()), Err(DiskError::Format(_))));
 }

@@ -101,10 +101,12 @@ fn a_push_whose_nonce_is_old_is_refused() {
     let said = project.fails(&["push", &recorder.url, "main"]);
     assert!(said.contains("[remote rejected]"), "{said}");
     let (gateway, push) = recorder.push();
-    let height = world.chains[1].newest().height;
     world.pool.ahead_s.store(7 * 3600, Ordering::SeqCst);
     world.set_down(0, false);
-    world.wait(0, |shown, _| shown > height);
+    // The chain has seen transactions since: it did not just rest all the while.
+    project.ok(&["push", "origin", "main:other"]);
+    let height = world.chains[1].newest().height;
+    world.wait(0, |shown, behind| shown >= height && behind == 0);
     let answer = send(&gateway, &push);
     assert!(answer.contains("the push was signed for"), "{answer}");
     assert!(answer.contains("run 'git push' again"), "{answer}");

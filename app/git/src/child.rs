@@ -197,6 +197,19 @@ fn limit(pid: Option<Pid>, limits: &Limits) {
     set(Resource::Core, 0);
 }
 
+/// What git and the C library say when this machine, not the objects, is at fault.
+const RAN_OUT: [&str; 9] = [
+    "ut of memory",
+    "Cannot allocate memory",
+    "mmap failed",
+    "unable to create thread",
+    "Resource temporarily unavailable",
+    "Too many open files",
+    "No space left on device",
+    "File too large",
+    "Input/output error",
+];
+
 /// How a child ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -209,17 +222,29 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// Its exit code when it is one of `expected`; else the child failed (killed, out of memory,
-    /// a broken repository), which is no answer.
+    /// Its exit code when it is one of `expected`; else the child failed (killed, a broken
+    /// repository), which is no answer. Nor is it one when this machine ran out of something: git
+    /// says that with the same exit code, 128, as what it finds wrong with objects.
     pub(crate) fn decided(&self, what: &str, expected: &[i32]) -> Result<i32, GitError> {
         match self.status.code() {
-            Some(code) if expected.contains(&code) => Ok(code),
-            _ => Err(GitError::Failed {
-                what: what.to_owned(),
-                status: self.status.to_string(),
-                stderr: self.stderr.clone(),
-            }),
+            Some(0) if expected.contains(&0) => Ok(0),
+            Some(code) if expected.contains(&code) && !self.ran_out() => Ok(code),
+            _ => Err(self.failed(what)),
         }
+    }
+
+    /// As an error that says nothing about what the child was asked.
+    pub(crate) fn failed(&self, what: &str) -> GitError {
+        GitError::Failed {
+            what: what.to_owned(),
+            status: self.status.to_string(),
+            stderr: self.stderr.clone(),
+        }
+    }
+
+    /// Whether the words say that memory, disk, processes or files of this machine ran out.
+    fn ran_out(&self) -> bool {
+        RAN_OUT.iter().any(|words| self.stderr.contains(words))
     }
 }
 
@@ -305,3 +330,6 @@ async fn read_start(mut stderr: ChildStderr) -> String {
     let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
     String::from_utf8_lossy(&kept).trim_end().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

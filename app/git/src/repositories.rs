@@ -34,7 +34,9 @@ const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n
 impl Repositories {
     /// Opens `<home>/repos`, making it, the empty home of git children and our hooks.
     ///
-    /// `hook` is the program the hooks start, as `<hook> hook pre-receive|proc-receive`.
+    /// `hook` is the program the hooks start, as `<hook> hook pre-receive|proc-receive`. What
+    /// git children of a run that was killed left behind is removed: quarantines, and locks that
+    /// would keep refs from ever moving again.
     pub fn open(home: &Path, hook: &Path, limits: Limits) -> Result<Self, GitError> {
         // Children have a directory of their own: paths given to them must not depend on ours.
         let home = &std::path::absolute(home).map_err(GitError::file("finding", home))?;
@@ -46,6 +48,9 @@ impl Repositories {
         }
         for name in ["pre-receive", "proc-receive"] {
             write_hook(&hooks.join(name), hook, name)?;
+        }
+        for repo in fs::read_dir(&root).map_err(GitError::file("listing", &root))?.flatten() {
+            drop_leftovers(&repo.path());
         }
         let git = Git::new(empty, hooks, limits);
         Ok(Self { shared: Arc::new(Shared { root, git }) })
@@ -271,6 +276,44 @@ fn is_parent(name: &str, other: &str) -> bool {
     other.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// Removes the quarantines and locks of a repository that no process works in yet. What cannot be
+/// removed is as harmless, or as harmful, as it was.
+fn drop_leftovers(repo: &Path) {
+    if repo.extension().is_some_and(|extension| extension == "new") {
+        let _ = fs::remove_dir_all(repo);
+        return;
+    }
+    for entry in entries(&repo.join("objects")) {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with("tmp_objdir-")) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    for entry in entries(repo) {
+        drop_lock(&entry.path());
+    }
+    let mut folders = vec![repo.join("refs")];
+    while let Some(folder) = folders.pop() {
+        for entry in entries(&folder) {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                _ => drop_lock(&entry.path()),
+            }
+        }
+    }
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
+    fs::read_dir(folder).into_iter().flatten().flatten()
+}
+
+/// No ref is called like that: git keeps the ending for its locks.
+fn drop_lock(path: &Path) {
+    if path.extension().is_some_and(|extension| extension == "lock") {
+        let _ = fs::remove_file(path);
+    }
+}
+
 /// Writes a whole small file so that readers see the old or the new one.
 pub(crate) fn replace(file: &Path, bytes: &[u8]) -> Result<(), GitError> {
     let mut draft = file.as_os_str().to_owned();
@@ -297,3 +340,6 @@ fn quoted(path: &OsStr) -> io::Result<String> {
     let text = path.to_str().ok_or_else(|| io::Error::other("a path that is not UTF-8"))?;
     Ok(format!("'{}'", text.replace('\'', r"'\''")))
 }
+
+#[cfg(test)]
+mod tests;

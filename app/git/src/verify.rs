@@ -116,7 +116,12 @@ impl Check<'_> {
             input.push_str(&format!("{tip}\n"));
         }
         let ended = self.command(&args)?.output(input.as_bytes()).await?;
-        ended.decided("rev-list", &[0, 128]).map(|code| code == 0)
+        match ended.decided("rev-list", &[0, 128])? {
+            0 => Ok(true),
+            // A verdict only where git says which object it could not walk through.
+            _ if says_unreachable(&ended.stderr) => Ok(false),
+            _ => Err(ended.failed("rev-list")),
+        }
     }
 
     /// The new tip has the old one among its ancestors. A tag that moves never does.
@@ -127,8 +132,31 @@ impl Check<'_> {
         let (old, new) = (old.to_string(), new.to_string());
         let args = ["merge-base", "--is-ancestor", &old, &new];
         let ended = self.command(&args)?.output(b"").await?;
-        // 128: one of them is no commit, or the old tip is not here; then a race was lost, which
-        // the state finds out by itself.
-        ended.decided("merge-base", &[0, 1, 128]).map(|code| code == 0)
+        match ended.decided("merge-base", &[0, 1, 128])? {
+            0 => Ok(true),
+            1 => Ok(false),
+            // One of them is no commit, or the old tip is not here; then a race was lost, which
+            // the state finds out by itself.
+            _ if ended.stderr.contains("Not a valid") => Ok(false),
+            _ => Err(ended.failed("merge-base")),
+        }
     }
 }
+
+/// Whether rev-list's words are about an object that is missing or not what it is used as.
+fn says_unreachable(stderr: &str) -> bool {
+    const WORDS: [&str; 8] = [
+        "missing blob object",
+        "missing tree object",
+        "missing commit object",
+        "bad tree object",
+        "bad object",
+        "Could not read",
+        "Failed to traverse parents",
+        "unable to load root tree",
+    ];
+    WORDS.iter().any(|words| stderr.contains(words))
+}
+
+#[cfg(test)]
+mod tests;

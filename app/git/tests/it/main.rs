@@ -9,4 +9,6 @@ mod raw;
 #[cfg(test)]
 mod refuse;
 #[cfg(test)]
+mod verify;
+#[cfg(test)]
 mod world;

@@ -23,7 +23,12 @@ fn request(world: &World, head: &str, body: &[u8]) -> String {
 
 /// A push of `pack` without certificate, as main.
 fn push(world: &World, tip: &str, pack: &[u8]) -> String {
-    let command = format!("{} {tip} refs/heads/main\0report-status side-band-64k", "0".repeat(40));
+    push_as(world, "refs/heads/main", tip, pack)
+}
+
+/// A push of `pack` without certificate.
+fn push_as(world: &World, name: &str, tip: &str, pack: &[u8]) -> String {
+    let command = format!("{} {tip} {name}\0report-status side-band-64k", "0".repeat(40));
     let mut body = format!("{:04x}{command}0000", command.len() + 4).into_bytes();
     body.extend_from_slice(pack);
     request(world, "POST /alice/hello.git/git-receive-pack", &body)
@@ -72,6 +77,20 @@ fn a_pack_that_lacks_objects_is_refused() {
     let answer = push(&world, &tip, &pack(&project, &tip));
     assert!(!answer.contains("ok refs/heads/main"), "{answer}");
     assert_untouched(&world);
+}
+
+#[test]
+fn names_that_git_does_not_take_are_refused() {
+    let world = World::new();
+    let project = world.project("a");
+    let tip = project.ok(&["rev-parse", "HEAD"]).trim().to_owned();
+    let objects = project.ok(&["rev-list", "--objects", "--no-object-names", "HEAD"]);
+    let good = pack(&project, &objects);
+    for name in ["refs/heads/a..b", "refs/heads/a.lock", "refs/heads/", "main", "refs/heads/a b"] {
+        let answer = push_as(&world, name, &tip, &good);
+        assert!(!answer.contains(&format!("ok {name}")), "{name}: {answer}");
+        assert_untouched(&world);
+    }
 }
 
 #[test]

@@ -64,3 +64,44 @@ fn a_branch_that_is_no_commit_is_refused() {
     assert!(said.contains("rejected") || said.contains("must point to a commit"), "{said}");
     assert_eq!(world.refs().len(), 1);
 }
+
+#[test]
+fn refs_that_nobody_pushes_are_refused_by_name() {
+    let world = World::new();
+    let project = world.project("a");
+    let long = format!("refs/heads/{}", "x".repeat(240));
+    for (name, rule) in [
+        ("refs/guts/mine", "refs below refs/guts/ are not pushed"),
+        ("refs/pull/1/head", "refs below refs/pull/ are not pushed"),
+        ("refs/replace/x", "refs below refs/replace/ are not pushed"),
+        (long.as_str(), "a ref name has at most 240 bytes"),
+    ] {
+        let said = project.fails(&["push", "origin", &format!("HEAD:{name}")]);
+        assert!(said.contains(rule), "{name}: {said}");
+        assert_eq!((world.refs().len(), world.leftovers()), (0, (0, 0, 0)));
+    }
+    assert!(world.host.pushes.lock().unwrap().is_empty());
+}
+
+#[test]
+fn of_many_refs_one_bad_one_stops_all() {
+    let world = World::new();
+    let project = world.project("a");
+    let said = project.fails(&["push", "origin", "main", "main:refs/pull/1/head"]);
+    assert!(said.contains("refs below refs/pull/ are not pushed"), "{said}");
+    assert_eq!((world.refs().len(), world.leftovers()), (0, (0, 0, 0)));
+}
+
+#[test]
+fn the_loser_of_a_race_is_told_which_ref_moved() {
+    let world = World::new();
+    let project = world.project("a");
+    project.ok(&["push", "origin", "main"]);
+    let (first, before) = (world.refs(), world.leftovers());
+    // The chain's answer to a certificate whose old tip is no longer the tip.
+    *world.host.rule.lock().unwrap() = Rule::Refuse("refs/heads/main is now 12, not 34: fetch");
+    project.commit("x", "two");
+    let said = project.fails(&["push", "origin", "main"]);
+    assert!(said.contains("main -> main (refs/heads/main is now 12, not 34: fetch)"), "{said}");
+    assert_eq!((world.refs(), world.leftovers()), (first, before));
+}

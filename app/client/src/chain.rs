@@ -1,6 +1,9 @@
 //! A chain as seen through one node that is not trusted.
 
+pub mod trust;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use guts_genesis::GenesisDoc;
@@ -15,6 +18,7 @@ use tendermint::validator::{Info, Set};
 
 use crate::Error;
 use crate::home::{Home, genesis_hash};
+use crate::https::Https;
 use crate::light::{self, Block, Outcome, Trusted};
 use crate::state::State;
 
@@ -71,10 +75,14 @@ struct ValidatorsAnswer {
 impl Chain {
     /// Asks the node at `address`, believing what follows from the genesis that `home` pins.
     pub fn open(home: &Home, address: &str) -> Result<Self, Error> {
+        Self::over(home, address, connect(address)?)
+    }
+
+    /// As [`Chain::open`], through a client of one's own making.
+    pub fn over(home: &Home, address: &str, client: Client) -> Result<Self, Error> {
         let genesis = home.genesis()?.ok_or_else(|| {
             Error::Proof("no genesis is pinned: run 'guts init', or give --genesis".into())
         })?;
-        let client = connect(address)?;
         let believed = home.trusted()?.filter(|t| t.chain_id.as_str() == genesis.chain_id.as_str());
         let trusted = match believed {
             Some(trusted) => trusted,
@@ -216,13 +224,19 @@ impl Chain {
                     let signed = self.signed_header(Some(between)).await?;
                     todo.push(self.block(signed).await?);
                 }
+                Outcome::Expired => return Err(self.expired()),
                 Outcome::Wrong(why) => return Err(self.explain(why).await),
             }
         }
-        if let Some(home) = &self.home {
-            home.save_trusted(&self.trusted)?;
-        }
+        self.remember()?;
         Ok(wanted)
+    }
+
+    fn remember(&self) -> Result<(), Error> {
+        match &self.home {
+            Some(home) => home.save_trusted(&self.trusted),
+            None => Ok(()),
+        }
     }
 
     /// The likeliest reason why a header is wrong is another network at the same address.
@@ -322,9 +336,13 @@ impl Chain {
     }
 }
 
-/// A client of the node at that address.
+/// A client of the node at that address, over TLS if it begins with `https://`.
 pub fn connect(address: &str) -> Result<Client, Error> {
-    Client::new(address).map_err(|source| Error::Node { address: address.to_owned(), source })
+    let client = match address.starts_with("https://") {
+        true => Https::new(address).map(|transport| Client::over(Arc::new(transport))),
+        false => Client::new(address),
+    };
+    client.map_err(|source| Error::Node { address: address.to_owned(), source })
 }
 
 /// The genesis that a node gives: worth as much as the node, until its hash is compared.

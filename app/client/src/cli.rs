@@ -2,13 +2,17 @@
 //!
 //! Exit codes: 0 done, 1 refused or missing, 2 wrong usage, 3 not proved, 4 no node or too late.
 
+mod account;
 mod git;
 mod init;
 mod node;
 mod out;
+mod pages;
 mod repo;
 mod tx;
+mod validators;
 mod verify;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -61,15 +65,36 @@ enum Command {
     Init(init::Init),
     /// Show the account, its handle and keys
     Whoami,
+    /// Accounts
+    #[command(subcommand)]
+    Account(account::Account),
+    /// Keys of accounts
+    #[command(subcommand)]
+    Key(account::Keys),
     /// Repositories
     #[command(subcommand)]
     Repo(repo::Repo),
     /// Transactions
     #[command(subcommand)]
     Tx(tx::Tx),
+    /// Who makes blocks
+    #[command(subcommand)]
+    Validators(validators::Validators),
     /// The node that is asked
     #[command(subcommand)]
     Node(node::Node),
+    /// Blocks as they come, their transactions and events
+    Watch(watch::Watch),
+    /// Print what a shell needs to complete commands
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write a manual page for each command
+    Man {
+        /// Where to
+        dir: PathBuf,
+    },
 }
 
 /// What every command gets.
@@ -106,6 +131,12 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli, out: &Out) -> Result<(), Error> {
+    // Some commands are about this program alone: they need no chain.
+    match &cli.command {
+        Command::Completions { shell } => return pages::completions(*shell, out),
+        Command::Man { dir } => return pages::man(dir, out),
+        _ => {}
+    }
     let dir = cli.global.home.clone().map_or_else(default_home, Ok)?;
     let mut home = Home::open(&dir)?;
     let node = home.node(cli.global.node.as_deref());
@@ -115,9 +146,14 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Error> {
     match cli.command {
         Command::Init(args) => init::init(&mut context, args).await,
         Command::Whoami => init::whoami(&context).await,
+        Command::Account(args) => account::run(&context, args).await,
+        Command::Key(args) => account::run_keys(&context, args).await,
         Command::Repo(args) => repo::run(&context, args).await,
         Command::Tx(args) => tx::run(&context, args).await,
+        Command::Validators(args) => validators::run(&context, args).await,
         Command::Node(args) => node::run(&context, args).await,
+        Command::Watch(args) => watch::run(&context, args).await,
+        Command::Completions { .. } | Command::Man { .. } => Ok(()),
     }
 }
 
@@ -146,6 +182,9 @@ async fn pin(home: &mut Home, node: &str, asked: Option<&str>, out: &Out) -> Res
         home.pin(&doc)?;
         let how = if asked.is_some() { "as asked" } else { "trusted on first use" };
         out.fact(&format!("genesis {hash} of {} pinned, {how}", doc.chain_id.as_str()));
+        if asked.is_none() {
+            pin_newest(home, node, out).await?;
+        }
         return Ok(());
     };
     let wanted = match asked {
@@ -160,6 +199,22 @@ async fn pin(home: &mut Home, node: &str, asked: Option<&str>, out: &Out) -> Res
         "genesis {pinned} is pinned, {wanted} was asked for: set another GUTS_HOME for another \
          network"
     )))
+}
+
+/// A genesis trusted on first use may be too old to prove anything from. Then the same node is
+/// trusted with its newest header, too, which is no more than it could have done with the genesis.
+async fn pin_newest(home: &Home, node: &str, out: &Out) -> Result<(), Error> {
+    let mut chain = Chain::open(home, node)?;
+    if !chain.is_expired() {
+        return Ok(());
+    }
+    let header = chain.trust_newest().await?;
+    out.fact(&format!(
+        "header {} {} pinned, trusted on first use: the genesis is too old to prove from",
+        header.height,
+        header.hash()
+    ));
+    Ok(())
 }
 
 fn read_genesis(path: &str) -> Result<GenesisDoc, Error> {

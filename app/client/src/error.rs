@@ -18,6 +18,21 @@ pub enum Error {
     /// The node's answer does not hold.
     #[error("not proved: {0}\n  the node is wrong or lies: ask another with --node URL")]
     Proof(String),
+    /// What was believed last is too old to believe more from.
+    #[error(
+        "not proved: {what} is of {time}, more than {days} days ago\n  who signed then may have \
+         taken their stake out and could sign anything now, so nothing follows from it any more\n  \
+         ask somebody you trust, not this node, for the height and hash of a newer header ('guts \
+         node status' shows them), and pin it: 'guts node trust --height H --hash HASH'"
+    )]
+    TrustExpired {
+        /// The genesis, or which header.
+        what: String,
+        /// Its time, RFC 3339.
+        time: String,
+        /// The trust period.
+        days: u64,
+    },
     /// The chain refused.
     #[error("refused ({}): {log}", name(*code))]
     Refused {
@@ -70,7 +85,7 @@ impl Error {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Proof(_) | Self::Differs(_) => 3,
+            Self::Proof(_) | Self::TrustExpired { .. } | Self::Differs(_) => 3,
             Self::Node { .. } | Self::Late { .. } => 4,
             _ => 1,
         }
@@ -81,6 +96,7 @@ impl Error {
         match self {
             Self::Node { .. } => "node".into(),
             Self::Proof(_) => "not_proved".into(),
+            Self::TrustExpired { .. } => "trust_expired".into(),
             Self::Refused { code, .. } => name(*code),
             Self::Late { .. } => "late".into(),
             Self::Key(_) => "key".into(),

@@ -9,13 +9,14 @@
 //!    the client spells the key itself.
 //! 4. [`send`] pays, signs ([`signer`]), sends, and waits until the outcome is in a block.
 //!
-//! The binary is in [`cli`].
+//! Nodes behind `https://` are spoken to through [`https`]. The binary is in [`cli`].
 #![forbid(unsafe_code)]
 
 pub mod chain;
 pub mod cli;
 pub mod error;
 pub mod home;
+pub mod https;
 pub mod light;
 pub mod proof;
 pub mod send;

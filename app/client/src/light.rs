@@ -66,6 +66,8 @@ pub enum Outcome {
     Trusted(Box<Trusted>),
     /// Too few of those believed signed it: one in between is needed.
     TooFar,
+    /// What was believed is too old to be the base of believing more.
+    Expired,
     /// Wrong, and why.
     Wrong(String),
 }
@@ -88,8 +90,17 @@ impl Trusted {
         })
     }
 
+    /// True when this is too old to be the base of believing more: who signed then may have taken
+    /// their stake out since, and lose nothing by signing another history.
+    pub fn is_expired(&self, rules: &Rules, now: Time) -> bool {
+        self.time.checked_add(rules.trust_period).is_none_or(|end| end <= now)
+    }
+
     /// Checks a later header.
     pub fn check(&self, block: &Block, rules: &Rules, now: Time) -> Outcome {
+        if self.is_expired(rules, now) {
+            return Outcome::Expired;
+        }
         let next_validators = Set::without_proposer(self.next_validators.clone());
         let next_validators_hash = next_validators.hash();
         if self.header.as_ref().is_some_and(|h| h.next_validators_hash != next_validators_hash) {
@@ -105,11 +116,7 @@ impl Trusted {
             next_validators: &next_validators,
             next_validators_hash,
         };
-        let untrusted = UntrustedBlockState {
-            signed_header: &block.signed_header,
-            validators: &block.validators,
-            next_validators: Some(&block.next_validators),
-        };
+        let untrusted = block.untrusted();
         let options = Options {
             trust_threshold: TrustThreshold::ONE_THIRD,
             trusting_period: rules.trust_period,
@@ -129,7 +136,33 @@ impl Block {
         self.signed_header.header.height.value()
     }
 
-    fn trusted(&self) -> Trusted {
+    fn untrusted(&self) -> UntrustedBlockState<'_> {
+        UntrustedBlockState {
+            signed_header: &self.signed_header,
+            validators: &self.validators,
+            next_validators: Some(&self.next_validators),
+        }
+    }
+
+    /// Checks what a header says of itself: its validators are those it names, and more than two
+    /// thirds of them signed it. That they are this chain's, somebody else must say.
+    pub fn check_alone(&self) -> Result<(), String> {
+        let verifier = ProdVerifier::default();
+        let untrusted = self.untrusted();
+        for verdict in
+            [verifier.verify_validator_sets(&untrusted), verifier.verify_commit(&untrusted)]
+        {
+            match verdict {
+                Verdict::Success => {}
+                Verdict::NotEnoughTrust(why) => return Err(why.to_string()),
+                Verdict::Invalid(why) => return Err(why.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// It as what is believed.
+    pub fn trusted(&self) -> Trusted {
         let header = self.signed_header.header.clone();
         Trusted {
             chain_id: header.chain_id.clone(),

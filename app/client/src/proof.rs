@@ -74,6 +74,31 @@ pub fn check_tx(proof: &MerkleProof, data_hash: &[u8], tx: &[u8], index: u32) ->
     if aunts.next().is_none() && root[..] == *data_hash { Ok(()) } else { Err(wrong()) }
 }
 
+/// The data hash of a block with these transactions.
+pub fn data_hash(txs: &[Vec<u8>]) -> [u8; 32] {
+    let leaves =
+        txs.iter().map(|tx| Sha256::new().chain_update([0]).chain_update(Sha256::digest(tx)));
+    let mut level: Vec<[u8; 32]> = leaves.map(|leaf| leaf.finalize().into()).collect();
+    if level.is_empty() {
+        return Sha256::digest([]).into();
+    }
+    // Pairs from the left, an odd one goes up as it is: the same tree as splitting at the largest
+    // power of two.
+    while level.len() > 1 {
+        let up = |pair: &[[u8; 32]]| match pair {
+            [left, right] => Sha256::new()
+                .chain_update([1])
+                .chain_update(left)
+                .chain_update(right)
+                .finalize()
+                .into(),
+            _ => pair[0],
+        };
+        level = level.chunks(2).map(up).collect();
+    }
+    level[0]
+}
+
 /// The root of a tree of `total` leaves, from leaf `index` and its aunts, nearest first.
 fn climb<'a>(
     index: u64,

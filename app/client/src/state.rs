@@ -131,6 +131,15 @@ impl State {
         record.map(|record| account_id(&record.account)).transpose()
     }
 
+    /// The account that a handle or an account id names. The id need not exist.
+    pub async fn who(&self, name: &str) -> Result<AccountId, Error> {
+        if let Ok(id) = name.parse() {
+            return Ok(id);
+        }
+        let missing = || Error::Missing(format!("nobody has the handle {name}"));
+        self.account_of_handle(name).await?.ok_or_else(missing)
+    }
+
     /// The repository `owner/name`.
     pub async fn repo(&self, path: &str) -> Result<Repo, Error> {
         let (owner, name) =

@@ -1,9 +1,9 @@
 //! `guts init`, `guts whoami`.
 
-use guts_schema::{AccountId, Action, keys, names, proto, sshsig};
-use serde_json::json;
+use guts_schema::{AccountId, Action, names, sshsig};
 
 use super::Context;
+use super::account::{own, show};
 use crate::{Chain, Error, Signer, State};
 
 #[derive(Debug, clap::Args)]
@@ -97,57 +97,8 @@ async fn check_free(state: &State, handle: &str) -> Result<(), Error> {
 
 /// Says who the configuration says we are.
 pub async fn whoami(context: &Context) -> Result<(), Error> {
-    let account = account_of(context)?;
+    let account = own(context)?;
     let mut chain = context.chain().await?;
     let state = chain.state().await?;
     show(context, &state, &account).await
-}
-
-/// The account of the configuration.
-pub fn account_of(context: &Context) -> Result<AccountId, Error> {
-    let text = context.home.config.account.as_deref();
-    let text = text.ok_or_else(|| Error::Missing("no account yet: run 'guts init'".into()))?;
-    text.parse().map_err(|error| Error::Home {
-        path: context.home.path("config.toml").display().to_string(),
-        why: format!("account: {error}"),
-    })
-}
-
-async fn show(context: &Context, state: &State, account: &AccountId) -> Result<(), Error> {
-    let out = &context.out;
-    let missing = || {
-        Error::Missing(format!("account {account} is not on this chain: run 'guts init' for it"))
-    };
-    let value = state.account(account).await?.ok_or_else(missing)?;
-    let handle = if value.handle.is_empty() { "none yet" } else { &value.handle };
-    out.line(&format!("account  {account}"));
-    out.line(&format!("handle   {handle}"));
-    out.line(&format!("balance  {}", value.balance));
-    let mut listed = Vec::new();
-    for key in &value.keys {
-        let key = guts_schema::Key::from_slice(key).map_err(|e| Error::Proof(e.to_string()))?;
-        let record: Option<proto::KeyRecord> = state.get(&keys::key(&key)).await?;
-        let record = record.unwrap_or_default();
-        let until = match record.until_height {
-            0 => String::new(),
-            height => format!(" until height {height}"),
-        };
-        let from = record.from_height;
-        out.line(&format!("key      {} from height {from}{until}", sshsig::fingerprint(&key)));
-        listed.push(json!({
-            "key": sshsig::key_to_text(&key),
-            "fingerprint": sshsig::fingerprint(&key),
-            "from_height": from,
-            "until_height": record.until_height,
-        }));
-    }
-    out.proved(state);
-    out.result(&json!({
-        "account": account.to_string(),
-        "handle": value.handle,
-        "balance": value.balance.to_string(),
-        "keys": listed,
-        "proved_height": state.height(),
-    }));
-    Ok(())
 }

@@ -33,6 +33,13 @@ impl Out {
         };
     }
 
+    /// What a person asked to have on stdout; programs get it in the result.
+    pub fn text(&self, text: &str) {
+        if !self.is_json {
+            let _ = writeln!(std::io::stdout(), "{text}");
+        }
+    }
+
     /// What was read was proved, and when that was so.
     pub fn proved(&self, state: &State) {
         self.fact(&format!("proved at height {}", state.height()));

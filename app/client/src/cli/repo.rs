@@ -1,4 +1,6 @@
-//! `guts repo create | list | show | log | verify`.
+//! `guts repo create | edit | list | show | log | verify`.
+
+mod edit;
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +10,8 @@ use guts_schema::{AccountId, Action, Key, Oid, names, proto, refs, sshsig};
 use serde_json::{Value, json};
 
 use super::Context;
+use super::account::own;
 use super::git::{self, Git};
-use super::init::account_of;
 use crate::state::{Repo as Found, account_id};
 use crate::{Error, Signer, State};
 
@@ -17,6 +19,8 @@ use crate::{Error, Signer, State};
 pub enum Repo {
     /// Make a repository, and set up the remote of the git repository you are in
     Create(Create),
+    /// Change its description or default branch, put it into the archive or take it out
+    Edit(edit::Edit),
     /// Repositories of an owner, of yours by default
     List {
         /// Handle of the owner
@@ -73,6 +77,7 @@ pub struct Create {
 pub async fn run(context: &Context, command: Repo) -> Result<(), Error> {
     match command {
         Repo::Create(args) => create(context, args).await,
+        Repo::Edit(args) => edit::edit(context, args).await,
         Repo::List { owner, all } => list(context, owner, all).await,
         Repo::Show { repo } => show(context, &repo).await,
         Repo::Log { repo, limit } => log(context, &repo, limit).await,
@@ -101,7 +106,7 @@ async fn create(context: &Context, args: Create) -> Result<(), Error> {
     let default_branch = default_branch(here.as_ref(), args.default_branch.as_deref())?;
     let object_format = object_format(here.as_ref(), args.object_format.as_deref())?;
     let remote = remote_to_set(here.as_ref(), args.remote.as_deref())?;
-    let (account, signer) = (account_of(context)?, Signer::open(&context.home).await?);
+    let (account, signer) = (own(context)?, Signer::open(&context.home).await?);
     let mut chain = context.chain().await?;
     let owner = handle_of(&chain.state().await?, &account).await?;
     let action = Action::CreateRepo {
@@ -131,11 +136,18 @@ async fn create(context: &Context, args: Create) -> Result<(), Error> {
 }
 
 fn default_branch(here: Option<&Git>, asked: Option<&str>) -> Result<String, Error> {
-    let name = match (asked, here) {
-        (Some(name), _) if name.starts_with("refs/") => name.to_owned(),
-        (Some(name), _) => format!("refs/heads/{name}"),
-        (None, Some(git)) => git.head()?.unwrap_or_else(|| "refs/heads/main".into()),
-        (None, None) => "refs/heads/main".into(),
+    match (asked, here) {
+        (Some(name), _) => branch_name(name),
+        (None, Some(git)) => branch_name(git.head()?.as_deref().unwrap_or("main")),
+        (None, None) => branch_name("main"),
+    }
+}
+
+/// The full name of a branch, given in full or without `refs/heads/`.
+fn branch_name(name: &str) -> Result<String, Error> {
+    let name = match name.starts_with("refs/") {
+        true => name.to_owned(),
+        false => format!("refs/heads/{name}"),
     };
     refs::check_branch(&name).map_err(|error| Error::Usage(format!("{name}: {error}")))?;
     Ok(name)
@@ -221,7 +233,7 @@ async fn list(context: &Context, owner: Option<String>, all: bool) -> Result<(),
     let repos = match (owner, all) {
         (_, true) => state.repos().await?,
         (Some(owner), _) => state.repos_of(&owner).await?,
-        (None, _) => state.repos_of(&handle_of(&state, &account_of(context)?).await?).await?,
+        (None, _) => state.repos_of(&handle_of(&state, &own(context)?).await?).await?,
     };
     let width = repos.iter().map(|repo| repo.path().len()).max().unwrap_or(0);
     for repo in &repos {

@@ -70,13 +70,14 @@ pub async fn run(context: &Context, command: Tx) -> Result<(), Error> {
         "actions": actions,
         "code": result.code,
         "log": result.log,
-        "events": events(&result.events),
+        "events": events_json(&result.events),
         "proved_height": height,
     }));
     Ok(())
 }
 
-fn events(events: &[guts_rpc::types::Event]) -> Value {
+/// Events, for programs.
+pub fn events_json(events: &[guts_rpc::types::Event]) -> Value {
     let event = |event: &guts_rpc::types::Event| {
         let pair = |a: &guts_rpc::types::EventAttribute| (a.key.clone(), json!(a.value));
         let attributes = Value::Object(event.attributes.iter().map(pair).collect());

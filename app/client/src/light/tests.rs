@@ -138,15 +138,61 @@ fn headers_are_linked_backwards_as_in_cometbft() {
 
 #[test]
 fn what_is_remembered_reads_back() {
-    let case = &vectors()[0];
+    let trusted = remembered(&vectors()[0]);
+    let text = serde_json::to_string(&trusted).expect("JSON");
+    assert_eq!(serde_json::from_str::<Trusted>(&text).expect("JSON"), trusted);
+}
+
+/// A trusted header of the vectors, as this client remembers it.
+fn remembered(case: &Value) -> Trusted {
     let header = header(&case["trusted"]["header"]).expect("good");
-    let trusted = Trusted {
+    Trusted {
         chain_id: header.chain_id.clone(),
         height: header.height.value(),
         time: header.time,
         next_validators: validators(&case["trusted_validators"]),
         header: Some(header),
-    };
-    let text = serde_json::to_string(&trusted).expect("JSON");
-    assert_eq!(serde_json::from_str::<Trusted>(&text).expect("JSON"), trusted);
+    }
+}
+
+/// The header of a case that is to be believed, where it can be read.
+fn block(case: &Value) -> Option<Block> {
+    let signed_header = signed_header(&case["untrusted"])?;
+    let own = Set::without_proposer(validators(&case["untrusted_validators"]));
+    Some(Block { signed_header, validators: own.clone(), next_validators: own })
+}
+
+#[test]
+fn what_is_older_than_the_trust_period_proves_nothing() {
+    let case = &vectors()[0];
+    let (trusted, block) = (remembered(case), block(case).expect("a header"));
+    let end = trusted.time.checked_add(RULES.trust_period).expect("a time");
+    let before = end.checked_sub(Duration::from_nanos(1)).expect("a time");
+    assert_eq!(trusted.check(&block, &RULES, end), Outcome::Expired);
+    assert!(!trusted.is_expired(&RULES, before));
+    assert_ne!(trusted.check(&block, &RULES, before), Outcome::Expired);
+}
+
+#[test]
+fn a_header_on_its_own_needs_two_thirds_of_the_validators_it_names() {
+    let mut seen = 0;
+    for case in vectors() {
+        let good = case["kind"] == "light_verify" && case["result"]["ok"] == json!(true);
+        let Some(mut block) = good.then(|| block(&case)).flatten() else { continue };
+        if block.signed_header.header.next_validators_hash != block.validators.hash() {
+            continue;
+        }
+        seen += 1;
+        assert_eq!(block.check_alone(), Ok(()), "{}", case["name"]);
+        // Others than those it names did not sign it.
+        let mut fewer = block.validators.validators().clone();
+        fewer.pop();
+        block.validators = Set::without_proposer(fewer);
+        assert!(block.check_alone().is_err(), "{}", case["name"]);
+        // Nor is it signed when the signatures are under another header.
+        block.validators = block.next_validators.clone();
+        block.signed_header.header.app_hash = vec![7; 32].try_into().expect("a hash");
+        assert!(block.check_alone().is_err(), "{}", case["name"]);
+    }
+    assert!(seen > 3, "only {seen} cases apply");
 }

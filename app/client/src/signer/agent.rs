@@ -34,7 +34,8 @@ impl Agent {
     /// The agent at `SSH_AUTH_SOCK`.
     pub fn here() -> Result<Self, Error> {
         let none = || wrong("SSH_AUTH_SOCK is not set: start one, then 'ssh-add'");
-        std::env::var_os("SSH_AUTH_SOCK").map(|path| Self::at(path.into())).ok_or_else(none)
+        let path = std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty());
+        path.map(|path| Self::at(path.into())).ok_or_else(none)
     }
 
     /// The agent at a socket.

@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use guts_tests::cometbft::{Network, PATIENCE, Place, find};
 use guts_tests::person::Person;
-use guts_tests::run::{git, run};
+use guts_tests::run::git;
+use guts_tests::solo::{json_file, operator};
 use guts_tests::{program, wait};
 use serde_json::{Value, json};
 
@@ -64,14 +63,10 @@ fn guts_network(folder: &Path) {
     let mut genesis: Value = json_file(&path);
     let (mut accounts, mut operators) = (Vec::new(), Vec::new());
     for home in &homes {
-        let guts = guts_home(home);
-        run(&program("guts-app"), &["init", "--home", &guts], folder, &[]).expect_ok();
-        let gateway = json_file(&Path::new(&guts).join("gateway_key.json"));
-        let validator = json_file(&home.join("config/priv_validator_key.json"));
-        let key = validator["pub_key"]["value"].as_str().expect("a key");
-        let key = hex::encode(STANDARD.decode(key).expect("base64"));
-        accounts.push(json!({"key": gateway["key"], "balance": "0"}));
-        operators.push(json!({"consensus_key": key, "account": gateway["account"]}));
+        let key = home.join("config/priv_validator_key.json");
+        let (account, operator) = operator(Path::new(&guts_home(home)), &key);
+        accounts.push(account);
+        operators.push(operator);
     }
     genesis["consensus_params"]["abci"]["vote_extensions_enable_height"] = "1".into();
     genesis["app_state"] =
@@ -80,11 +75,6 @@ fn guts_network(folder: &Path) {
         let path = home.join("config/genesis.json");
         std::fs::write(path, genesis.to_string()).expect("CometBFT made one");
     }
-}
-
-fn json_file(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).expect("the file is there");
-    serde_json::from_str(&text).expect("it is JSON")
 }
 
 /// guts-app on these addresses.

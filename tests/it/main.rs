@@ -1,7 +1,9 @@
 //! The one integration binary of the workspace: tidy, and whatever needs several crates.
 
 mod cometbft;
+mod command_line;
 mod first_session;
+mod killed_pushes;
 mod kvstore;
 mod pushes;
 mod tidy;

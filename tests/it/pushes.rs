@@ -5,6 +5,7 @@ use std::path::Path;
 
 use guts_tests::localnet::{Localnet, PATIENCE};
 use guts_tests::person::Person;
+use guts_tests::relay::{Gate, Relay};
 use guts_tests::run::git;
 use guts_tests::{root, wait};
 
@@ -34,8 +35,12 @@ fn a_history_is_pushed_cloned_elsewhere_and_survives_kills() {
     // This repository's own history; a copy, so that its settings stay as they are.
     let work = ada.dir().join("guts");
     let source = root().display().to_string();
-    git(&["clone", "-q", "--no-local", &source, &work.display().to_string()], Path::new("/"))
-        .expect_ok();
+    let to = work.display().to_string();
+    git(
+        &["clone", "-q", "--no-local", "--single-branch", "--no-tags", &source, &to],
+        Path::new("/"),
+    )
+    .expect_ok();
     git(&["checkout", "-q", "-B", "main"], &work).expect_ok();
     git(&["remote", "remove", "origin"], &work).expect_ok();
     ada.guts(&["repo", "create", "guts"], &work).expect_ok();
@@ -96,6 +101,8 @@ fn branches_tags_deletes_force_and_refusals() {
     let said = said.said();
     assert!(said.contains("git config push.gpgSign if-asked"), "{said}");
 
+    a_race_is_lost(&net, &ada, &dir);
+
     // Somebody else may not push here.
     let bob = Person::new(&net, 1, "bob");
     let his = bob.repository("own");
@@ -103,4 +110,29 @@ fn branches_tags_deletes_force_and_refusals() {
     let said = git(&["push", &url, "main:refs/heads/bob"], &his).expect_refused().said();
     assert!(said.contains("ada/hello"), "{said}");
     assert_eq!(tip(&net, 0, "ada/hello", "bob"), "");
+}
+
+/// Of two pushes from the same tip the one that is ordered second moves nothing, and is told why.
+fn a_race_is_lost(net: &Localnet, ada: &Person, dir: &Path) {
+    git(&["reset", "-q", "--hard", "origin/main"], dir).expect_ok();
+    let other = ada.dir().join("other");
+    clone(net, 0, "ada/hello", &other);
+    for key in ["gpg.format", "user.signingKey", "push.gpgSign"] {
+        let value = git(&["config", key], dir).expect_ok().stdout;
+        git(&["config", key, value.trim()], &other).expect_ok();
+    }
+    ada.commit(dir, "late", "late");
+    let relay = Relay::to(&net.gateway(0));
+    relay.set(Gate::Post);
+    let (url, from) = (format!("{}/ada/hello.git", relay.url()), dir.to_owned());
+    let late = std::thread::spawn(move || git(&["push", &url, "main"], &from));
+    relay.wait_held();
+    ada.commit(&other, "early", "early");
+    git(&["push", "-q", "origin", "main"], &other).expect_ok();
+    let won = tip(net, 0, "ada/hello", "main");
+    relay.set(Gate::Open);
+    let said = late.join().expect("it ran").expect_refused().said();
+    assert!(said.contains("refs/heads/main is now"), "{said}");
+    assert!(said.contains("fetch, then push again"), "{said}");
+    assert_eq!(tip(net, 0, "ada/hello", "main"), won);
 }

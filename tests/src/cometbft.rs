@@ -5,14 +5,13 @@
 //! (`go install github.com/cometbft/cometbft/cmd/cometbft@v0.39.4`), and a test that finds none
 //! says so and ends.
 
-use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::process::{end, free_addresses, spawn};
 use crate::run::run;
 use crate::{http, wait};
 
@@ -218,27 +217,6 @@ impl Drop for Network {
             }
         }
     }
-}
-
-fn end(process: &mut Child) {
-    // It may have ended by itself: a CometBFT whose application is gone does.
-    let _gone = process.kill();
-    let _status = process.wait();
-}
-
-fn spawn(mut command: Command, log: &Path) -> Child {
-    let log = File::options().create(true).append(true).open(log).expect("a log file");
-    let both = log.try_clone().expect("a second handle");
-    command.stdin(Stdio::null()).stdout(both).stderr(log);
-    command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
-}
-
-/// Addresses of the loopback that nobody listens on, all different.
-fn free_addresses(count: usize) -> Vec<String> {
-    // Held until all are known.
-    let bind = |_| TcpListener::bind("127.0.0.1:0").expect("a port");
-    let held: Vec<_> = (0..count).map(bind).collect();
-    held.iter().map(|held| held.local_addr().expect("bound").to_string()).collect()
 }
 
 fn places(folder: &Path, count: usize) -> Vec<Place> {

@@ -3,9 +3,13 @@
 
 pub mod cometbft;
 pub mod http;
+pub mod keys;
 pub mod localnet;
 pub mod person;
+pub mod process;
+pub mod relay;
 pub mod run;
+pub mod solo;
 pub mod wait;
 
 use std::path::{Path, PathBuf};

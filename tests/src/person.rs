@@ -3,15 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::localnet::Localnet;
 use crate::program;
-use crate::run::{Ran, git, run};
+use crate::run::{Ran, git, git_with, run};
 
 /// Somebody with a `GUTS_HOME` of their own.
 pub struct Person {
     dir: tempfile::TempDir,
-    node: String,
-    gateway: String,
+    env: Vec<(String, String)>,
 }
 
 impl Person {
@@ -28,10 +29,26 @@ impl Person {
     /// # Panics
     /// When `guts init` fails.
     pub fn at(node: String, gateway: String, handle: &str) -> Person {
-        let dir = tempfile::tempdir().expect("a directory");
-        let person = Person { dir, node, gateway };
+        let person = Self::stranger(node, gateway);
         person.guts(&["init", "--handle", handle], person.dir()).expect_ok();
         person
+    }
+
+    /// Somebody whom the chain does not know yet.
+    ///
+    /// # Panics
+    /// When there is no place for a home.
+    pub fn stranger(node: String, gateway: String) -> Person {
+        let dir = tempfile::tempdir().expect("a directory");
+        let home = dir.path().join(".guts").display().to_string();
+        let env = [("GUTS_HOME", home), ("GUTS_NODE", node), ("GUTS_GATEWAY", gateway)];
+        let env = env.map(|(key, value)| (key.to_owned(), value)).to_vec();
+        Person { dir, env }
+    }
+
+    /// Sets a variable of their environment, such as `SSH_AUTH_SOCK`.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.env.push((key.to_owned(), value.to_owned()));
     }
 
     /// A place of their own.
@@ -41,13 +58,25 @@ impl Person {
 
     /// Runs `guts` in `dir`.
     pub fn guts(&self, args: &[&str], dir: &Path) -> Ran {
-        let home = self.dir().join(".guts").display().to_string();
-        let env = [
-            ("GUTS_HOME", home.as_str()),
-            ("GUTS_NODE", self.node.as_str()),
-            ("GUTS_GATEWAY", self.gateway.as_str()),
-        ];
-        run(&program("guts"), args, dir, &env)
+        run(&program("guts"), args, dir, &self.env())
+    }
+
+    /// Runs `guts` with `--output json`, which must succeed with nothing but JSON on stdout.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn json(&self, args: &[&str], dir: &Path) -> Value {
+        let ran = self.guts(&[args, &["--output", "json"]].concat(), dir).expect_ok();
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+    }
+
+    /// Runs stock git in `dir`, with their environment.
+    pub fn git(&self, args: &[&str], dir: &Path) -> Ran {
+        git_with(args, dir, &self.env())
+    }
+
+    fn env(&self) -> Vec<(&str, &str)> {
+        self.env.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
     }
 
     /// Makes a git repository with one commit, and its home on the chain.
@@ -64,6 +93,6 @@ impl Person {
     pub fn commit(&self, dir: &Path, file: &str, content: &str) {
         std::fs::write(dir.join(file), content).expect("written");
         git(&["add", file], dir).expect_ok();
-        git(&["commit", "-q", "-m", content], dir).expect_ok();
+        git(&["commit", "-q", "-m", file], dir).expect_ok();
     }
 }

@@ -58,7 +58,12 @@ pub fn run(program: &Path, args: &[&str], dir: &Path, env: &[(&str, &str)]) -> R
 
 /// Runs stock git with nothing of this machine's configuration.
 pub fn git(args: &[&str], dir: &Path) -> Ran {
-    let env = [
+    git_with(args, dir, &[])
+}
+
+/// As [`git`], with `env` added.
+pub fn git_with(args: &[&str], dir: &Path, env: &[(&str, &str)]) -> Ran {
+    let own = [
         ("GIT_CONFIG_NOSYSTEM", "1"),
         ("GIT_CONFIG_GLOBAL", "/dev/null"),
         ("GIT_AUTHOR_NAME", "Ada"),
@@ -67,5 +72,5 @@ pub fn git(args: &[&str], dir: &Path) -> Ran {
         ("GIT_COMMITTER_EMAIL", "ada@example.com"),
         ("GIT_TERMINAL_PROMPT", "0"),
     ];
-    run(Path::new("git"), args, dir, &env)
+    run(Path::new("git"), args, dir, &[&own, env].concat())
 }

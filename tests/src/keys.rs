@@ -1,0 +1,76 @@
+//! OpenSSH keys made for a test, and an ssh-agent of its own that holds one.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::localnet::PATIENCE;
+use crate::process::end;
+use crate::run::run;
+use crate::wait;
+
+/// Makes an ed25519 key at `path`, and its public half beside it.
+///
+/// # Panics
+/// When ssh-keygen fails.
+pub fn make(path: &Path) {
+    let text = path.display().to_string();
+    let args = ["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", &text];
+    run(Path::new("ssh-keygen"), &args, Path::new("/"), &[]).expect_ok();
+}
+
+/// The bytes of the public half of the key at `path`, in hexadecimal, as genesis has them.
+///
+/// # Panics
+/// When it is no ed25519 key.
+pub fn public_hex(path: &Path) -> String {
+    let text = std::fs::read_to_string(path.with_extension("pub")).expect("a public key");
+    let blob = text.split_whitespace().nth(1).expect("its second word");
+    let blob = STANDARD.decode(blob).expect("base64");
+    hex::encode(&blob[blob.len() - 32..])
+}
+
+/// An ssh-agent, ended when this is dropped.
+pub struct Agent {
+    process: Child,
+    socket: PathBuf,
+}
+
+impl Agent {
+    /// Starts an agent in `dir`; says 'not run' when there is none on this machine.
+    pub fn start(dir: &Path) -> Option<Agent> {
+        let socket = dir.join("agent.sock");
+        let mut command = Command::new("ssh-agent");
+        command.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null());
+        let Ok(process) = command.spawn() else {
+            println!("not run: no ssh-agent found");
+            return None;
+        };
+        let agent = Agent { process, socket };
+        wait::until("the agent's socket", PATIENCE, || agent.socket.exists().then_some(()));
+        Some(agent)
+    }
+
+    /// What `SSH_AUTH_SOCK` must be.
+    pub fn socket(&self) -> String {
+        self.socket.display().to_string()
+    }
+
+    /// Gives it the key at `path`.
+    ///
+    /// # Panics
+    /// When ssh-add fails.
+    pub fn add(&self, path: &Path) {
+        let (path, socket) = (path.display().to_string(), self.socket());
+        let env = [("SSH_AUTH_SOCK", socket.as_str())];
+        run(Path::new("ssh-add"), &["-q", &path], Path::new("/"), &env).expect_ok();
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        end(&mut self.process);
+    }
+}

@@ -1,0 +1,149 @@
+//! A network of one validator on free ports, with a genesis of the test's making: all that a test
+//! of the command line needs, in a second.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::localnet::PATIENCE;
+use crate::process::{end, free_addresses, spawn};
+use crate::run::run;
+use crate::{http, program, wait};
+
+/// The pair of processes, ended when this is dropped.
+pub struct Solo {
+    home: tempfile::TempDir,
+    rpc: String,
+    gateway: String,
+    processes: Vec<Child>,
+}
+
+/// Makes a `guts-app` home beside a validator's key, and returns what genesis says of the two: the
+/// account of the gateway, and that it is the validator's operator.
+///
+/// # Panics
+/// When `guts-app init` fails.
+pub fn operator(app_home: &Path, validator_key: &Path) -> (Value, Value) {
+    let home = app_home.display().to_string();
+    run(&program("guts-app"), &["init", "--home", &home], Path::new("/"), &[]).expect_ok();
+    let gateway = json_file(&app_home.join("gateway_key.json"));
+    let key = json_file(validator_key);
+    let key = STANDARD.decode(key["pub_key"]["value"].as_str().expect("a key")).expect("base64");
+    let account = json!({"key": gateway["key"], "balance": "0"});
+    (account, json!({"consensus_key": hex::encode(key), "account": gateway["account"]}))
+}
+
+/// The JSON of a file.
+///
+/// # Panics
+/// When it is not there, or something else.
+pub fn json_file(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).expect("the file is there");
+    serde_json::from_str(&text).expect("it is JSON")
+}
+
+impl Solo {
+    /// Starts it with a genesis that `change` has seen.
+    ///
+    /// # Panics
+    /// When it does not make a block.
+    pub fn start(change: impl FnOnce(&mut Value)) -> Solo {
+        Self::start_set(change, &[])
+    }
+
+    /// As [`Solo::start`], with engine settings, `section.key=value`.
+    ///
+    /// # Panics
+    /// When it does not make a block.
+    pub fn start_set(change: impl FnOnce(&mut Value), settings: &[&str]) -> Solo {
+        let home = tempfile::tempdir().expect("a directory");
+        let engine = home.path().join("engine");
+        let path = engine.display().to_string();
+        let args = ["init", "--home", &path, "--chain-id", "guts-solo"];
+        run(&program("guts-engine"), &args, home.path(), &[]).expect_ok();
+        let key = engine.join("config/priv_validator_key.json");
+        let (account, operator) = operator(&home.path().join("app"), &key);
+        let file = engine.join("config/genesis.json");
+        let mut genesis = json_file(&file);
+        genesis["consensus_params"]["abci"]["vote_extensions_enable_height"] = "1".into();
+        genesis["app_state"] = json!({
+            "params": {},
+            "account": {"accounts": [account]},
+            "staking": {"operators": [operator]},
+        });
+        change(&mut genesis);
+        std::fs::write(&file, genesis.to_string()).expect("written");
+        let addresses = free_addresses(3);
+        let [rpc, gateway, p2p] = &addresses[..] else { unreachable!("three were asked for") };
+        let (rpc, gateway) = (rpc.clone(), gateway.clone());
+        let mut solo = Solo { home, rpc, gateway, processes: Vec::new() };
+        solo.run(p2p, settings);
+        wait::until("the first block", PATIENCE, || (solo.height()? > 0).then_some(()));
+        solo
+    }
+
+    fn run(&mut self, p2p: &str, settings: &[&str]) {
+        let socket = format!("unix://{}", self.home().join("app.sock").display());
+        let mut app = Command::new(program("guts-app"));
+        app.arg("run").arg("--home").arg(self.home().join("app"));
+        app.env("GUTS_APP_ABCI", &socket).env("GUTS_APP_GATEWAY", &self.gateway);
+        app.env("GUTS_APP_ENGINE_RPC", self.rpc());
+        self.processes.push(spawn(app, &self.log("app")));
+        let mut engine = Command::new(program("guts-engine"));
+        engine.arg("run").arg("--home").arg(self.home().join("engine"));
+        engine.arg("--proxy-app").arg(&socket);
+        engine.arg("--set").arg(format!("rpc.laddr=tcp://{}", self.rpc));
+        engine.arg("--set").arg(format!("p2p.laddr=tcp://{p2p}"));
+        for setting in settings {
+            engine.args(["--set", setting]);
+        }
+        self.processes.push(spawn(engine, &self.log("engine")));
+    }
+
+    fn log(&self, half: &str) -> PathBuf {
+        self.home().join(format!("{half}.log"))
+    }
+
+    /// Where its files are.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// URL of its RPC.
+    pub fn rpc(&self) -> String {
+        format!("http://{}", self.rpc)
+    }
+
+    /// URL of its gateway.
+    pub fn gateway(&self) -> String {
+        format!("http://{}", self.gateway)
+    }
+
+    /// The answer of its RPC to a GET, or `None` while it does not answer.
+    pub fn get(&self, call: &str) -> Option<Value> {
+        http::get(&self.rpc, call)
+    }
+
+    /// Its newest height.
+    pub fn height(&self) -> Option<u64> {
+        let status = self.get("status")?;
+        status["result"]["sync_info"]["latest_block_height"].as_str()?.parse().ok()
+    }
+}
+
+impl Drop for Solo {
+    fn drop(&mut self) {
+        self.processes.iter_mut().for_each(end);
+        if std::thread::panicking() {
+            for half in ["app", "engine"] {
+                let text = std::fs::read_to_string(self.log(half)).unwrap_or_default();
+                let lines: Vec<_> = text.lines().rev().take(15).collect();
+                eprintln!("-- end of {half}.log");
+                lines.iter().rev().for_each(|line| eprintln!("{line}"));
+            }
+        }
+    }
+}

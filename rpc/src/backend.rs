@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::RpcError;
+use crate::search::Search;
 use crate::types;
 
 /// The answer to a call.
@@ -22,6 +23,15 @@ pub struct Heights {
     pub base: u64,
     /// The newest committed height: its block, results and transactions must be readable.
     pub top: u64,
+}
+
+/// Where a transaction is: what a search finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TxHit {
+    /// The block it is in.
+    pub height: u64,
+    /// Its place in the block.
+    pub index: u32,
 }
 
 /// The parameters of `/abci_query`.
@@ -76,6 +86,11 @@ pub trait Backend: Send + Sync + 'static {
     /// The block with this header hash, if there is one.
     fn block_by_hash(&self, _hash: Vec<u8>) -> Reply<'_, Option<types::BlockResult>> {
         unsupported("block_by_hash")
+    }
+
+    /// The header with this hash, if there is one.
+    fn header_by_hash(&self, _hash: Vec<u8>) -> Reply<'_, Option<types::Header>> {
+        unsupported("header_by_hash")
     }
 
     /// What the application answered to the block of a height.
@@ -140,6 +155,36 @@ pub trait Backend: Send + Sync + 'static {
     /// A committed transaction by its SHA-256, with a proof when asked for.
     fn tx(&self, _hash: Vec<u8>, _prove: bool) -> Reply<'_, Option<types::TxResponse>> {
         unsupported("tx")
+    }
+
+    /// Where the transactions are that a query is about, in their order.
+    fn tx_hits(&self, _search: Search) -> Reply<'_, Vec<TxHit>> {
+        unsupported("tx_search")
+    }
+
+    /// A committed transaction that a search has found.
+    fn tx_at(&self, _hit: TxHit, _prove: bool) -> Reply<'_, types::TxResponse> {
+        unsupported("tx_search")
+    }
+
+    /// The heights whose blocks a query is about, ascending.
+    fn block_hits(&self, _search: Search) -> Reply<'_, Vec<u64>> {
+        unsupported("block_search")
+    }
+
+    /// What the application says to a transaction, which stays out of the mempool.
+    fn check_tx(&self, _tx: Bytes) -> Reply<'_, types::TxResult> {
+        unsupported("check_tx")
+    }
+
+    /// The first transactions that wait, at most `limit`.
+    fn unconfirmed_txs(&self, _limit: u64) -> Reply<'_, types::UnconfirmedTxs> {
+        unsupported("unconfirmed_txs")
+    }
+
+    /// Verifies evidence and takes it in. Its hash; also if it was known already.
+    fn broadcast_evidence(&self, _evidence: types::Evidence) -> Reply<'_, types::EvidenceHash> {
+        unsupported("broadcast_evidence")
     }
 
     /// How many transactions wait.

@@ -4,6 +4,7 @@
 //! - [`types`]: the answers, printing and reading as CometBFT v0.38's JSON.
 //! - [`server`]: JSON-RPC over POST (single and batch) and URI GET; further methods of a server's
 //!   own are registered with [`server::Methods`].
+//! - [`search`]: the query language of searches.
 //! - [`client`]: typed calls to any server of this shape.
 //!
 //! Answers equal CometBFT v0.38.25's, JSON value for value, status and headers (`tests/vectors/rpc`
@@ -19,17 +20,16 @@
 //! not a redirect); headers may have about 400 KB; answers always have a Content-Length; with CORS
 //! on, `Vary` is sent with every answer; the calls of a batch run at the same time, begun in order.
 //!
-//! Not here yet: WebSocket, searches, `check_tx`, `unconfirmed_txs`, `consensus_state`,
-//! `dump_consensus_state`, `genesis_chunked`, `header_by_hash`, `broadcast_evidence`, unsafe
-//! routes.
+//! Not here yet: WebSocket, `consensus_state`, `dump_consensus_state`, unsafe routes.
 
 mod backend;
 pub mod client;
 mod error;
 pub mod json;
+pub mod search;
 pub mod server;
 mod time;
 pub mod types;
 
-pub use backend::{Backend, Heights, Query, Reply};
+pub use backend::{Backend, Heights, Query, Reply, TxHit};
 pub use error::RpcError;

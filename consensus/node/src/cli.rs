@@ -1,9 +1,12 @@
 //! The commands of `guts-engine`.
 
+mod offline;
+
 use crate::config::{Config, ConfigError};
 use crate::home::{FileError, Home, read_if_exists, write_durably};
 use crate::node::{Node, NodeError, read_node_key, read_validator_key};
 use crate::signer::{FileSigner, SignerError, with_owner};
+use crate::store::StoreError;
 use crate::wal::{Log, LogError};
 use clap::{Parser, Subcommand};
 use guts_genesis::{ChainId, GenesisDoc, Height, Manifest, Power, PrivateKey, Time, key_file};
@@ -51,6 +54,17 @@ enum Command {
         #[arg(long, required = true)]
         keep_keys: bool,
     },
+    /// Make the index of events anew from what the application answered. The node must not run.
+    Reindex {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Rewrite the store without what was deleted, so that it takes less disk. The node must not
+    /// run.
+    Compact {
+        #[command(flatten)]
+        at: At,
+    },
     /// Print the libp2p peer id.
     ShowNodeId {
         #[command(flatten)]
@@ -97,6 +111,8 @@ pub enum CliError {
     Log(#[from] LogError),
     #[error(transparent)]
     Signer(#[from] SignerError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("{0}")]
     Refused(String),
     #[error("cannot delete {}: {source}", path.display())]
@@ -114,6 +130,8 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Command::Init { at, chain_id } => init(&Home::new(at.home), &chain_id),
         Command::Run(args) => run_node(args),
         Command::Reset { at, .. } => reset(&Home::new(at.home)),
+        Command::Reindex { at } => offline::reindex(&Home::new(at.home)),
+        Command::Compact { at } => offline::compact(&Home::new(at.home)),
         Command::ShowNodeId { at } => {
             let key = read_node_key(&Home::new(at.home))?.public_key();
             println!("{}", key_file::peer_id(&key).unwrap_or_default());

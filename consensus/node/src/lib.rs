@@ -13,6 +13,7 @@ mod backend;
 pub mod cli;
 pub mod config;
 pub mod home;
+mod index;
 pub mod network;
 pub mod node;
 pub mod queue;

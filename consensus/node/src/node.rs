@@ -1,9 +1,10 @@
 //! Putting a node together: home, disk, keys, engine, network, application, RPC; and taking it
 //! apart again.
 
-use crate::backend::{NodeBackend, P2P_PROTOCOL, Tell, Waiting};
+use crate::backend::{NodeBackend, P2P_PROTOCOL, Tell, Waiting, Watchers};
 use crate::config::Config;
 use crate::home::{FileError, Home, Lock};
+use crate::index;
 use crate::network::dial::AddressError;
 use crate::network::hello::NodeInfo;
 use crate::network::{self, Keypair, Network, channels};
@@ -55,9 +56,14 @@ pub enum NodeError {
     Rpc { address: String, source: std::io::Error },
     #[error("the engine stopped: {0}")]
     Shell(#[from] ShellError),
+    #[error("a thread could not be started: {0}")]
+    Start(std::io::Error),
     #[error("the engine thread could not be started or has panicked")]
     Thread,
 }
+
+/// How long an ending waits for the index, which may be in the middle of a long height.
+const STOP_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// A running node.
 pub struct Node {
@@ -67,6 +73,7 @@ pub struct Node {
     ended: oneshot::Receiver<Result<(), ShellError>>,
     stop: watch::Sender<bool>,
     servers: Vec<tokio::task::JoinHandle<()>>,
+    indexing: Option<std::thread::JoinHandle<()>>,
     _lock: Lock,
 }
 
@@ -120,6 +127,12 @@ impl Node {
             app,
             waiting: waiting.clone(),
         };
+        let (index, indexing) = match config.tx_index.is_on() {
+            true => index::start(store.clone(), shown.clone())
+                .map(|(waker, thread)| (Some(waker), Some(thread)))
+                .map_err(NodeError::Start)?,
+            false => (None, None),
+        };
         let (stop, stopped) = watch::channel(false);
         let (rpc, server) = serve(&config, backend, stopped).await?;
         let shell = Shell::new(Parts {
@@ -133,13 +146,13 @@ impl Node {
             network: network.clone(),
             runtime: tokio::runtime::Handle::current(),
             shown,
-            on_commit: Box::new(Tell(waiting)),
+            on_commit: Box::new(Watchers { waiting: Tell(waiting), index }),
         });
         let ended = run_thread(shell)?;
         let address = config.proxy_app.parse()?;
         let keep = tokio::spawn(app::keep_connected(address, inbox.clone(), reader));
         let servers = vec![server, keep];
-        Ok(Node { inbox, network, rpc, ended, stop, servers, _lock: lock })
+        Ok(Node { inbox, network, rpc, ended, stop, servers, indexing, _lock: lock })
     }
 
     /// `host:port` the RPC listens on.
@@ -169,6 +182,11 @@ impl Node {
         self.stop.send_replace(true);
         self.inbox.stop();
         let ended = (&mut self.ended).await;
+        // It ends with the engine's thread, which wakes it; the store is closed after both.
+        if let Some(thread) = self.indexing.take() {
+            let joined = tokio::task::spawn_blocking(move || thread.join());
+            let _ = tokio::time::timeout(STOP_MAX, joined).await;
+        }
         self.network.shutdown();
         let [server, keep] = self.servers.as_slice() else { return Err(NodeError::Thread) };
         keep.abort();

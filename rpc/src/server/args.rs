@@ -212,17 +212,26 @@ impl<'a> Args<'a> {
         }
     }
 
-    fn hex(&self, digits: &str) -> Result<Bytes, RpcError> {
-        let odd = || "encoding/hex: odd length hex string".to_owned();
-        hex::decode(digits).map(Bytes::from).map_err(|error| {
-            // As Go reports it: a bad digit is named before the length is.
-            self.refuse(&match digits.chars().find(|c| !c.is_ascii_hexdigit()) {
-                Some(c) => format!("encoding/hex: invalid byte: U+{:04X} {c:?}", u32::from(c)),
-                None if digits.len() % 2 == 1 => odd(),
-                None => error.to_string(),
-            })
-        })
+    /// A JSON value, in a URI too; none if it is absent or null.
+    pub(super) fn json(&self, at: usize) -> Option<&str> {
+        match self.value(at)? {
+            Value::Json(text) => Some(*text),
+            Value::Uri(text) => Some(text.as_ref()).filter(|text| *text != "null"),
+        }
     }
+
+    fn hex(&self, digits: &str) -> Result<Bytes, RpcError> {
+        decode_hex(digits).map(Bytes::from).map_err(|why| self.refuse(&why))
+    }
+}
+
+/// Hex digits as bytes, refused as Go does it: a bad digit is named before the length is.
+pub(super) fn decode_hex(digits: &str) -> Result<Vec<u8>, String> {
+    hex::decode(digits).map_err(|error| match digits.chars().find(|c| !c.is_ascii_hexdigit()) {
+        Some(c) => format!("encoding/hex: invalid byte: U+{:04X} {c:?}", u32::from(c)),
+        None if digits.len() % 2 == 1 => "encoding/hex: odd length hex string".to_owned(),
+        None => error.to_string(),
+    })
 }
 
 fn is_hex(text: &str) -> bool {

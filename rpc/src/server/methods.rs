@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 
 use super::args::{Args, Coding};
+use super::search;
 use crate::backend::{Backend, Heights, Query};
 use crate::{RpcError, json, types};
 
@@ -40,6 +41,13 @@ pub(super) enum Method {
     BroadcastTxCommit,
     Tx,
     NumUnconfirmedTxs,
+    UnconfirmedTxs,
+    HeaderByHash,
+    GenesisChunked,
+    CheckTx,
+    BroadcastEvidence,
+    TxSearch,
+    BlockSearch,
 }
 
 /// A method's entry in the table.
@@ -61,25 +69,42 @@ const fn spec(
 }
 
 /// Every method, by name.
-pub(super) static TABLE: [Spec; 19] = [
+pub(super) static TABLE: [Spec; 26] = [
     spec("abci_info", &[], Cache::Always, Method::AbciInfo),
     spec("abci_query", &["path", "data", "height", "prove"], Cache::Never, Method::AbciQuery),
     spec("block", &["height"], Cache::WithHeight, Method::Block),
     spec("block_by_hash", &["hash"], Cache::Always, Method::BlockByHash),
+    spec(
+        "block_search",
+        &["query", "page", "per_page", "order_by"],
+        Cache::Never,
+        Method::BlockSearch,
+    ),
     spec("block_results", &["height"], Cache::WithHeight, Method::BlockResults),
     spec("blockchain", &["minHeight", "maxHeight"], Cache::Always, Method::Blockchain),
+    spec("broadcast_evidence", &["evidence"], Cache::Never, Method::BroadcastEvidence),
     spec("broadcast_tx_async", &["tx"], Cache::Never, Method::BroadcastTxAsync),
     spec("broadcast_tx_commit", &["tx"], Cache::Never, Method::BroadcastTxCommit),
     spec("broadcast_tx_sync", &["tx"], Cache::Never, Method::BroadcastTxSync),
+    spec("check_tx", &["tx"], Cache::Never, Method::CheckTx),
     spec("commit", &["height"], Cache::WithHeight, Method::Commit),
     spec("consensus_params", &["height"], Cache::WithHeight, Method::ConsensusParams),
     spec("genesis", &[], Cache::Always, Method::Genesis),
+    spec("genesis_chunked", &["chunk"], Cache::Always, Method::GenesisChunked),
     spec("header", &["height"], Cache::WithHeight, Method::Header),
+    spec("header_by_hash", &["hash"], Cache::Always, Method::HeaderByHash),
     spec("health", &[], Cache::Never, Method::Health),
     spec("net_info", &[], Cache::Never, Method::NetInfo),
     spec("num_unconfirmed_txs", &[], Cache::Never, Method::NumUnconfirmedTxs),
     spec("status", &[], Cache::Never, Method::Status),
     spec("tx", &["hash", "prove"], Cache::Always, Method::Tx),
+    spec(
+        "tx_search",
+        &["query", "prove", "page", "per_page", "order_by"],
+        Cache::Never,
+        Method::TxSearch,
+    ),
+    spec("unconfirmed_txs", &["limit"], Cache::Never, Method::UnconfirmedTxs),
     spec("validators", &["height", "page", "per_page"], Cache::WithHeight, Method::Validators),
 ];
 
@@ -204,6 +229,35 @@ pub(super) async fn call(
         }
         Method::Tx => tx(backend, args, out).await,
         Method::NumUnconfirmedTxs => put(out, &backend.num_unconfirmed_txs().await?),
+        Method::UnconfirmedTxs => {
+            // One more than the page: so CometBFT's mempool cuts it.
+            let limit = per_page(args.int(0)?).unsigned_abs().saturating_add(1);
+            put(out, &backend.unconfirmed_txs(limit).await?)
+        }
+        Method::HeaderByHash => {
+            let header = backend.header_by_hash(args.bytes(0, Coding::Hex)?.into()).await?;
+            put(out, &types::HeaderResult { header })
+        }
+        Method::CheckTx => put(out, &backend.check_tx(args.bytes(0, Coding::Base64)?).await?),
+        _ => call_rare(backend, method, args, out).await,
+    }
+}
+
+/// The methods that are called seldom, and do more here than ask the backend.
+async fn call_rare(
+    backend: &dyn Backend,
+    method: Method,
+    args: &Args<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), RpcError> {
+    match method {
+        Method::GenesisChunked => put(out, &search::genesis_chunk(backend, args).await?),
+        Method::BroadcastEvidence => {
+            put(out, &backend.broadcast_evidence(search::evidence(args)?).await?)
+        }
+        Method::TxSearch => put(out, &search::txs(backend, args).await?),
+        Method::BlockSearch => put(out, &search::blocks(backend, args).await?),
+        _ => Err(RpcError::method_not_found()),
     }
 }
 
@@ -292,12 +346,28 @@ async fn blockchain(
 const PER_PAGE_DEFAULT: i64 = 30;
 const PER_PAGE_MAX: i64 = 100;
 
-/// First entry and length of a page of `total` entries.
-fn page(wanted: Option<i64>, per_page: Option<i64>, total: i64) -> Result<(i64, i64), RpcError> {
-    let per_page = match per_page.unwrap_or(PER_PAGE_DEFAULT) {
+fn per_page(wanted: Option<i64>) -> i64 {
+    match wanted.unwrap_or(PER_PAGE_DEFAULT) {
         ..1 => PER_PAGE_DEFAULT,
         some => some.min(PER_PAGE_MAX),
-    };
+    }
+}
+
+/// The page of `all` that is wanted.
+pub(super) fn page_of<T>(
+    all: Vec<T>,
+    wanted: Option<i64>,
+    per_page: Option<i64>,
+) -> Result<Vec<T>, RpcError> {
+    let beyond = |_| RpcError::internal("a list is beyond 64 bits");
+    let (start, len) = page(wanted, per_page, i64::try_from(all.len()).map_err(beyond)?)?;
+    let skipped = all.into_iter().skip(usize::try_from(start).unwrap_or(usize::MAX));
+    Ok(skipped.take(usize::try_from(len).unwrap_or(0)).collect())
+}
+
+/// First entry and length of a page of `total` entries.
+fn page(wanted: Option<i64>, len: Option<i64>, total: i64) -> Result<(i64, i64), RpcError> {
+    let per_page = per_page(len);
     let pages = ((total - 1).div_euclid(per_page) + 1).max(1);
     let wanted = wanted.unwrap_or(1);
     if wanted < 1 || wanted > pages {
@@ -316,14 +386,8 @@ async fn validators(
     let (wanted, per_page) = (args.int(1)?, args.int(2)?);
     let height = next_height(backend, args)?;
     let set = backend.validators(height).await?;
-    let beyond = |_| RpcError::internal("the validator set is beyond 64 bits");
-    let (start, len) = page(wanted, per_page, i64::try_from(set.len()).map_err(beyond)?)?;
     let total = set.len() as u64;
-    let validators: Vec<_> = set
-        .into_iter()
-        .skip(usize::try_from(start).unwrap_or(usize::MAX))
-        .take(usize::try_from(len).unwrap_or(0))
-        .collect();
+    let validators = page_of(set, wanted, per_page)?;
     let block_height = signed(height)?;
     let count = validators.len() as u64;
     put(out, &types::ValidatorsResult { block_height, validators, count, total })

@@ -7,6 +7,7 @@ mod envelope;
 mod http;
 mod methods;
 mod quotes;
+mod search;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -136,6 +136,17 @@ pub struct BlockMeta {
     pub num_txs: i64,
 }
 
+/// `/block_search`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockSearchResult {
+    /// The page asked for.
+    #[serde(deserialize_with = "json::null_default")]
+    pub blocks: Vec<BlockResult>,
+    /// How many were found.
+    #[serde(with = "json::text")]
+    pub total_count: u64,
+}
+
 /// `/blockchain`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockchainResult {

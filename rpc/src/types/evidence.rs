@@ -37,6 +37,7 @@ pub struct Vote {
 
 /// Two votes of one validator for one height, round and kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DuplicateVoteEvidence {
     /// The vote whose block id is smaller.
     pub vote_a: Vote,
@@ -103,6 +104,13 @@ pub enum Evidence {
     LightClientAttack(Box<LightClientAttackEvidence>),
 }
 
+/// `/broadcast_evidence`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceHash {
+    /// Hash of the evidence.
+    pub hash: Base64,
+}
+
 /// The evidence of a block.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceList {
@@ -167,6 +175,65 @@ impl From<pb::LightClientAttackEvidence> for LightClientAttackEvidence {
             total_voting_power: from.total_voting_power,
             timestamp: from.timestamp.into(),
         }
+    }
+}
+
+impl From<Vote> for pb::Vote {
+    fn from(from: Vote) -> Self {
+        Self {
+            r#type: from.kind,
+            height: from.height,
+            round: from.round,
+            block_id: Some(from.block_id.into()),
+            timestamp: Some(from.timestamp.into()),
+            validator_address: from.validator_address.0,
+            validator_index: from.validator_index,
+            signature: from.signature.0,
+            extension: from.extension.0,
+            extension_signature: from.extension_signature.0,
+        }
+    }
+}
+
+impl From<ValidatorSet> for pb::ValidatorSet {
+    fn from(from: ValidatorSet) -> Self {
+        let power = from.validators.iter().map(|one| one.voting_power);
+        Self {
+            total_voting_power: power.fold(0, i64::saturating_add),
+            validators: from.validators.into_iter().map(Into::into).collect(),
+            proposer: from.proposer.map(Into::into),
+        }
+    }
+}
+
+impl From<Evidence> for pb::Evidence {
+    fn from(from: Evidence) -> Self {
+        let sum = match from {
+            Evidence::DuplicateVote(votes) => {
+                pb::evidence::Sum::DuplicateVoteEvidence(pb::DuplicateVoteEvidence {
+                    vote_a: Some(votes.vote_a.into()),
+                    vote_b: Some(votes.vote_b.into()),
+                    total_voting_power: votes.total_voting_power,
+                    validator_power: votes.validator_power,
+                    timestamp: Some(votes.timestamp.into()),
+                })
+            }
+            Evidence::LightClientAttack(attack) => {
+                let block = attack.conflicting_block;
+                let byzantine = attack.byzantine_validators.into_iter().map(Into::into);
+                pb::evidence::Sum::LightClientAttackEvidence(pb::LightClientAttackEvidence {
+                    conflicting_block: Some(pb::LightBlock {
+                        signed_header: Some(block.signed_header.into()),
+                        validator_set: Some(block.validator_set.into()),
+                    }),
+                    common_height: attack.common_height,
+                    byzantine_validators: byzantine.collect(),
+                    total_voting_power: attack.total_voting_power,
+                    timestamp: Some(attack.timestamp.into()),
+                })
+            }
+        };
+        Self { sum: Some(sum) }
     }
 }
 

@@ -11,18 +11,18 @@ mod params;
 mod results;
 
 pub use block::{
-    Block, BlockData, BlockId, BlockMeta, BlockResult, BlockchainResult, Commit, CommitResult,
-    CommitSig, Header, HeaderResult, PartSetHeader, SignedHeader, Validator, ValidatorsResult,
-    Version,
+    Block, BlockData, BlockId, BlockMeta, BlockResult, BlockSearchResult, BlockchainResult, Commit,
+    CommitResult, CommitSig, Header, HeaderResult, PartSetHeader, SignedHeader, Validator,
+    ValidatorsResult, Version,
 };
 pub use evidence::{
-    DuplicateVoteEvidence, Evidence, EvidenceList, LightBlock, LightClientAttackEvidence,
-    ValidatorSet, Vote,
+    DuplicateVoteEvidence, Evidence, EvidenceHash, EvidenceList, LightBlock,
+    LightClientAttackEvidence, ValidatorSet, Vote,
 };
 pub use key::{ProtoKey, PublicKey};
 pub use node::{
-    Channel, ConnectionStatus, GenesisResult, Health, Monitor, NetInfo, NodeInfo, NodeInfoOther,
-    Peer, ProtocolVersion, StatusResult, SyncInfo, UnconfirmedTxs, ValidatorInfo,
+    Channel, ConnectionStatus, GenesisChunk, GenesisResult, Health, Monitor, NetInfo, NodeInfo,
+    NodeInfoOther, Peer, ProtocolVersion, StatusResult, SyncInfo, UnconfirmedTxs, ValidatorInfo,
 };
 pub use params::{
     AbciParams, BlockParams, ConsensusParamUpdates, ConsensusParams, ConsensusParamsResult,
@@ -31,7 +31,7 @@ pub use params::{
 pub use results::{
     AbciInfo, AbciInfoResult, AbciQuery, AbciQueryResult, BlockResults, BroadcastTx,
     BroadcastTxCommit, Event, EventAttribute, MerkleProof, ProofOp, ProofOps, TxProof, TxResponse,
-    TxResult, ValidatorUpdate,
+    TxResult, TxSearchResult, ValidatorUpdate,
 };
 
 pub use crate::json::{Base64, Hex, Text64};

@@ -210,6 +210,19 @@ pub struct GenesisResult {
     pub genesis: Box<RawValue>,
 }
 
+/// `/genesis_chunked`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenesisChunk {
+    /// Which, from 0.
+    #[serde(with = "json::text")]
+    pub chunk: u64,
+    /// How many there are.
+    #[serde(with = "json::text")]
+    pub total: u64,
+    /// A piece of the genesis document as compact JSON.
+    pub data: Text64,
+}
+
 /// `/num_unconfirmed_txs` (without transactions) and `/unconfirmed_txs`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnconfirmedTxs {

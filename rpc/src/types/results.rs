@@ -270,6 +270,17 @@ pub struct TxResponse {
     pub proof: Option<TxProof>,
 }
 
+/// `/tx_search`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TxSearchResult {
+    /// The page asked for.
+    #[serde(deserialize_with = "json::null_default")]
+    pub txs: Vec<TxResponse>,
+    /// How many were found.
+    #[serde(with = "json::text")]
+    pub total_count: u64,
+}
+
 impl From<abci::EventAttribute> for EventAttribute {
     fn from(from: abci::EventAttribute) -> Self {
         Self { key: from.key, value: from.value, index: from.index }

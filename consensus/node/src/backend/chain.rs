@@ -2,8 +2,9 @@
 //! its transactions become visible together.
 
 use super::{Failed, NodeBackend, missing};
+use crate::store::TxPlace;
 use guts_abci::proto::{self, Message, abci as pb};
-use guts_consensus::types::Block;
+use guts_consensus::types::{Block, tx_hash};
 use guts_genesis::Height;
 use guts_rpc::{Backend, RpcError, types};
 
@@ -73,6 +74,15 @@ impl NodeBackend {
         if !self.is_shown(place.height.0) {
             return Ok(None);
         }
+        self.tx_placed(place, prove).map(Some)
+    }
+
+    /// The transaction at a place that is shown.
+    pub(super) fn tx_placed(
+        &self,
+        place: TxPlace,
+        prove: bool,
+    ) -> Result<types::TxResponse, Failed> {
         let height = place.height.0;
         let block = self.store.block(place.height)?.ok_or_else(|| missing("block", height))?;
         let index = place.index as usize;
@@ -82,14 +92,14 @@ impl NodeBackend {
             return Err(missing("tx result", height).into());
         }
         let result = response.tx_results.swap_remove(index);
-        Ok(Some(types::TxResponse {
-            hash: hash.to_vec().into(),
+        Ok(types::TxResponse {
+            hash: tx_hash(tx).to_vec().into(),
             height: place.height.wire(),
             index: place.index,
             tx_result: result.into(),
             tx: tx.clone().into(),
             proof: if prove { proof(&block, index) } else { None },
-        }))
+        })
     }
 }
 

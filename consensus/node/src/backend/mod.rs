@@ -1,6 +1,7 @@
 //! What the RPC answers from: the store, the engine's status, the application, the mempool.
 
 mod chain;
+mod search;
 mod submit;
 
 use crate::config::Config;
@@ -11,10 +12,12 @@ use crate::store::{Store, StoreError};
 use bytes::Bytes;
 use guts_abci::proto::abci as pb;
 use guts_abci::socket::Client;
-use guts_consensus::io::{ClientReply, ClientRequest, Status};
+use guts_consensus::io::Status;
 use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
 use guts_genesis::{GenesisDoc, Height, PublicKey, key_file};
-use guts_rpc::{Backend, Heights, Query, Reply, RpcError, types};
+use guts_rpc::search::Search;
+use guts_rpc::{Backend, Heights, Query, Reply, RpcError, TxHit, types};
+pub(crate) use search::Watchers;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -94,7 +97,7 @@ impl NodeBackend {
             channels: channels.into(),
             moniker: self.config.moniker.clone(),
             other: types::NodeInfoOther {
-                tx_index: "on".into(),
+                tx_index: if self.config.tx_index.is_on() { "on" } else { "off" }.into(),
                 rpc_address: self.config.rpc.laddr.clone(),
             },
         })
@@ -260,21 +263,42 @@ impl Backend for NodeBackend {
     }
 
     fn tx(&self, hash: Vec<u8>, prove: bool) -> Reply<'_, Option<types::TxResponse>> {
-        reply(async move { self.tx_by_hash(&hash, prove) })
+        reply(async move {
+            self.check_indexed("transaction")?;
+            self.tx_by_hash(&hash, prove)
+        })
+    }
+
+    fn tx_hits(&self, search: Search) -> Reply<'_, Vec<TxHit>> {
+        self.find_txs(search)
+    }
+
+    fn tx_at(&self, hit: TxHit, prove: bool) -> Reply<'_, types::TxResponse> {
+        self.tx_in(hit, prove)
+    }
+
+    fn block_hits(&self, search: Search) -> Reply<'_, Vec<u64>> {
+        self.find_blocks(search)
+    }
+
+    fn header_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::Header>> {
+        self.header_with(hash)
+    }
+
+    fn check_tx(&self, tx: Bytes) -> Reply<'_, types::TxResult> {
+        self.ask_app(tx)
+    }
+
+    fn unconfirmed_txs(&self, limit: u64) -> Reply<'_, types::UnconfirmedTxs> {
+        self.unconfirmed(limit)
+    }
+
+    fn broadcast_evidence(&self, evidence: types::Evidence) -> Reply<'_, types::EvidenceHash> {
+        self.submit_evidence(evidence)
     }
 
     fn num_unconfirmed_txs(&self) -> Reply<'_, types::UnconfirmedTxs> {
-        reply(async {
-            let request = ClientRequest::Unconfirmed { limit: 0 };
-            let stopped = || internal(&"the engine has stopped");
-            let answer = self.inbox.request(request).ok_or_else(|| internal(&"too busy"))?;
-            match answer.await.map_err(|_| stopped())? {
-                ClientReply::Unconfirmed { total, total_bytes, .. } => {
-                    Ok(types::UnconfirmedTxs { n_txs: total, total, total_bytes, txs: None })
-                }
-                _ => Err(stopped().into()),
-            }
-        })
+        self.unconfirmed(0)
     }
 }
 

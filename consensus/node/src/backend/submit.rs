@@ -1,7 +1,6 @@
 //! Transactions of clients on their way to the mempool, and those that wait for a block.
 
 use super::{NodeBackend, reply};
-use crate::shell::OnCommit;
 use bytes::Bytes;
 use guts_abci::proto::abci as pb;
 use guts_consensus::io::{ClientReply, ClientRequest, Committed, TxRefused};
@@ -47,8 +46,8 @@ impl Waiting {
 /// Tells the waiting clients of each block.
 pub(crate) struct Tell(pub(crate) Arc<Waiting>);
 
-impl OnCommit for Tell {
-    fn on_commit(&self, committed: &Committed) {
+impl Tell {
+    pub(super) fn tell(&self, committed: &Committed) {
         let mut waiters = self.0.lock();
         if waiters.is_empty() {
             return;

@@ -63,6 +63,8 @@ pub struct Config {
     pub consensus: Consensus,
     /// Disk.
     pub storage: Storage,
+    /// Searches.
+    pub tx_index: TxIndex,
 }
 
 /// `[rpc]`
@@ -140,6 +142,28 @@ pub struct Storage {
     pub wal_segment_bytes: u64,
 }
 
+/// `[tx_index]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TxIndex {
+    /// `kv`: events are indexed, and transactions and blocks found by them. `null`: `tx`,
+    /// `tx_search` and `block_search` are refused. `guts-engine reindex` makes the index anew.
+    pub indexer: String,
+}
+
+impl TxIndex {
+    /// Whether there is an index.
+    pub fn is_on(&self) -> bool {
+        self.indexer == "kv"
+    }
+}
+
+impl Default for TxIndex {
+    fn default() -> Self {
+        TxIndex { indexer: "kv".into() }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -152,6 +176,7 @@ impl Default for Config {
             mempool: Mempool::default(),
             consensus: Consensus::default(),
             storage: Storage::default(),
+            tx_index: TxIndex::default(),
         }
     }
 }
@@ -309,6 +334,10 @@ impl Config {
         }
         if !["plain", "json"].contains(&self.log_format.as_str()) {
             return value("log_format", format!("{:?} is neither plain nor json", self.log_format));
+        }
+        if !["kv", "null"].contains(&self.tx_index.indexer.as_str()) {
+            let found = &self.tx_index.indexer;
+            return value("tx_index.indexer", format!("{found:?} is neither kv nor null"));
         }
         if self.consensus.timeout_propose.0.is_zero() {
             return value("consensus.timeout_propose", "a proposal needs some time".into());

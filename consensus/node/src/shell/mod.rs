@@ -114,10 +114,13 @@ pub struct Shown {
     pub top: AtomicU64,
 }
 
-/// Told of each committed block, before any client can see it.
+/// Told of each committed block, before any client can see it and again when they can.
 pub trait OnCommit: Send {
     /// A block was committed.
-    fn on_commit(&self, committed: &Committed);
+    fn on_commit(&self, committed: &Arc<Committed>);
+
+    /// It can be read now.
+    fn on_shown(&self);
 }
 
 /// Why the engine thread ended.
@@ -311,11 +314,12 @@ impl Shell {
         }
     }
 
-    fn show(&self, committed: &Committed) {
+    fn show(&self, committed: &Arc<Committed>) {
         self.on_commit.on_commit(committed);
         self.shown.top.store(committed.height.0, Ordering::Release);
         if self.shown.base.load(Ordering::Relaxed) == 0 {
             self.shown.base.store(committed.height.0, Ordering::Release);
         }
+        self.on_commit.on_shown();
     }
 }

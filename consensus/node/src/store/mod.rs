@@ -1,10 +1,11 @@
-//! What a node keeps: blocks, commits, results, validators by height, the transaction index and
-//! the engine's state, in RocksDB under `data/store`.
+//! What a node keeps: blocks, commits, results, validators by height, the indexes and the engine's
+//! state, in RocksDB under `data/store`.
 //!
 //! All records of one engine output are one atomic batch, so a crash leaves a height's block, its
 //! index entries and its results all there or all absent. Memory is bounded: one cache and one
 //! budget for what is not in table files yet, whatever the size of the chain.
 
+mod index;
 mod keys;
 mod read;
 #[cfg(test)]
@@ -14,6 +15,8 @@ mod write;
 use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
 use std::path::{Path, PathBuf};
 
+pub use index::SearchError;
+pub use read::TxPlace;
 pub use write::Batch;
 
 /// Why the store cannot answer or take something.
@@ -65,7 +68,9 @@ const RESPONSES: &str = "responses";
 const TXS: &str = "txs";
 /// Everything small, each kind under its own first byte.
 const SMALL: &str = "small";
-const FAMILIES: [&str; 4] = [BLOCKS, RESPONSES, TXS, SMALL];
+/// The index of events: many keys that differ little, without values.
+const EVENTS: &str = "events";
+const FAMILIES: [&str; 5] = [BLOCKS, RESPONSES, TXS, SMALL, EVENTS];
 
 impl Store {
     /// Opens the store in `path`, creating it if need be.
@@ -105,6 +110,13 @@ impl Store {
             path: self.path.clone(),
             what: what.into(),
             reason: reason.to_string(),
+        }
+    }
+
+    /// Rewrites every table without what was deleted or replaced.
+    pub fn compact(&self) {
+        for name in FAMILIES {
+            self.db.compact_range_cf(self.family(name), None::<&[u8]>, None::<&[u8]>);
         }
     }
 

@@ -33,7 +33,7 @@ impl Store {
         matches!(self.small(keys::BASE), Ok(Some(_)))
     }
 
-    fn single(&self, key: &[u8]) -> Result<Height, StoreError> {
+    pub(super) fn single(&self, key: &[u8]) -> Result<Height, StoreError> {
         match self.small(key)? {
             None => Ok(Height::ZERO),
             Some(bytes) => {

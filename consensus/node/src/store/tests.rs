@@ -1,4 +1,4 @@
-//! What is written is read back; pruning; the batch is all or nothing.
+//! What is written is read back; pruning; the batch is all or nothing; the index of events.
 
 use super::*;
 use bytes::Bytes;
@@ -127,4 +127,86 @@ fn a_store_belongs_to_one_genesis_document() {
     let store = open(dir.path());
     assert!(store.bind([1; 32]).unwrap());
     assert!(!store.bind([2; 32]).unwrap());
+}
+
+fn event(kind: &str, attributes: &[(&str, &str)]) -> pb::Event {
+    let attribute = |(key, value): &(&str, &str)| pb::EventAttribute {
+        key: (*key).into(),
+        value: (*value).into(),
+        index: *key != "hidden",
+    };
+    pb::Event { r#type: kind.into(), attributes: attributes.iter().map(attribute).collect() }
+}
+
+/// A chain whose transactions say different things, indexed.
+fn indexed(dir: &std::path::Path) -> (Store, Vec<(u64, u32, Vec<pb::Event>)>) {
+    let store = open(dir);
+    let mut all = Vec::new();
+    for height in 1..=6_u64 {
+        let txs = [format!("a{height}"), format!("b{height}")];
+        let amount = (height * 50).to_string();
+        let events = [
+            vec![event("pay", &[("amount", &amount), ("to", "ann\0"), ("hidden", "x")])],
+            vec![event("pay", &[("amount", "7"), ("to", "bob")]), event("", &[("amount", "1")])],
+        ];
+        let result = |events: &Vec<pb::Event>| pb::ExecTxResult {
+            events: events.clone(),
+            ..Default::default()
+        };
+        let response = pb::ResponseFinalizeBlock {
+            tx_results: events.iter().map(result).collect(),
+            events: vec![event("begin", &[("odd", &(height % 2).to_string())])],
+            ..Default::default()
+        };
+        let mut batch = Batch::default();
+        store.put_block(&mut batch, &decided(height, &[&txs[0], &txs[1]]));
+        store.put_response(&mut batch, Height(height), &response);
+        store.write(batch, false).unwrap();
+        store.index(Height(height)).unwrap();
+        all.extend((0..).zip(events).map(|(index, events)| (height, index, events)));
+    }
+    (store, all)
+}
+
+#[test]
+fn the_index_finds_what_the_query_admits() {
+    use guts_rpc::search::Search;
+    let dir = tempfile::tempdir().unwrap();
+    let (store, all) = indexed(dir.path());
+    let queries = [
+        "pay.amount = 100",
+        "pay.amount > 100 AND tx.height < 5",
+        "pay.amount >= 50.0 AND pay.to CONTAINS 'nn'",
+        "pay.to = 'ann'",
+        "pay.to = 'bob' AND pay.amount = 7 AND tx.height = 3",
+        "pay.to = 'bob' AND pay.amount = 100",
+        "pay.hidden EXISTS",
+        "pay.to EXISTS AND tx.height > 4",
+        "tx.height EXISTS",
+        "other.tag EXISTS",
+    ];
+    for query in queries {
+        let search = Search::parse(query).unwrap();
+        let plan = search.plan("tx.height").unwrap();
+        let found = store.find_txs(&plan, 6).unwrap();
+        let wanted = all.iter().filter(|(height, _, events)| {
+            let events: Vec<_> = events.iter().cloned().map(Into::into).collect();
+            plan.admits(*height, &events)
+        });
+        let wanted: Vec<_> = wanted.map(|(height, index, _)| (*height, *index)).collect();
+        let found: Vec<_> = found.iter().map(|hit| (hit.height, hit.index)).collect();
+        assert_eq!(found, wanted, "{query}");
+    }
+    let odd = Search::parse("begin.odd = 1 AND block.height > 1").unwrap();
+    let plan = odd.plan("block.height").unwrap();
+    assert_eq!(store.find_blocks(&plan, 6).unwrap(), [3, 5]);
+    assert_eq!(store.find_blocks(&plan, 4).unwrap(), [3], "not above what is shown");
+    store.prune(Height(4), 100).unwrap();
+    assert_eq!(store.find_blocks(&plan, 6).unwrap(), [5]);
+    store.clear_index().unwrap();
+    assert_eq!(store.indexed().unwrap(), Height::ZERO);
+    assert!(store.find_blocks(&plan, 6).unwrap().is_empty());
+    crate::index::catch_up(&store, Height(6), |_| true).unwrap();
+    assert_eq!(store.find_blocks(&plan, 6).unwrap(), [5]);
+    assert_eq!(store.indexed().unwrap(), Height(6));
 }

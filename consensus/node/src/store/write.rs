@@ -1,7 +1,8 @@
 //! Turning records into one atomic batch.
 
+use super::index::keys_of_response;
 use super::keys::{self, Kind};
-use super::{BLOCKS, RESPONSES, SMALL, Store, StoreError, TXS};
+use super::{BLOCKS, EVENTS, RESPONSES, SMALL, Store, StoreError, TXS};
 use guts_abci::proto::{self, Message, abci as pb};
 use guts_consensus::io::Decided;
 use guts_consensus::types::{Evidence, State, tx_hash};
@@ -134,6 +135,11 @@ impl Store {
                     batch.delete_cf(self.family(TXS), tx_hash(tx).as_bytes());
                 }
                 batch.delete_cf(small, keys::of(Kind::Hash, block.hash().as_bytes()));
+            }
+            if let Some(response) = self.response(height)? {
+                for key in keys_of_response(height, &response) {
+                    batch.delete_cf(self.family(EVENTS), key);
+                }
             }
             for kind in [Kind::Meta, Kind::Seen, Kind::Commit, Kind::Validators, Kind::Params] {
                 batch.delete_cf(small, keys::at(kind, height));

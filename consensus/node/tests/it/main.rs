@@ -13,3 +13,5 @@ mod home;
 mod hostile;
 #[cfg(test)]
 mod network;
+#[cfg(test)]
+mod search;

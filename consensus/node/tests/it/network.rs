@@ -218,7 +218,11 @@ impl Node {
         let mut child = self.engine.take().unwrap();
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        child.wait().unwrap().success()
+        let status = child.wait().unwrap();
+        if !status.success() {
+            eprintln!("{status}: {}", self.log());
+        }
+        status.success()
     }
 
     pub fn log(&self) -> String {

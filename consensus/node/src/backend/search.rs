@@ -1,0 +1,143 @@
+//! Searches, and the calls about what is not in a block yet.
+
+use super::{Failed, NodeBackend, internal, missing, reply};
+use crate::store::{SearchError, Store};
+use bytes::Bytes;
+use guts_abci::proto::abci as pb;
+use guts_consensus::io::{ClientReply, ClientRequest};
+use guts_consensus::types::Evidence;
+use guts_genesis::Height;
+use guts_rpc::search::{Plan, Search};
+use guts_rpc::{Backend, Reply, RpcError, TxHit, types};
+use std::sync::Arc;
+
+impl From<SearchError> for Failed {
+    fn from(error: SearchError) -> Self {
+        Failed(internal(&error))
+    }
+}
+
+impl NodeBackend {
+    /// Looks in the index beside the tasks that answer: it may take long.
+    async fn look<T, F>(&self, search: Search, tag: &'static str, find: F) -> Result<Vec<T>, Failed>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store, &Plan<'_>, u64) -> Result<Vec<T>, SearchError> + Send + 'static,
+    {
+        let (store, top) = (self.store.clone(), self.heights().top);
+        let found = tokio::task::spawn_blocking(move || match search.plan(tag) {
+            Some(plan) => find(&store, &plan, top),
+            None => Ok(Vec::new()),
+        });
+        Ok(found.await.map_err(|e| internal(&e))??)
+    }
+
+    pub(super) fn find_txs(&self, search: Search) -> Reply<'_, Vec<TxHit>> {
+        reply(async move {
+            self.check_indexed("transaction")?;
+            self.look(search, "tx.height", |store, plan, top| store.find_txs(plan, top)).await
+        })
+    }
+
+    pub(super) fn find_blocks(&self, search: Search) -> Reply<'_, Vec<u64>> {
+        reply(async move {
+            self.check_indexed("block")?;
+            self.look(search, "block.height", |store, plan, top| store.find_blocks(plan, top)).await
+        })
+    }
+
+    /// Refuses what needs the index when there is none.
+    pub(super) fn check_indexed(&self, what: &str) -> Result<(), Failed> {
+        match self.config.tx_index.is_on() {
+            true => Ok(()),
+            false => Err(RpcError::internal(format!("{what} indexing is disabled")).into()),
+        }
+    }
+
+    pub(super) fn tx_in(&self, hit: TxHit, prove: bool) -> Reply<'_, types::TxResponse> {
+        reply(async move {
+            let place = crate::store::TxPlace { height: Height(hit.height), index: hit.index };
+            self.tx_placed(place, prove)
+        })
+    }
+
+    pub(super) fn header_with(&self, hash: Vec<u8>) -> Reply<'_, Option<types::Header>> {
+        reply(async move {
+            match self.store.height_of(&hash)? {
+                Some(Height(height)) if self.is_shown(height) => {
+                    let header =
+                        self.header_at(height)?.ok_or_else(|| missing("header", height))?;
+                    Ok(Some(header.into()))
+                }
+                _ => Ok(None),
+            }
+        })
+    }
+
+    pub(super) fn ask_app(&self, tx: Bytes) -> Reply<'_, types::TxResult> {
+        reply(async move {
+            let request = pb::RequestCheckTx { tx, r#type: pb::CheckTxType::New as i32 };
+            let answer = self.app()?.check_tx(request).await.map_err(|e| internal(&e))?;
+            // Events of CheckTx are nobody's: CometBFT does not show them either.
+            let answer = pb::ResponseCheckTx { events: Vec::new(), ..answer };
+            Ok(answer.into())
+        })
+    }
+
+    async fn ask_engine(&self, request: ClientRequest) -> Result<ClientReply, RpcError> {
+        let answer = self.inbox.request(request).ok_or_else(|| internal(&"too busy"))?;
+        answer.await.map_err(|_| internal(&"the engine has stopped"))
+    }
+
+    pub(super) fn unconfirmed(&self, limit: u64) -> Reply<'_, types::UnconfirmedTxs> {
+        reply(async move {
+            match self.ask_engine(ClientRequest::Unconfirmed { limit }).await? {
+                ClientReply::Unconfirmed { txs, total, total_bytes } => {
+                    let n_txs = if limit == 0 { total } else { txs.len() as u64 };
+                    let listed = txs.into_iter().map(Into::into).collect();
+                    let txs = (limit > 0).then_some(listed);
+                    Ok(types::UnconfirmedTxs { n_txs, total, total_bytes, txs })
+                }
+                _ => Err(internal(&"the engine has stopped").into()),
+            }
+        })
+    }
+
+    pub(super) fn submit_evidence(
+        &self,
+        evidence: types::Evidence,
+    ) -> Reply<'_, types::EvidenceHash> {
+        reply(async move {
+            let evidence = Evidence::from_proto(evidence.into()).map_err(|error| {
+                RpcError::internal(format!("evidence.ValidateBasic failed: {error}"))
+            })?;
+            match self.ask_engine(ClientRequest::SubmitEvidence(Box::new(evidence))).await? {
+                ClientReply::Evidence(Ok(hash)) => {
+                    Ok(types::EvidenceHash { hash: hash.to_vec().into() })
+                }
+                ClientReply::Evidence(Err(why)) => {
+                    Err(RpcError::internal(format!("failed to add evidence: {why}")).into())
+                }
+                _ => Err(internal(&"the engine has stopped").into()),
+            }
+        })
+    }
+}
+
+/// What is done when a block was committed, besides showing it.
+pub(crate) struct Watchers {
+    pub(crate) waiting: super::Tell,
+    pub(crate) index: Option<crate::index::Waker>,
+}
+
+impl crate::shell::OnCommit for Watchers {
+    fn on_commit(&self, committed: &Arc<guts_consensus::io::Committed>) {
+        self.waiting.tell(committed);
+    }
+
+    fn on_shown(&self) {
+        if let Some(index) = &self.index {
+            index.wake();
+        }
+    }
+}

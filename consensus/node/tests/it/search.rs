@@ -1,0 +1,105 @@
+//! Searches on a node that runs, and the index made anew.
+
+use crate::network::{Network, Node, eventually};
+use guts_rpc::client::ClientError;
+use guts_rpc::types::{
+    BlockSearchResult, GenesisChunk, HeaderResult, TxResult, TxSearchResult, UnconfirmedTxs,
+};
+use serde_json::{Value, json};
+
+async fn txs(node: &Node, query: &str) -> Result<TxSearchResult, ClientError> {
+    let params = json!({ "query": query, "prove": true, "order_by": "desc" });
+    node.client().call("tx_search", params).await
+}
+
+/// Asks until the index has caught up with `height`.
+async fn indexed(node: &Node, key: &str) -> TxSearchResult {
+    let ask = || async {
+        let found = txs(node, &format!("app.key = '{key}'")).await.ok()?;
+        (found.total_count == 1).then_some(found)
+    };
+    eventually(ask).await.expect("indexed")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_and_blocks_are_found_by_their_events() {
+    let mut network = Network::start(1, &[]).await;
+    network.reach(1).await;
+    let mut heights = Vec::new();
+    for n in 0..4 {
+        heights.push(network.nodes[0].commit(&format!("found{n}"), "x").await);
+    }
+    for round in 0..2 {
+        let node = &network.nodes[0];
+        let last = indexed(node, "found3").await;
+        assert_eq!(last.txs[0].height, heights[3]);
+        assert!(last.txs[0].proof.is_some());
+        let range = format!("tx.height > {} AND app.index_key EXISTS", heights[0]);
+        let found = txs(node, &range).await.unwrap();
+        let got: Vec<i64> = found.txs.iter().map(|tx| tx.height).collect();
+        assert_eq!(got, [heights[3], heights[2], heights[1]], "round {round}");
+        let both = "app.creator = 'Cosmoshi Netowoko' AND app.key = 'x'";
+        assert_eq!(txs(node, both).await.unwrap().total_count, 0, "not of one event");
+        let all = txs(node, "tx.height > 0").await.unwrap();
+        assert_eq!(all.total_count, 4);
+        let hash = format!("tx.hash = '{}'", last.txs[0].hash);
+        assert_eq!(txs(node, &hash).await.unwrap().txs, last.txs);
+        let refused = txs(node, "app.key = 5 OR a = 1").await.unwrap_err().to_string();
+        assert!(refused.contains("got tag, want 6"), "{refused}");
+        let query = json!({ "query": format!("block.height >= {}", heights[2]), "per_page": "1" });
+        let blocks: BlockSearchResult = node.client().call("block_search", query).await.unwrap();
+        assert!(blocks.total_count >= 2 && blocks.blocks.len() == 1);
+        assert!(network.nodes[0].end_engine());
+        let output = network.nodes[0].command("reindex").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let output = network.nodes[0].command("compact").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        network.nodes[0].start_engine();
+        network.reach(heights[3]).await;
+    }
+    assert!(network.nodes[0].end_engine());
+    network.nodes[0].settings.push("tx_index.indexer=null".into());
+    network.nodes[0].start_engine();
+    network.reach(heights[3]).await;
+    let refused = txs(&network.nodes[0], "tx.height > 0").await.unwrap_err().to_string();
+    assert!(refused.contains("transaction indexing is disabled"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_in_a_block_yet_is_answered() {
+    let network = Network::start(1, &[]).await;
+    network.reach(1).await;
+    let client = network.nodes[0].client();
+    let check: TxResult = client.call("check_tx", json!({ "tx": "YT0x" })).await.unwrap();
+    assert_eq!((check.code, check.gas_wanted), (0, 1));
+    let waiting: UnconfirmedTxs =
+        client.call("unconfirmed_txs", json!({ "limit": "5" })).await.unwrap();
+    assert_eq!((waiting.total, waiting.txs), (0, Some(Vec::new())));
+    let header = client.header(Some(1)).await.unwrap().header.unwrap();
+    let hash = client.block(Some(1)).await.unwrap().block_id.hash;
+    let params = json!({ "hash": hash.to_string() });
+    let found: HeaderResult = client.call("header_by_hash", params).await.unwrap();
+    assert_eq!(found.header, Some(header));
+    let chunk: GenesisChunk = client.call("genesis_chunked", json!({})).await.unwrap();
+    let genesis = client.genesis().await.unwrap().genesis;
+    assert_eq!((chunk.total, chunk.data.0.as_slice()), (1, genesis.get().as_bytes()));
+    let votes = |power: &str| {
+        let vote = |hash: &str| {
+            let parts = json!({ "total": 1, "hash": hash });
+            json!({
+                "type": 2, "height": "1", "round": 0, "validator_index": 0,
+                "block_id": { "hash": hash, "parts": parts },
+                "timestamp": "2024-01-01T00:00:00Z", "validator_address": "00".repeat(20),
+                "signature": "AA=="
+            })
+        };
+        let value = json!({
+            "vote_a": vote(&"11".repeat(32)), "vote_b": vote(&"22".repeat(32)),
+            "TotalVotingPower": power, "ValidatorPower": "1",
+            "Timestamp": "2024-01-01T00:00:00Z"
+        });
+        json!({ "evidence": { "type": "tendermint/DuplicateVoteEvidence", "value": value } })
+    };
+    let refused = client.call::<_, Value>("broadcast_evidence", votes("1")).await.unwrap_err();
+    assert!(refused.to_string().contains("-32603"), "{refused}");
+}

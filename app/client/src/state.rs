@@ -220,8 +220,8 @@ impl State {
 
 /// Reads the answer to a query; an empty message may be written as a value of the state is.
 pub(crate) fn decode_answer<M: Message + Default>(path: &str, bytes: &[u8]) -> Result<M, Error> {
-    let body = if bytes == [0] { &[] } else { bytes };
-    M::decode(body).map_err(|_| Error::Proof(format!("the answer to {path} is malformed")))
+    M::decode(values::body(bytes))
+        .map_err(|_| Error::Proof(format!("the answer to {path} is malformed")))
 }
 
 /// An account id out of a value.

@@ -19,11 +19,15 @@ pub fn encode<M: Message>(value: &M) -> Vec<u8> {
     if bytes.is_empty() { EMPTY.to_vec() } else { bytes }
 }
 
+/// The protobuf encoding of a value's message.
+pub fn body(bytes: &[u8]) -> &[u8] {
+    if bytes == EMPTY { &[] } else { bytes }
+}
+
 /// Reads a value; `encode(&decode(x)?) == x`.
 pub fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, ValueError> {
     let wrong = ValueError(std::any::type_name::<M>());
-    let body = if bytes == EMPTY { &[] } else { bytes };
-    let value = M::decode(body).map_err(|_| wrong.clone())?;
+    let value = M::decode(body(bytes)).map_err(|_| wrong.clone())?;
     if encode(&value) == bytes { Ok(value) } else { Err(wrong) }
 }
 

@@ -10,12 +10,14 @@
 //! | [`follower`] | bare repositories follow the state; what this node missed is fetched |
 //! | [`checker`] | background checks of pushes, for the vote extensions |
 //! | [`submit`], [`host`] | the way of a push to the chain and back |
+//! | [`api`] | typed, proved reads over JSON-RPC, and their OpenRPC description |
 //! | [`page`] | `GET /` and `GET /health` |
 //!
 //! Locks are held for a look-up, never across a wait; a commit never waits for git, nor CheckTx
 //! or a query for a block.
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod application;
 pub mod chain;
 pub mod checker;

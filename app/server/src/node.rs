@@ -13,6 +13,7 @@ use guts_rpc::client::{Client, ClientError};
 use guts_state_disk::{Database, DiskError};
 use tokio::net::TcpListener;
 
+use crate::api;
 use crate::application::{Machine, Reading, Shared};
 use crate::chain::{Chain, Committed};
 use crate::checker::Checker;
@@ -147,7 +148,8 @@ impl Node {
             name: config.name.clone(),
             public_url: config.public_url.clone(),
         };
-        let http = page::router(about).merge(guts_git::http::router(gateway));
+        let api = api::router(chain.clone(), database.store());
+        let http = page::router(about).merge(api).merge(guts_git::http::router(gateway));
         let machine = Machine::new(app, database.clone(), shared);
         let abci = AbciServed { app: Box::new(machine), reader };
         Ok(Self { abci, http, chain, served, database })

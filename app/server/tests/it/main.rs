@@ -2,6 +2,8 @@
 //! sockets, and stock git.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod push;

@@ -1,0 +1,197 @@
+//! The table of methods: which key of the state each reads, and what its value is.
+
+use std::str::FromStr;
+
+use guts_rpc::RpcError;
+use guts_rpc::server::Args;
+use guts_schema::ids::ValidatorAddress;
+use guts_schema::{AccountId, Key, PushId, RepoId, keys, names, refs};
+
+/// A method.
+pub(super) struct Spec {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What it answers, in one line.
+    pub(super) summary: &'static str,
+    /// Its parameters, of [`PARAMS`]; the last is always the height.
+    pub(super) params: &'static [&'static str],
+    /// The message of its value.
+    pub(super) message: &'static str,
+    /// The key it reads.
+    pub(super) key: fn(&Args<'_>) -> Result<Vec<u8>, RpcError>,
+}
+
+/// How a parameter is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Hex of that many bytes.
+    Hex(usize),
+    /// A whole number, in a string: JSON's own lose digits.
+    Number,
+    /// Text.
+    Text,
+}
+
+/// A parameter, the same in every method that has it.
+pub(super) struct Param {
+    pub(super) name: &'static str,
+    pub(super) form: Form,
+    pub(super) about: &'static str,
+}
+
+const fn param(name: &'static str, form: Form, about: &'static str) -> Param {
+    Param { name, form, about }
+}
+
+/// Every parameter there is.
+pub(super) static PARAMS: [Param; 11] = [
+    param("account", Form::Hex(AccountId::LEN), "account id"),
+    param("handle", Form::Text, "handle of an account"),
+    param("height", Form::Number, "height of the state; 0 or none: the newest that is proved"),
+    param("index", Form::Number, "place in the list, from 0 on"),
+    param("key", Form::Hex(Key::LEN), "ed25519 public key"),
+    param("name", Form::Text, "name of a repository"),
+    param("number", Form::Number, "number of the entry, from 0 on"),
+    param("push", Form::Hex(PushId::LEN), "digest of the signed part of the push certificate"),
+    param("ref", Form::Text, "full name of a ref, such as refs/heads/main"),
+    param("repo", Form::Number, "repository id"),
+    param("validator", Form::Hex(ValidatorAddress::LEN), "consensus address"),
+];
+
+const HEIGHT: &[&str] = &["height"];
+const ACCOUNT: &[&str] = &["account", "height"];
+const VALIDATOR: &[&str] = &["validator", "height"];
+const REPO: &[&str] = &["repo", "height"];
+
+const fn spec(
+    name: &'static str,
+    summary: &'static str,
+    params: &'static [&'static str],
+    message: &'static str,
+    key: fn(&Args<'_>) -> Result<Vec<u8>, RpcError>,
+) -> Spec {
+    Spec { name, summary, params, message, key }
+}
+
+/// Every method that reads the state, by name.
+pub(super) static TABLE: &[Spec] = &[
+    spec("guts_account", "an account", ACCOUNT, "Account", |args| {
+        Ok(keys::account(&id::<AccountId>(args, 0)?))
+    }),
+    spec("guts_anchors", "how many anchors were recorded", HEIGHT, "Anchors", |_| {
+        Ok(keys::anchors())
+    }),
+    spec("guts_candidates", "validators with stake", HEIGHT, "Candidates", |_| {
+        Ok(keys::candidates())
+    }),
+    spec(
+        "guts_delegation",
+        "what an account has delegated to a validator",
+        &["validator", "account", "height"],
+        "Delegation",
+        |args| Ok(keys::delegation(&id(args, 0)?, &id(args, 1)?)),
+    ),
+    spec(
+        "guts_delegations_of",
+        "the validators an account delegates to",
+        ACCOUNT,
+        "DelegationsOf",
+        |args| Ok(keys::delegations_of(&id(args, 0)?)),
+    ),
+    spec("guts_epoch", "the staking period under way", HEIGHT, "Epoch", |_| Ok(keys::epoch())),
+    spec("guts_guardians", "who may recover an account", ACCOUNT, "Guardians", |args| {
+        Ok(keys::guardians(&id(args, 0)?))
+    }),
+    spec(
+        "guts_handle",
+        "the account that has a handle",
+        &["handle", "height"],
+        "HandleRecord",
+        |args| {
+            let handle = args.string(0)?;
+            names::check_handle(&handle).map_err(|why| args.refuse(&why.to_string()))?;
+            Ok(keys::handle(&handle))
+        },
+    ),
+    spec("guts_key", "whose a key is, and since when", &["key", "height"], "KeyRecord", |args| {
+        Ok(keys::key(&id::<Key>(args, 0)?))
+    }),
+    spec("guts_operator", "the validator an account operates", ACCOUNT, "OperatorOf", |args| {
+        Ok(keys::operator(&id(args, 0)?))
+    }),
+    spec(
+        "guts_owner_repo",
+        "a repository by its place among its owner's",
+        &["account", "index", "height"],
+        "RepoPointer",
+        |args| Ok(keys::owner_repo(&id(args, 0)?, number(args, 1)?)),
+    ),
+    spec("guts_params", "the chain's parameters", HEIGHT, "Params", |_| Ok(keys::params())),
+    spec(
+        "guts_push",
+        "a push, while it is pending or its certificate fresh",
+        &["push", "height"],
+        "Push",
+        |args| Ok(keys::push(&id::<PushId>(args, 0)?)),
+    ),
+    spec("guts_pushes_pending", "pushes under way", HEIGHT, "PushesPending", |_| {
+        Ok(keys::pushes_pending())
+    }),
+    spec("guts_recovery", "a recovery under way", ACCOUNT, "Recovery", |args| {
+        Ok(keys::recovery(&id(args, 0)?))
+    }),
+    spec("guts_ref", "where a ref points", &["repo", "ref", "height"], "RefRecord", |args| {
+        let name = args.string(1)?;
+        refs::check_ref_name(&name).map_err(|why| args.refuse(&why.to_string()))?;
+        Ok(keys::ref_record(repo(args, 0)?, &name))
+    }),
+    spec(
+        "guts_ref_log",
+        "an entry of a repository's ref log",
+        &["repo", "number", "height"],
+        "RefLogEntry",
+        |args| Ok(keys::ref_log(repo(args, 0)?, number(args, 1)?)),
+    ),
+    spec(
+        "guts_refs",
+        "the root over all refs of a repository, and the length of its ref log",
+        REPO,
+        "RefsHead",
+        |args| Ok(keys::refs(repo(args, 0)?)),
+    ),
+    spec("guts_repo", "a repository", REPO, "Repo", |args| Ok(keys::repo(repo(args, 0)?))),
+    spec(
+        "guts_repo_named",
+        "the repository of that owner and name",
+        &["account", "name", "height"],
+        "RepoPointer",
+        |args| {
+            let name = args.string(1)?;
+            names::check_repo_name(&name).map_err(|why| args.refuse(&why.to_string()))?;
+            Ok(keys::repo_name(&id(args, 0)?, &name))
+        },
+    ),
+    spec("guts_repos", "how many repositories there are", HEIGHT, "Repos", |_| Ok(keys::repos())),
+    spec("guts_supply", "all money there is, and where", HEIGHT, "Supply", |_| Ok(keys::supply())),
+    spec("guts_validator", "what a validator bonded", VALIDATOR, "ValidatorInfo", |args| {
+        Ok(keys::validator(&id(args, 0)?))
+    }),
+    spec("guts_validators", "the validators in force", HEIGHT, "Validators", |_| {
+        Ok(keys::validators())
+    }),
+];
+
+/// An identifier in hex.
+fn id<T: FromStr<Err: std::fmt::Display>>(args: &Args<'_>, at: usize) -> Result<T, RpcError> {
+    args.string(at)?.parse().map_err(|why: T::Err| args.refuse(&why.to_string()))
+}
+
+fn number(args: &Args<'_>, at: usize) -> Result<u64, RpcError> {
+    let number = args.int(at)?.unwrap_or(0);
+    u64::try_from(number).map_err(|_| args.refuse("a number from 0 on"))
+}
+
+fn repo(args: &Args<'_>, at: usize) -> Result<RepoId, RpcError> {
+    let number = number(args, at)?;
+    RepoId::new(number).ok_or_else(|| args.refuse("a repository id is a number from 1 on"))
+}

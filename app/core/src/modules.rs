@@ -3,6 +3,7 @@
 
 use guts_abci::proto::abci::ValidatorUpdate;
 use guts_schema::attest::Attested;
+use guts_schema::tx::RepoAction;
 use guts_schema::{Action, RepoId, Tx};
 use guts_state::Read;
 
@@ -12,6 +13,7 @@ use crate::run::Run;
 use crate::whole::Whole;
 
 pub mod account;
+pub mod org;
 pub mod params;
 pub mod push;
 pub mod repo;
@@ -84,8 +86,8 @@ pub struct Module {
 }
 
 /// All modules, leftmost first.
-pub const MODULES: [Module; 5] =
-    [params::MODULE, account::MODULE, staking::MODULE, repo::MODULE, push::MODULE];
+pub const MODULES: [Module; 6] =
+    [params::MODULE, account::MODULE, staking::MODULE, org::MODULE, repo::MODULE, push::MODULE];
 
 /// Executes one action of an admitted transaction.
 pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault> {
@@ -96,13 +98,14 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         | Action::Transfer { .. }
         | Action::Account { .. } => account::execute(run, tx, action),
         Action::Staking { actor, change } => staking::execute(run, actor, change),
-        Action::CreateRepo { .. } => {
+        Action::Org { actor, change } => org::execute(run, actor, change),
+        Action::CreateRepo { .. } | Action::Repo { change: RepoAction::Fork { .. }, .. } => {
             repo::execute(run, action)?;
             // A repository has a root over its refs from the start; refs are the push module's.
             let made = RepoId::new(repo::count(&run.state)?);
             made.map_or(Ok(()), |id| Ok(push::add_head(run, id)?))
         }
-        Action::EditRepo { .. } => repo::execute(run, action),
+        Action::EditRepo { .. } | Action::Repo { .. } => repo::execute(run, action),
         Action::PushRefs(push) => push::execute(run, tx, push),
     }
 }

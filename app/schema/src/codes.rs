@@ -164,6 +164,16 @@ codes! {
         "account {} has no handle to name a repository by: claim one with 'guts init --handle'";
     ReposMany = 405, "repos_many",
         "account {} has {} repositories, which is the most an account may have";
+    RepoOffer = 406, "repo_offer",
+        "repository {} is not offered to {}: ask its owner";
+    RepoRulesMany = 407, "repo_rules_many",
+        "repository {} has {} of these, which is the most: remove one first";
+    RoleSame = 408, "role_same",
+        "{} has that role in {} already";
+    StarSame = 409, "star_same",
+        "nothing changes: {} has or has not starred {} already";
+    ProtectionNone = 410, "protection_none",
+        "{} is not protected in {}";
 
     // 500..: pushes.
     PushReplayed = 500, "push_replayed",
@@ -196,6 +206,32 @@ codes! {
         "another push of {} is being decided: push again";
     DefaultBranchDelete = 514, "default_branch_delete",
         "{} is the default branch: choose another with 'guts repo edit' before deleting it";
+    PushProtected = 515, "push_protected",
+        "{} is protected: {} may not push to it; ask somebody with a higher role";
+    PushForced = 516, "push_forced",
+        "{} is protected: its history may not be rewritten; merge or rebase, then push";
+    DeleteProtected = 517, "delete_protected",
+        "{} is protected: it may not be deleted";
+
+    // 600..: organisations.
+    OrgUnknown = 600, "org_unknown",
+        "{} is no organisation";
+    OrgNotOwner = 601, "org_not_owner",
+        "only an owner of {} may do that; {} is not";
+    MemberUnknown = 602, "member_unknown",
+        "{} is no member of {}: invite it first";
+    MemberExists = 603, "member_exists",
+        "{} is a member of {} already";
+    OwnerLast = 604, "owner_last",
+        "{} is the last owner of {}: make somebody else an owner first";
+    InviteNone = 605, "invite_none",
+        "{} is not invited to {}: ask an owner";
+    MembersMany = 606, "members_many",
+        "{} has {} members and invitations, which is the most";
+    TeamUnknown = 607, "team_unknown",
+        "{} has no team {}";
+    TeamsMany = 608, "teams_many",
+        "{} has {} teams, which is the most: drop one first";
 
     // 900..: queries.
     QueryPath = 900, "query_path",

@@ -57,6 +57,36 @@ pub const FEE_PAID: &str = "fee_paid";
 pub const REPO_CREATED: &str = "repo_created";
 /// A repository was edited: `repo`, and each new value.
 pub const REPO_EDITED: &str = "repo_edited";
+/// A repository was forked: `repo` (the fork), `parent`, `account`.
+pub const REPO_FORKED: &str = "repo_forked";
+/// A repository has another name: `repo`, `name`.
+pub const REPO_RENAMED: &str = "repo_renamed";
+/// A repository was offered: `repo`, `to`.
+pub const REPO_OFFERED: &str = "repo_offered";
+/// A repository has another owner: `repo`, `from`, `to`.
+pub const REPO_TRANSFERRED: &str = "repo_transferred";
+/// Somebody, or a team, has another role: `repo`, `account` or `team`, `role` (its number).
+pub const REPO_ROLE_SET: &str = "repo_role_set";
+/// A repository has other topics: `repo`, `topics`.
+pub const TOPICS_SET: &str = "topics_set";
+/// A repository was starred or not any more: `repo`, `account`, `star`.
+pub const REPO_STARRED: &str = "repo_starred";
+/// Refs are protected, or not any more: `repo`, `pattern`.
+pub const PROTECTION_SET: &str = "protection_set";
+/// An organisation was made: `org`, `handle`, `account`.
+pub const ORG_CREATED: &str = "org_created";
+/// Somebody was invited: `org`, `account`, `role` (its number).
+pub const MEMBER_INVITED: &str = "member_invited";
+/// An invitation is gone: `org`, `account`.
+pub const INVITE_DROPPED: &str = "invite_dropped";
+/// Somebody is a member, or has another role: `org`, `account`, `role`.
+pub const MEMBER_SET: &str = "member_set";
+/// Somebody is no member any more: `org`, `account`.
+pub const MEMBER_REMOVED: &str = "member_removed";
+/// A team has these members: `org`, `team`, `members` (how many).
+pub const TEAM_SET: &str = "team_set";
+/// A team is gone: `org`, `team`.
+pub const TEAM_DROPPED: &str = "team_dropped";
 /// A push was ordered and waits for attestations: `push`, `repo`, `account`, `key`.
 pub const PUSH_ORDERED: &str = "push_ordered";
 /// The refs of a push moved: `push`, `repo`, `account`, `refs_root`, `refs`.
@@ -94,6 +124,22 @@ pub mod attribute {
     pub const COMMISSION: &str = "commission";
     /// In hex.
     pub const PEER_ID: &str = "peer_id";
+    /// A repository's number.
+    pub const PARENT: &str = "parent";
+    /// Number of a role.
+    pub const ROLE: &str = "role";
+    /// Words, separated by spaces.
+    pub const TOPICS: &str = "topics";
+    /// `true` or `false`.
+    pub const STAR: &str = "star";
+    /// A ref name, or one ending in a star.
+    pub const PATTERN: &str = "pattern";
+    /// Account id of an organisation.
+    pub const ORG: &str = "org";
+    /// Name of a team.
+    pub const TEAM: &str = "team";
+    /// How many members there are.
+    pub const MEMBERS: &str = "members";
     /// A handle.
     pub const HANDLE: &str = "handle";
     /// The account balance comes from.

@@ -124,6 +124,19 @@ impl AccountId {
     }
 }
 
+impl AccountId {
+    /// The account of the organisation with that number. No key makes it.
+    pub fn of_org(number: u64) -> Self {
+        let digest = Sha256::new()
+            .chain_update(b"guts.v1.org\0")
+            .chain_update(number.to_be_bytes())
+            .finalize();
+        let mut id = [0; 20];
+        id.copy_from_slice(&digest[..20]);
+        Self(id)
+    }
+}
+
 impl Hash {
     /// SHA-256 of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {

@@ -176,6 +176,31 @@ pub fn owner_repo(owner: &AccountId, index: u64) -> Vec<u8> {
     join("owner_repo/", &[owner.as_bytes(), &index.to_be_bytes()])
 }
 
+/// `proto::RepoAccess`.
+pub fn repo_access(repo: RepoId) -> Vec<u8> {
+    join("repo_access/", &[&repo.number().to_be_bytes()])
+}
+
+/// `proto::Protections`.
+pub fn protections(repo: RepoId) -> Vec<u8> {
+    join("protections/", &[&repo.number().to_be_bytes()])
+}
+
+/// `proto::Star` that an account gave a repository.
+pub fn star(repo: RepoId, account: &AccountId) -> Vec<u8> {
+    join("star/", &[&repo.number().to_be_bytes(), account.as_bytes()])
+}
+
+/// `proto::Orgs`.
+pub fn orgs() -> Vec<u8> {
+    join("orgs/", &[])
+}
+
+/// `proto::Org`, by its account id.
+pub fn org(id: &AccountId) -> Vec<u8> {
+    join("org/", &[id.as_bytes()])
+}
+
 /// `proto::RefsHead`.
 pub fn refs(repo: RepoId) -> Vec<u8> {
     join("refs/", &[&repo.number().to_be_bytes()])

@@ -51,6 +51,10 @@ pub const DELEGATIONS_PER_ACCOUNT_MAX: usize = 64;
 pub const UNBONDINGS_PER_ACCOUNT_MAX: u64 = 64;
 /// Millionths in a whole.
 pub const PPM: u64 = 1_000_000;
+/// Topics of a repository.
+pub const TOPICS_MAX: usize = 20;
+/// Members of a team that one transaction can name.
+pub const TEAM_MEMBERS_MAX: usize = 256;
 /// Buckets into which the refs of a repository are hashed (see `refs`).
 pub const REF_BUCKETS: usize = 256;
 /// Recorded block hashes that proof of work may name: so many non-empty blocks long it is good.

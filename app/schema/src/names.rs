@@ -37,6 +37,9 @@ pub enum NameError {
     /// The validator's name breaks a rule.
     #[error("a validator's name is one line of 1 to {VALIDATOR_NAME_BYTES_MAX} bytes")]
     Validator,
+    /// A team or topic breaks a rule.
+    #[error("a team or topic has 1 to {HANDLE_BYTES_MAX} lowercase letters, digits and hyphens")]
+    Word,
     /// No `owner/name`.
     #[error("a repository is written OWNER/NAME, such as alice/hello")]
     Path,
@@ -85,6 +88,13 @@ pub fn check_validator_name(name: &str) -> Result<(), NameError> {
     let length_ok = (1..=VALIDATOR_NAME_BYTES_MAX).contains(&name.len());
     let one_line = !name.chars().any(char::is_control);
     if length_ok && one_line { Ok(()) } else { Err(NameError::Validator) }
+}
+
+/// Checks the name of a team, a topic or a label.
+pub fn check_word(word: &str) -> Result<(), NameError> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let length_ok = (1..=HANDLE_BYTES_MAX).contains(&word.len());
+    if length_ok && word.bytes().all(plain) { Ok(()) } else { Err(NameError::Word) }
 }
 
 /// Splits and checks `owner/name`.

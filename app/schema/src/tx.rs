@@ -19,10 +19,14 @@ use crate::sign::{self, Claim, SecretKey};
 
 mod account;
 mod kind;
+mod org;
+mod repo;
 mod staking;
 
 pub use account::{AccountAction, KeyProof};
 pub use kind::ActionKind;
+pub use org::OrgAction;
+pub use repo::RepoAction;
 pub use staking::StakingAction;
 
 /// A transaction whose form is good.
@@ -152,6 +156,22 @@ pub enum Action {
         /// What it does.
         change: StakingAction,
     },
+    /// An organisation.
+    Org {
+        /// Who acts.
+        actor: AccountId,
+        /// What it does.
+        change: OrgAction,
+    },
+    /// A repository that exists.
+    Repo {
+        /// Who acts.
+        actor: AccountId,
+        /// Which repository.
+        repo: RepoId,
+        /// What it does.
+        change: RepoAction,
+    },
 }
 
 /// A push to be ordered. Its actor is the account of the certificate's key.
@@ -176,6 +196,8 @@ impl Action {
             Self::PushRefs(_) => ActionKind::PushRefs,
             Self::Account { change, .. } => change.kind(),
             Self::Staking { change, .. } => change.kind(),
+            Self::Org { change, .. } => change.kind(),
+            Self::Repo { change, .. } => change.kind(),
         }
     }
 
@@ -189,7 +211,9 @@ impl Action {
             | Self::CreateRepo { actor, .. }
             | Self::EditRepo { actor, .. }
             | Self::Account { actor, .. }
-            | Self::Staking { actor, .. } => Some(actor),
+            | Self::Staking { actor, .. }
+            | Self::Org { actor, .. }
+            | Self::Repo { actor, .. } => Some(actor),
             Self::PushRefs(_) => None,
         }
     }
@@ -242,6 +266,8 @@ impl Action {
             Self::PushRefs(push) => Kind::PushRefs(push.to_proto()),
             Self::Account { change, .. } => change.to_proto(),
             Self::Staking { change, .. } => change.to_proto(),
+            Self::Org { change, .. } => change.to_proto(),
+            Self::Repo { repo, change, .. } => change.to_proto(repo),
         };
         let actor = self.actor().map(AccountId::to_vec).unwrap_or_default();
         proto::Action { actor, kind: Some(kind) }

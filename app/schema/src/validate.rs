@@ -15,7 +15,9 @@ use crate::names::{self, NameError};
 use crate::proto::{self, ObjectFormat, SignatureForm, action::Kind, tx_body};
 use crate::refs::{self, RefNameError};
 use crate::sign::{self, Claim};
-use crate::tx::{AccountAction, Action, Payment, PushRefs, Signer, StakingAction, Tx};
+use crate::tx::{
+    AccountAction, Action, OrgAction, Payment, PushRefs, RepoAction, Signer, StakingAction, Tx,
+};
 use crate::work::Puzzle;
 
 /// What of a chain a stateless check needs.
@@ -357,6 +359,12 @@ fn decode_change(kind: &Kind, actor: AccountId) -> Result<Action, TxError> {
     }
     if let Some(change) = StakingAction::decode(kind)? {
         return Ok(Action::Staking { actor, change });
+    }
+    if let Some(change) = OrgAction::decode(kind)? {
+        return Ok(Action::Org { actor, change });
+    }
+    if let Some((repo, change)) = RepoAction::decode(kind)? {
+        return Ok(Action::Repo { actor, repo, change });
     }
     Err(TxError::Undecodable)
 }

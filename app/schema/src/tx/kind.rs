@@ -36,6 +36,15 @@ kinds! {
     FinishRecovery = 27, "finish_recovery";
     CreateRepo = 32, "create_repo";
     EditRepo = 33, "edit_repo";
+    ForkRepo = 34, "fork_repo";
+    RenameRepo = 35, "rename_repo";
+    TransferRepo = 36, "transfer_repo";
+    AcceptRepo = 37, "accept_repo";
+    SetCollaborator = 38, "set_collaborator";
+    SetTeamRole = 39, "set_team_role";
+    SetTopics = 40, "set_topics";
+    StarRepo = 41, "star_repo";
+    SetProtection = 42, "set_protection";
     PushRefs = 48, "push_refs";
     Bond = 64, "bond";
     EditValidator = 65, "edit_validator";
@@ -44,6 +53,15 @@ kinds! {
     Redelegate = 68, "redelegate";
     Unjail = 69, "unjail";
     ClaimRewards = 70, "claim_rewards";
+    CreateOrg = 80, "create_org";
+    InviteMember = 81, "invite_member";
+    AcceptInvite = 82, "accept_invite";
+    DropInvite = 83, "drop_invite";
+    SetMemberRole = 84, "set_member_role";
+    RemoveMember = 85, "remove_member";
+    PutTeam = 86, "put_team";
+    DropTeam = 87, "drop_team";
+    OrgTransfer = 88, "org_transfer";
 }
 
 impl ActionKind {

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::ids::ValidatorAddress;
 use crate::limits::SALT_BYTES;
+use crate::proto::{OrgRole, RepoRole};
 use crate::sign::{ProofOf, SecretKey, proof_message};
-use crate::tx::{ActionKind, Draft, KeyProof, StakingAction};
+use crate::tx::{ActionKind, Draft, KeyProof, OrgAction, RepoAction, StakingAction};
 
 const CERTIFICATE: &[u8] = include_bytes!("../../testdata/push.cert");
 const CHAIN: &str = "guts-local";
@@ -135,6 +136,79 @@ fn stakes() -> Vec<Action> {
     all.map(|change| Action::Staking { actor, change }).to_vec()
 }
 
+fn houses() -> Vec<Action> {
+    let (actor, org, other) = (account(1), account(5), account(2));
+    let mut members = vec![account(2), account(3)];
+    members.sort();
+    let repo = RepoId::new(7).expect("not 0");
+    let (team, role) = ("crew".to_owned(), RepoRole::Write);
+    let orgs = [
+        OrgAction::Create { handle: "guild".into(), salt: [6; SALT_BYTES] },
+        OrgAction::Invite { org, account: other, role: OrgRole::Owner },
+        OrgAction::Accept { org },
+        OrgAction::DropInvite { org, account: other },
+        OrgAction::SetRole { org, account: other, role: OrgRole::Member },
+        OrgAction::Remove { org, account: other },
+        OrgAction::PutTeam { org, team: team.clone(), members },
+        OrgAction::DropTeam { org, team: team.clone() },
+        OrgAction::Transfer { org, to: other, amount: 3 },
+    ];
+    let rule = proto::Protection { no_force: true, no_delete: true, pusher: role.into() };
+    let repos = [
+        RepoAction::Fork { owner: org, name: "copy".into() },
+        RepoAction::Rename { name: "other".into() },
+        RepoAction::Transfer { to: org },
+        RepoAction::Accept,
+        RepoAction::SetCollaborator { account: other, role },
+        RepoAction::SetTeamRole { team, role: RepoRole::None },
+        RepoAction::SetTopics { topics: vec!["git".into(), "rust".into()] },
+        RepoAction::Star { star: true },
+        RepoAction::SetProtection { pattern: "refs/heads/*".into(), rule: Some(rule) },
+    ];
+    let orgs = orgs.map(|change| Action::Org { actor, change });
+    let repos = repos.map(|change| Action::Repo { actor, repo, change });
+    [orgs.to_vec(), repos.to_vec()].concat()
+}
+
+#[test]
+fn names_of_houses_are_checked() {
+    let actor = account(1);
+    let org = |change| check(&signed(draft(&[Action::Org { actor, change }])));
+    let repo = |change| {
+        let repo = RepoId::new(7).expect("not 0");
+        check(&signed(draft(&[Action::Repo { actor, repo, change }])))
+    };
+    let word = Err(TxError::Name(NameError::Word));
+    let team = |team: &str, members| {
+        org(OrgAction::PutTeam { org: account(5), team: team.into(), members })
+    };
+    for bad in ["", "Crew", "a b", &"x".repeat(40)] {
+        assert_eq!(team(bad, vec![]), word);
+        assert_eq!(repo(RepoAction::SetTeamRole { team: bad.into(), role: RepoRole::Write }), word);
+        assert_eq!(repo(RepoAction::SetTopics { topics: vec![bad.into()] }), word);
+        let drop = OrgAction::DropTeam { org: account(5), team: bad.into() };
+        assert_eq!(org(drop), word);
+    }
+    let field = |answer| assert!(matches!(answer, Err(TxError::Field(_))), "{answer:?}");
+    field(team("crew", vec![account(2); 2]));
+    field(repo(RepoAction::SetTopics { topics: vec!["b".into(), "a".into()] }));
+    let many = (0..21).map(|n| format!("t{n:02}")).collect();
+    field(repo(RepoAction::SetTopics { topics: many }));
+    field(org(OrgAction::Transfer { org: account(5), to: actor, amount: 0 }));
+    let handle = OrgAction::Create { handle: "A".into(), salt: [0; SALT_BYTES] };
+    assert_eq!(org(handle), Err(TxError::Name(NameError::Handle)));
+    for name in ["", "a b"] {
+        let rename = repo(RepoAction::Rename { name: name.into() });
+        assert_eq!(rename, Err(TxError::Name(NameError::Repo)));
+        let fork = repo(RepoAction::Fork { owner: actor, name: name.into() });
+        assert_eq!(fork, Err(TxError::Name(NameError::Repo)));
+    }
+    for pattern in ["", "*", "heads/main", "refs/heads/a*b", "refs/../*"] {
+        let bad = repo(RepoAction::SetProtection { pattern: pattern.into(), rule: None });
+        assert!(matches!(bad, Err(TxError::RefName(_))), "{pattern}: {bad:?}");
+    }
+}
+
 #[test]
 fn stake_has_amounts_and_bounds() {
     let actor = account(1);
@@ -164,7 +238,7 @@ fn signed_by_both(actions: &[Action]) -> Vec<u8> {
 
 #[test]
 fn every_change_comes_back_as_it_was_drafted() {
-    let all = [changes(), stakes()].concat();
+    let all = [changes(), stakes(), houses()].concat();
     for part in all.chunks(ACTIONS_MAX) {
         let tx = check(&signed_by_both(part)).expect("good");
         assert_eq!(tx.actions, part);

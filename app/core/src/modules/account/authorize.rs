@@ -53,6 +53,8 @@ pub(super) fn check(run: &Run<'_>, action: &Action) -> Result<(), Fault> {
         Action::Account { actor, change } => check_change(run, actor, change),
         // Other modules' actions are theirs to authorise.
         Action::Staking { .. }
+        | Action::Org { .. }
+        | Action::Repo { .. }
         | Action::CreateRepo { .. }
         | Action::EditRepo { .. }
         | Action::PushRefs(_) => Ok(()),

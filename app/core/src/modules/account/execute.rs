@@ -21,6 +21,8 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         Action::Transfer { actor, to, amount } => transfer(run, actor, to, *amount),
         Action::Account { actor, change } => execute_change(run, actor, change),
         Action::Staking { .. }
+        | Action::Org { .. }
+        | Action::Repo { .. }
         | Action::CreateRepo { .. }
         | Action::EditRepo { .. }
         | Action::PushRefs(_) => Ok(()),
@@ -84,6 +86,28 @@ fn claim_handle(
     handle: &str,
     salt: &[u8; SALT_BYTES],
 ) -> Result<(), Fault> {
+    let commitment = check_claim(run, actor, handle, salt)?;
+    let account = state::get(&run.state, actor)?;
+    let mut account = account.ok_or_else(|| error::unknown(actor))?;
+    if !account.handle.is_empty() {
+        return Err(error::handle_held(actor, &account.handle));
+    }
+    account.handle = handle.to_owned();
+    state::put(run, actor, &account)?;
+    state::put_handle(run, handle, actor)?;
+    state::drop_commit(run, &commitment);
+    run.emit(events::HANDLE_CLAIMED, &[("account", actor), ("handle", &handle)]);
+    Ok(())
+}
+
+/// Whether the actor committed to a handle, long enough ago and not too long, and it is free; the
+/// commitment.
+fn check_claim(
+    run: &Run<'_>,
+    actor: &AccountId,
+    handle: &str,
+    salt: &[u8; SALT_BYTES],
+) -> Result<Hash, Fault> {
     let commitment = names::handle_commitment(&run.block.chain_id, actor, handle, salt);
     let commit = state::commit(&run.state, &commitment)?;
     let commit = commit.filter(|commit| commit.account == actor.to_vec());
@@ -98,20 +122,33 @@ fn claim_handle(
     if state::handle_owner(&run.state, handle)?.is_some() {
         return Err(error::handle_taken(handle));
     }
-    let account = state::get(&run.state, actor)?;
-    let mut account = account.ok_or_else(|| error::unknown(actor))?;
-    if !account.handle.is_empty() {
-        return Err(error::handle_held(actor, &account.handle));
-    }
-    account.handle = handle.to_owned();
-    state::put(run, actor, &account)?;
-    state::put_handle(run, handle, actor)?;
-    state::drop_commit(run, &commitment);
-    run.emit(events::HANDLE_CLAIMED, &[("account", actor), ("handle", &handle)]);
-    Ok(())
+    Ok(commitment)
 }
 
-fn transfer(
+/// Makes the account of an organisation, under a handle that the actor claims for it.
+pub(crate) fn create_org(
+    run: &mut Run<'_>,
+    actor: &AccountId,
+    number: u64,
+    (handle, salt): (&str, &[u8; SALT_BYTES]),
+) -> Result<AccountId, Fault> {
+    let commitment = check_claim(run, actor, handle, salt)?;
+    let id = AccountId::of_org(number);
+    let account = proto::Account {
+        handle: handle.to_owned(),
+        created_height: run.block.height,
+        created_time_s: run.block.time_s,
+        org: number,
+        ..Default::default()
+    };
+    state::put(run, &id, &account)?;
+    state::put_handle(run, handle, &id)?;
+    state::drop_commit(run, &commitment);
+    Ok(id)
+}
+
+/// Moves balance between accounts.
+pub(crate) fn transfer(
     run: &mut Run<'_>,
     actor: &AccountId,
     to: &AccountId,

@@ -26,8 +26,8 @@
 //! | `FinishRecovery` | anybody, once enough guardians agreed and the delay is over |
 //!
 //! Invariants: balances and pots add up to the supply; each key and handle belongs to the account
-//! that names it; some key without bounds of each account is not revoked; the number of recorded
-//! anchors only grows.
+//! that names it; some key without bounds of each account is not revoked, organisations apart,
+//! which have none; the number of recorded anchors only grows.
 //! Calls: params. (Admission, which also asks staking, is `crate::admit`.)
 
 mod authorize;
@@ -41,7 +41,7 @@ mod state;
 
 pub(crate) use authorize::{check_signers, creates};
 pub use execute::execute;
-pub(crate) use execute::{announce, new_account};
+pub(crate) use execute::{announce, create_org, new_account, transfer};
 pub use genesis::{Genesis, GenesisAccount};
 pub use query::terms;
 pub use state::{

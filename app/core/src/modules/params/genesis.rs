@@ -143,6 +143,12 @@ numbers! {
     commission_step_ppm = 10_000;
     /// Validators with stake, in the set or not.
     candidates_max = 1000;
+    /// Members and invitations of an organisation.
+    org_members_max = 500;
+    /// Teams of an organisation.
+    org_teams_max = 50;
+    /// Collaborators, team roles and protected patterns of a repository, each.
+    repo_rules_max = 100;
 }
 
 /// All stake there can be, in units of this, is no more than the power a set may have in all

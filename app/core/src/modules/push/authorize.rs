@@ -1,6 +1,7 @@
 //! Who may push; asked when a push is ordered and again when its refs move.
 
-use guts_schema::{AccountId, Key, RepoId, proto};
+use guts_schema::proto::{self, RepoRole};
+use guts_schema::{AccountId, Key, RepoId};
 
 use super::error;
 use crate::fault::{Broken, Fault};
@@ -19,8 +20,8 @@ pub(super) fn check(run: &Run<'_>, repo: RepoId, key: &Key) -> Result<AccountId,
     if let Some(only) = valid.repo.filter(|only| *only != repo) {
         return Err(account::error::key_scoped(key, only));
     }
-    // The owner of a repository may push to it.
-    if repo::owner(&value)? != pusher {
+    // Whoever has the role to write in a repository may push to it.
+    if repo::role(&run.state, repo, &value, &pusher)? < RepoRole::Write {
         let path = repo::path(&run.state, &value)?;
         return Err(error::not_allowed(&account::name(&run.state, &pusher)?, &path));
     }
@@ -29,4 +30,38 @@ pub(super) fn check(run: &Run<'_>, repo: RepoId, key: &Key) -> Result<AccountId,
         return Err(error::archived(&repo::path(&run.state, &value)?));
     }
     Ok(pusher)
+}
+
+/// Whether the rules that protect refs let a push move its. `forced`: validators found that it
+/// rewrites history somewhere; which of its refs it is they do not say, so all of them count.
+pub(super) fn check_protected(
+    run: &Run<'_>,
+    repo: RepoId,
+    pusher: &AccountId,
+    push: &proto::Push,
+    forced: bool,
+) -> Result<(), Fault> {
+    let protections = repo::protections(&run.state, repo)?;
+    if protections.rules.is_empty() {
+        return Ok(());
+    }
+    let value: proto::Repo = repo::get(&run.state, repo)?.unwrap_or_default();
+    let role = repo::role(&run.state, repo, &value, pusher)?;
+    for update in &push.updates {
+        let rule = repo::protection_of(&protections, &update.name);
+        // A protected ref is pushed by who has the role that its rule names.
+        if role < rule.pusher() {
+            let who = account::name(&run.state, pusher)?;
+            return Err(error::protected(&update.name, &who));
+        }
+        // A ref that may not be deleted is deleted by nobody.
+        if rule.no_delete && update.new.is_empty() {
+            return Err(error::delete_protected(&update.name));
+        }
+        // A ref whose history stays is rewritten by nobody.
+        if rule.no_force && forced && !update.old.is_empty() && !update.new.is_empty() {
+            return Err(error::forced(&update.name));
+        }
+    }
+    Ok(())
 }

@@ -65,6 +65,18 @@ pub(super) fn deadline(seconds: u64) -> Fault {
     Fault::refuse(Code::PushDeadline, &[&seconds])
 }
 
+pub(super) fn protected(name: &str, who: &str) -> Fault {
+    Fault::refuse(Code::PushProtected, &[&name, &who])
+}
+
+pub(super) fn delete_protected(name: &str) -> Fault {
+    Fault::refuse(Code::DeleteProtected, &[&name])
+}
+
+pub(super) fn forced(name: &str) -> Fault {
+    Fault::refuse(Code::PushForced, &[&name])
+}
+
 pub(super) fn default_branch(name: &str) -> Fault {
     Fault::refuse(Code::DefaultBranchDelete, &[&name])
 }

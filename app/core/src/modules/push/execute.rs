@@ -126,7 +126,8 @@ pub(super) fn move_refs(
     let none = || Broken::Contradiction("a push to no repository".into());
     let repo = RepoId::new(push.repo).ok_or_else(none)?;
     let key = Key::from_slice(&push.key).map_err(|_| none())?;
-    authorize::check(run, repo, &key)?;
+    let pusher = authorize::check(run, repo, &key)?;
+    authorize::check_protected(run, repo, &pusher, push, forced)?;
     let value = repo::get(&run.state, repo)?.ok_or_else(none)?;
     for update in &push.updates {
         let now = state::ref_oid(&run.state, repo, &update.name)?;

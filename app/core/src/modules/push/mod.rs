@@ -15,7 +15,7 @@
 //!
 //! | action | who may |
 //! |---|---|
-//! | `PushRefs` | the owner of the repository, by signing the certificate |
+//! | `PushRefs` | who has the role to write, and what protects the refs asks, by certificate |
 //!
 //! Rules are evaluated when a push is ordered and again when its refs move. More than two thirds of
 //! the power in force for it: all refs move, or none. A third against it, or no decision before the
@@ -23,7 +23,7 @@
 //!
 //! Invariants: a repository's root, count and log are those of its refs; pending pushes and their
 //! sums are those listed; no push is pending and closed.
-//! Calls: params, account, staking, repo.
+//! Calls: params, account, staking, repo (which asks org).
 
 mod authorize;
 mod block;

@@ -18,6 +18,30 @@ pub(super) fn not_yours(path: &str, actor: &str) -> Fault {
     Fault::refuse(Code::RepoNotYours, &[&path, &actor])
 }
 
+pub(super) fn not_owner(owner: &str, actor: &str) -> Fault {
+    Fault::refuse(Code::OrgNotOwner, &[&owner, &actor])
+}
+
+pub(super) fn offer(path: &str, actor: &str) -> Fault {
+    Fault::refuse(Code::RepoOffer, &[&path, &actor])
+}
+
+pub(super) fn rules_many(path: &str, count: usize) -> Fault {
+    Fault::refuse(Code::RepoRulesMany, &[&path, &count])
+}
+
+pub(super) fn role_same(who: &str, path: &str) -> Fault {
+    Fault::refuse(Code::RoleSame, &[&who, &path])
+}
+
+pub(super) fn star_same(who: &str, path: &str) -> Fault {
+    Fault::refuse(Code::StarSame, &[&who, &path])
+}
+
+pub(super) fn protection_none(pattern: &str, path: &str) -> Fault {
+    Fault::refuse(Code::ProtectionNone, &[&pattern, &path])
+}
+
 pub(super) fn handle_missing(account: &AccountId) -> Fault {
     Fault::refuse(Code::HandleMissing, &[account])
 }

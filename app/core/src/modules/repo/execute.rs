@@ -1,10 +1,12 @@
 //! The actions on repositories: all checks, then all writes.
 
-use guts_schema::{AccountId, Action, RepoId, events, proto};
+use guts_schema::proto::{self, RepoRole};
+use guts_schema::tx::RepoAction;
+use guts_schema::{AccountId, Action, RepoId, events};
 
 use super::{authorize, error, state};
-use crate::fault::Fault;
-use crate::modules::{account, params};
+use crate::fault::{Broken, Fault};
+use crate::modules::{account, org, params};
 use crate::run::Run;
 
 /// Executes one action of this module.
@@ -31,12 +33,14 @@ pub fn execute(run: &mut Run<'_>, action: &Action) -> Result<(), Fault> {
             };
             edit_repo(run, *repo, edit)
         }
+        Action::Repo { actor, repo, change } => execute_change(run, *repo, actor, change),
         Action::CreateAccount { .. }
         | Action::CommitHandle { .. }
         | Action::ClaimHandle { .. }
         | Action::Transfer { .. }
         | Action::Account { .. }
         | Action::Staking { .. }
+        | Action::Org { .. }
         | Action::PushRefs(_) => Ok(()),
     }
 }
@@ -50,7 +54,7 @@ pub(super) fn create(
     let account = account::get(&run.state, owner)?;
     let mut account = account.ok_or_else(|| error::handle_missing(owner))?;
     let handle = account.handle.clone();
-    if state::by_name(&run.state, owner, &repo.name)?.is_some() {
+    if state::named(&run.state, owner, &repo.name)? {
         return Err(error::exists(&format!("{handle}/{}", repo.name)));
     }
     if account.repos >= params::get(&run.state)?.repos_per_account_max {
@@ -88,5 +92,240 @@ fn edit_repo(run: &mut Run<'_>, id: RepoId, edit: proto::EditRepo) -> Result<(),
         attributes.push(("archived", archived));
     }
     run.emit(events::REPO_EDITED, &attributes);
+    Ok(())
+}
+
+fn execute_change(
+    run: &mut Run<'_>,
+    id: RepoId,
+    actor: &AccountId,
+    change: &RepoAction,
+) -> Result<(), Fault> {
+    match change {
+        RepoAction::Fork { owner, name } => fork(run, id, actor, (owner, name)),
+        RepoAction::Rename { name } => rename(run, id, name),
+        RepoAction::Transfer { to } => transfer(run, id, actor, to),
+        RepoAction::Accept => accept(run, id),
+        RepoAction::SetCollaborator { account, role } => set_collaborator(run, id, account, *role),
+        RepoAction::SetTeamRole { team, role } => set_team_role(run, id, team, *role),
+        RepoAction::SetTopics { topics } => set_topics(run, id, topics),
+        RepoAction::Star { star } => set_star(run, id, actor, *star),
+        RepoAction::SetProtection { pattern, rule } => {
+            set_protection(run, id, pattern, rule.as_ref())
+        }
+    }
+}
+
+fn existing(run: &Run<'_>, id: RepoId) -> Result<proto::Repo, Fault> {
+    state::get(&run.state, id)?.ok_or_else(|| error::unknown(&id))
+}
+
+fn path(run: &Run<'_>, repo: &proto::Repo) -> Result<String, Broken> {
+    state::path(&run.state, repo)
+}
+
+/// The fork begins empty; whoever wants its parent's refs pushes them.
+fn fork(
+    run: &mut Run<'_>,
+    parent: RepoId,
+    actor: &AccountId,
+    (owner, name): (&AccountId, &str),
+) -> Result<(), Fault> {
+    let of = existing(run, parent)?;
+    let fork = proto::Repo {
+        owner: owner.to_vec(),
+        name: name.to_owned(),
+        description: of.description,
+        default_branch: of.default_branch,
+        object_format: of.object_format,
+        parent: parent.number(),
+        ..Default::default()
+    };
+    create(run, owner, fork)?;
+    let id = state::count(&run.state)?;
+    run.emit(events::REPO_FORKED, &[("repo", &id), ("parent", &parent), ("account", actor)]);
+    Ok(())
+}
+
+fn rename(run: &mut Run<'_>, id: RepoId, name: &str) -> Result<(), Fault> {
+    let mut repo = existing(run, id)?;
+    let owner = state::owner(&repo)?;
+    if state::named(&run.state, &owner, name)? {
+        let handle = account::name(&run.state, &owner)?;
+        return Err(error::exists(&format!("{handle}/{name}")));
+    }
+    let former = std::mem::replace(&mut repo.name, name.to_owned());
+    state::point(run, &owner, &former, id, true)?;
+    state::point(run, &owner, name, id, false)?;
+    state::put(run, id, &repo)?;
+    run.emit(events::REPO_RENAMED, &[("repo", &id), ("name", &name)]);
+    Ok(())
+}
+
+/// Whether an account can hold a repository of that name.
+fn check_receiver(run: &Run<'_>, to: &AccountId, name: &str) -> Result<(), Fault> {
+    let receiver = account::get(&run.state, to)?;
+    let receiver = receiver.ok_or_else(|| account::error::unknown(to))?;
+    if receiver.handle.is_empty() {
+        return Err(error::handle_missing(to));
+    }
+    if state::named(&run.state, to, name)? {
+        return Err(error::exists(&format!("{}/{name}", receiver.handle)));
+    }
+    if receiver.repos >= params::get(&run.state)?.repos_per_account_max {
+        return Err(error::many(to, receiver.repos));
+    }
+    Ok(())
+}
+
+fn transfer(run: &mut Run<'_>, id: RepoId, actor: &AccountId, to: &AccountId) -> Result<(), Fault> {
+    let mut repo = existing(run, id)?;
+    check_receiver(run, to, &repo.name)?;
+    if state::controls(&run.state, to, actor)? {
+        return hand_over(run, id, repo, to);
+    }
+    repo.offered_to = to.to_vec();
+    state::put(run, id, &repo)?;
+    run.emit(events::REPO_OFFERED, &[("repo", &id), ("to", to)]);
+    Ok(())
+}
+
+fn accept(run: &mut Run<'_>, id: RepoId) -> Result<(), Fault> {
+    let repo = existing(run, id)?;
+    let damaged = |e: guts_schema::ids::IdError| Broken::Contradiction(e.to_string());
+    let to = AccountId::from_slice(&repo.offered_to).map_err(damaged)?;
+    check_receiver(run, &to, &repo.name)?;
+    hand_over(run, id, repo, &to)
+}
+
+/// Collaborators stay; the roles of the former owner's teams go.
+fn hand_over(
+    run: &mut Run<'_>,
+    id: RepoId,
+    mut repo: proto::Repo,
+    to: &AccountId,
+) -> Result<(), Fault> {
+    let from = state::owner(&repo)?;
+    repo.offered_to.clear();
+    state::change_owner(run, id, &mut repo, to)?;
+    state::point(run, &from, &repo.name, id, true)?;
+    state::point(run, to, &repo.name, id, false)?;
+    state::put(run, id, &repo)?;
+    let mut access = state::access(&run.state, id)?;
+    access.teams.clear();
+    state::put_access(run, id, &access)?;
+    run.emit(events::REPO_TRANSFERRED, &[("repo", &id), ("from", &from), ("to", to)]);
+    Ok(())
+}
+
+fn set_collaborator(
+    run: &mut Run<'_>,
+    id: RepoId,
+    who: &AccountId,
+    role: RepoRole,
+) -> Result<(), Fault> {
+    let repo = existing(run, id)?;
+    if account::get(&run.state, who)?.is_none() {
+        return Err(account::error::unknown(who));
+    }
+    let mut access = state::access(&run.state, id)?;
+    let list = &mut access.collaborators;
+    let place = list.binary_search_by(|c| c.account[..].cmp(&who.as_bytes()[..]));
+    let held = place.ok().map_or(RepoRole::None, |at| list[at].role());
+    if held == role {
+        return Err(error::role_same(&account::name(&run.state, who)?, &path(run, &repo)?));
+    }
+    let entry = proto::Collaborator { account: who.to_vec(), role: role.into() };
+    let full = list.len() as u64 >= params::get(&run.state)?.repo_rules_max;
+    match place {
+        Ok(at) if role == RepoRole::None => drop(list.remove(at)),
+        Ok(at) => list[at] = entry,
+        Err(_) if full => return Err(error::rules_many(&path(run, &repo)?, list.len())),
+        Err(at) => list.insert(at, entry),
+    }
+    state::put_access(run, id, &access)?;
+    let role = i32::from(role);
+    run.emit(events::REPO_ROLE_SET, &[("repo", &id), ("account", who), ("role", &role)]);
+    Ok(())
+}
+
+fn set_team_role(run: &mut Run<'_>, id: RepoId, team: &str, role: RepoRole) -> Result<(), Fault> {
+    let repo = existing(run, id)?;
+    let owner = state::owner(&repo)?;
+    let teams = org::get(&run.state, &owner)?.unwrap_or_default().teams;
+    // The roles of a team that is gone can be taken away.
+    if role != RepoRole::None && !teams.iter().any(|other| other.name == team) {
+        return Err(org::team_unknown(&account::name(&run.state, &owner)?, team));
+    }
+    let mut access = state::access(&run.state, id)?;
+    let list = &mut access.teams;
+    let place = list.binary_search_by(|grant| grant.team.as_str().cmp(team));
+    let held = place.ok().map_or(RepoRole::None, |at| list[at].role());
+    if held == role {
+        return Err(error::role_same(team, &path(run, &repo)?));
+    }
+    let entry = proto::TeamGrant { team: team.to_owned(), role: role.into() };
+    let full = list.len() as u64 >= params::get(&run.state)?.repo_rules_max;
+    match place {
+        Ok(at) if role == RepoRole::None => drop(list.remove(at)),
+        Ok(at) => list[at] = entry,
+        Err(_) if full => return Err(error::rules_many(&path(run, &repo)?, list.len())),
+        Err(at) => list.insert(at, entry),
+    }
+    state::put_access(run, id, &access)?;
+    let role = i32::from(role);
+    run.emit(events::REPO_ROLE_SET, &[("repo", &id), ("team", &team), ("role", &role)]);
+    Ok(())
+}
+
+fn set_topics(run: &mut Run<'_>, id: RepoId, topics: &[String]) -> Result<(), Fault> {
+    let mut repo = existing(run, id)?;
+    repo.topics = topics.to_vec();
+    state::put(run, id, &repo)?;
+    let topics = topics.join(" ");
+    run.emit(events::TOPICS_SET, &[("repo", &id), ("topics", &topics)]);
+    Ok(())
+}
+
+fn set_star(run: &mut Run<'_>, id: RepoId, who: &AccountId, star: bool) -> Result<(), Fault> {
+    let mut repo = existing(run, id)?;
+    if state::is_starred(&run.state, id, who)? == star {
+        return Err(error::star_same(&account::name(&run.state, who)?, &path(run, &repo)?));
+    }
+    let wrong = || Broken::Contradiction(format!("stars of repository {id} are counted wrong"));
+    let stars = if star { repo.stars.checked_add(1) } else { repo.stars.checked_sub(1) };
+    repo.stars = stars.ok_or_else(wrong)?;
+    state::put(run, id, &repo)?;
+    state::put_star(run, id, who, star)?;
+    run.emit(events::REPO_STARRED, &[("repo", &id), ("account", who), ("star", &star)]);
+    Ok(())
+}
+
+fn set_protection(
+    run: &mut Run<'_>,
+    id: RepoId,
+    pattern: &str,
+    rule: Option<&proto::Protection>,
+) -> Result<(), Fault> {
+    let repo = existing(run, id)?;
+    let mut protections = state::protections(&run.state, id)?;
+    let list = &mut protections.rules;
+    let place = list.binary_search_by(|one| one.pattern.as_str().cmp(pattern));
+    let full = list.len() as u64 >= params::get(&run.state)?.repo_rules_max;
+    let entry = |rule: &proto::Protection| proto::ProtectedRefs {
+        pattern: pattern.to_owned(),
+        rule: Some(*rule),
+    };
+    match (place, rule) {
+        (Ok(at), Some(rule)) => list[at] = entry(rule),
+        (Ok(at), None) => drop(list.remove(at)),
+        (Err(_), None) => return Err(error::protection_none(pattern, &path(run, &repo)?)),
+        (Err(_), Some(_)) if full => {
+            return Err(error::rules_many(&path(run, &repo)?, list.len()));
+        }
+        (Err(at), Some(rule)) => list.insert(at, entry(rule)),
+    }
+    state::put_protections(run, id, &protections)?;
+    run.emit(events::PROTECTION_SET, &[("repo", &id), ("pattern", &pattern)]);
     Ok(())
 }

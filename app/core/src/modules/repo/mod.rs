@@ -4,16 +4,26 @@
 //! |---|---|
 //! | `repos` | `proto::Repos`: how many there are; ids are 1 to that |
 //! | `repo/ID` | `proto::Repo` |
-//! | `repo_name/OWNER NAME` | `proto::RepoPointer` |
+//! | `repo_name/OWNER NAME` | `proto::RepoPointer`; a former name leads there too |
 //! | `owner_repo/OWNER N` | `proto::RepoPointer`: the owner's list, dense |
+//! | `repo_access/ID` | `proto::RepoAccess`: roles of collaborators and teams |
+//! | `protections/ID` | `proto::Protections`: what `push` asks when refs would move |
+//! | `star/ID ACCOUNT` | `proto::Star` |
 //!
 //! | action | who may |
 //! |---|---|
 //! | `CreateRepo` | an account with a handle |
-//! | `EditRepo` | the owner |
+//! | `ForkRepo` | any account, for itself or an organisation that it owns |
+//! | `EditRepo`, `SetTopics`, `SetProtection`, `SetTeamRole` | who administers it |
+//! | `SetCollaborator` | who administers it; a collaborator, to leave |
+//! | `RenameRepo`, `TransferRepo` | the owner, or an owner of the owning organisation |
+//! | `AcceptRepo` | who it is offered to, or an owner of that organisation |
+//! | `StarRepo` | any account |
 //!
-//! Invariants: ids are dense; names and owners' lists point back.
-//! Calls: params, account.
+//! Administrators are the owner, owners of the owning organisation, and who has that role.
+//!
+//! Invariants: ids are dense; names and owners' lists point back; stars are counted.
+//! Calls: params, account, org.
 
 mod authorize;
 mod error;
@@ -25,7 +35,9 @@ mod state;
 
 pub use execute::execute;
 pub use genesis::{Format, Genesis, GenesisRepo};
-pub use state::{by_path, count, get, owner, path};
+pub use state::{
+    access, by_path, controls, count, get, owner, path, protection_of, protections, role,
+};
 
 use crate::modules::Module;
 

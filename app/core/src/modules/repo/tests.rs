@@ -1,11 +1,14 @@
 //! Each rule of repositories, broken.
 
-use guts_schema::proto::ObjectFormat;
-use guts_schema::{Action, Code, RepoId, events};
+use guts_schema::attest::Verdict;
+use guts_schema::proto::{self, ObjectFormat, OrgRole, PushStatus, RepoRole};
+use guts_schema::tx::{Draft, OrgAction, RepoAction};
+use guts_schema::{AccountId, Action, Code, PushId, RepoId, events};
 
-use super::{by_path, get};
-use crate::modules::account;
-use crate::testing::{Person, World};
+use super::{by_path, get, role};
+use crate::modules::org::tests::found;
+use crate::modules::{account, push};
+use crate::testing::{CHAIN, FEE, Person, World};
 
 fn create(who: &Person, name: &str) -> Action {
     Action::CreateRepo {
@@ -70,4 +73,285 @@ fn an_edit_changes_what_it_names() {
     let repo = get(&world.state(), RepoId::new(1).unwrap()).unwrap().unwrap();
     assert_eq!((repo.default_branch.as_str(), repo.archived), ("refs/heads/trunk", true));
     assert_eq!(repo.name, "hello");
+}
+
+fn hello() -> RepoId {
+    RepoId::new(1).unwrap()
+}
+
+fn act(who: &Person, change: RepoAction) -> Action {
+    Action::Repo { actor: who.id, repo: hello(), change }
+}
+
+fn refused(world: &mut World, who: &Person, change: RepoAction, code: Code, text: &str) {
+    let (found, sentence) = world.refused(world.tx(who, &[act(who, change)]));
+    assert_eq!(found, code, "{sentence}");
+    assert!(sentence.contains(text), "{sentence}");
+}
+
+fn done(world: &mut World, who: &Person, change: RepoAction) {
+    let outcome = world.block(vec![world.tx(who, &[act(who, change)])]);
+    let last = outcome.results.len() - 1;
+    assert_eq!(outcome.code(last), None, "{}", outcome.results[last].log);
+}
+
+/// A world in which bob has a handle and a repository of the same name too.
+fn two_owners() -> World {
+    World::with(|state| {
+        let bob = Person::new(102).secret.public();
+        let of_bob = state.account.accounts.iter_mut().find(|account| account.key == bob);
+        of_bob.unwrap().handle = "bob".into();
+    })
+}
+
+fn rename(name: &str) -> RepoAction {
+    RepoAction::Rename { name: name.into() }
+}
+
+#[test]
+fn a_former_name_leads_to_the_repository() {
+    let mut world = World::new();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let w = &mut world;
+    refused(w, &bob, rename("x"), Code::RepoNotYours, "only the owner of alice/hello");
+    refused(w, &alice, rename("hello"), Code::RepoExists, "alice/hello exists already");
+    done(w, &alice, rename("other"));
+    for name in ["hello", "other"] {
+        assert_eq!(by_path(&w.state(), "alice", name).unwrap(), Some(hello()));
+    }
+    // A push to the former name arrives.
+    let old = alice.certificate("alice/hello", w.time_s, &[("refs/heads/main", 0, 1)]);
+    assert_eq!(w.one(w.push(&old)), None);
+    // The name is free for another, and to come back to.
+    assert_eq!(w.one(w.tx(&alice, &[create(&alice, "hello")])), None);
+    assert_eq!(by_path(&w.state(), "alice", "hello").unwrap(), RepoId::new(2));
+    refused(w, &alice, rename("hello"), Code::RepoExists, "choose another name");
+    done(w, &alice, rename("third"));
+    done(w, &alice, rename("other"));
+    let unknown =
+        Action::Repo { actor: alice.id, repo: RepoId::new(9).unwrap(), change: rename("x") };
+    assert_eq!(w.refused(w.tx(&alice, &[unknown])).0, Code::RepoUnknown);
+}
+
+#[test]
+fn a_repository_is_offered_and_accepted() {
+    let mut world = two_owners();
+    let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
+    let to = |who: &Person| RepoAction::Transfer { to: who.id };
+    let w = &mut world;
+    refused(w, &bob, to(&bob), Code::RepoNotYours, "only the owner");
+    refused(w, &alice, to(&Person::new(70)), Code::AccountUnknown, "does not exist");
+    refused(w, &alice, to(&gateway), Code::HandleMissing, "has no handle");
+    refused(w, &bob, RepoAction::Accept, Code::RepoOffer, "is not offered to bob");
+    assert_eq!(w.one(w.tx(&alice, &[create(&alice, "two")])), None);
+    assert_eq!(w.one(w.tx(&bob, &[create(&bob, "hello")])), None);
+    refused(w, &alice, to(&bob), Code::RepoExists, "bob/hello exists already");
+    done(w, &alice, rename("gift"));
+    done(w, &alice, to(&bob));
+    refused(w, &alice, RepoAction::Accept, Code::RepoOffer, "ask its owner");
+    done(w, &bob, RepoAction::Accept);
+    let repo = get(&w.state(), hello()).unwrap().unwrap();
+    assert_eq!((repo.owner, repo.owner_index), (bob.id.to_vec(), 1));
+    for (owner, name) in [("bob", "gift"), ("alice", "gift"), ("alice", "hello")] {
+        assert_eq!(by_path(&w.state(), owner, name).unwrap(), Some(hello()));
+    }
+    refused(w, &alice, rename("mine"), Code::RepoNotYours, "only the owner of bob/gift");
+    let counts = |who: &Person| account::get(&w.state(), &who.id).unwrap().unwrap().repos;
+    assert_eq!((counts(&alice), counts(&bob)), (1, 2));
+}
+
+#[test]
+fn an_account_has_so_many_repositories() {
+    let mut world = World::with(|state| {
+        let bob = Person::new(102).secret.public();
+        let of_bob = state.account.accounts.iter_mut().find(|account| account.key == bob);
+        of_bob.unwrap().handle = "bob".into();
+        state.params.repos_per_account_max = 1;
+    });
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    assert_eq!(world.one(world.tx(&bob, &[create(&bob, "one")])), None);
+    let to = RepoAction::Transfer { to: bob.id };
+    refused(&mut world, &alice, to, Code::ReposMany, "has 1 repositories");
+}
+
+fn collaborate(who: &Person, role: RepoRole) -> RepoAction {
+    RepoAction::SetCollaborator { account: who.id, role }
+}
+
+fn role_of(world: &World, who: &Person) -> RepoRole {
+    let repo = get(&world.state(), hello()).unwrap().unwrap();
+    role(&world.state(), hello(), &repo, &who.id).unwrap()
+}
+
+#[test]
+fn collaborators_have_roles() {
+    let mut world = World::with(|state| state.params.repo_rules_max = 1);
+    let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
+    let w = &mut world;
+    let write = collaborate(&bob, RepoRole::Write);
+    refused(w, &bob, write.clone(), Code::RepoNotYours, "only the owner");
+    let nobody = collaborate(&Person::new(70), RepoRole::Write);
+    refused(w, &alice, nobody, Code::AccountUnknown, "does not exist");
+    let none = collaborate(&bob, RepoRole::None);
+    refused(w, &alice, none.clone(), Code::RoleSame, "has that role in alice/hello already");
+    done(w, &alice, write.clone());
+    refused(w, &alice, write, Code::RoleSame, "already");
+    let second = collaborate(&gateway, RepoRole::Write);
+    refused(w, &alice, second, Code::RepoRulesMany, "has 1 of these");
+    // Who may write pushes, and administers nothing.
+    let push = bob.certificate("alice/hello", w.time_s, &[("refs/heads/main", 0, 1)]);
+    assert_eq!(w.one(w.push(&push)), None);
+    let topics = RepoAction::SetTopics { topics: vec!["git".into()] };
+    refused(w, &bob, topics.clone(), Code::RepoNotYours, "only the owner");
+    done(w, &alice, collaborate(&bob, RepoRole::Triage));
+    let push = bob.certificate("alice/hello", w.time_s, &[("refs/heads/b", 0, 1)]);
+    assert_eq!(w.one(w.push(&push)), Some(Code::PushNotAllowed));
+    // An administrator does most things, but does not give the house away.
+    done(w, &alice, collaborate(&bob, RepoRole::Admin));
+    done(w, &bob, topics);
+    assert_eq!(get(&w.state(), hello()).unwrap().unwrap().topics, ["git"]);
+    refused(w, &bob, rename("mine"), Code::RepoNotYours, "only the owner");
+    // Whoever may leave, may leave.
+    done(w, &bob, none);
+    assert_eq!(role_of(w, &bob), RepoRole::None);
+}
+
+#[test]
+fn teams_and_owners_of_an_organisation_have_roles() {
+    let mut world = World::with(|state| state.params.repo_rules_max = 1);
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let org = found(&mut world, &alice);
+    let w = &mut world;
+    let org_act = |who: &Person, change| Action::Org { actor: who.id, change };
+    let grant = |team: &str, role| RepoAction::SetTeamRole { team: team.into(), role };
+    refused(w, &alice, grant("crew", RepoRole::Write), Code::TeamUnknown, "alice has no team crew");
+    // An owner of the organisation hands over at once.
+    done(w, &alice, RepoAction::Transfer { to: org });
+    assert_eq!(by_path(&w.state(), "guild", "hello").unwrap(), Some(hello()));
+    assert_eq!(role_of(w, &alice), RepoRole::Admin);
+    let role = OrgRole::Member;
+    let join = [
+        org_act(&alice, OrgAction::Invite { org, account: bob.id, role }),
+        org_act(&alice, OrgAction::PutTeam { org, team: "crew".into(), members: vec![] }),
+        org_act(&alice, OrgAction::PutTeam { org, team: "more".into(), members: vec![] }),
+    ];
+    assert_eq!(w.one(w.tx(&alice, &join)), None);
+    assert_eq!(w.one(w.tx(&bob, &[org_act(&bob, OrgAction::Accept { org })])), None);
+    assert_eq!(role_of(w, &bob), RepoRole::None);
+    done(w, &alice, grant("crew", RepoRole::Write));
+    refused(w, &alice, grant("crew", RepoRole::Write), Code::RoleSame, "crew has that role");
+    refused(w, &alice, grant("more", RepoRole::Write), Code::RepoRulesMany, "remove one first");
+    refused(w, &bob, grant("more", RepoRole::Write), Code::RepoNotYours, "only the owner");
+    let with_bob = OrgAction::PutTeam { org, team: "crew".into(), members: vec![bob.id] };
+    assert_eq!(w.one(w.tx(&alice, &[org_act(&alice, with_bob)])), None);
+    assert_eq!(role_of(w, &bob), RepoRole::Write);
+    // The roles of teams stay behind when the repository leaves.
+    done(w, &alice, RepoAction::Transfer { to: alice.id });
+    assert_eq!(role_of(w, &bob), RepoRole::None);
+}
+
+#[test]
+fn a_fork_says_where_it_comes_from() {
+    let mut world = two_owners();
+    let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
+    let org = found(&mut world, &alice);
+    let w = &mut world;
+    let fork =
+        |owner: &AccountId, name: &str| RepoAction::Fork { owner: *owner, name: name.into() };
+    refused(w, &gateway, fork(&gateway.id, "x"), Code::HandleMissing, "has no handle");
+    refused(w, &bob, fork(&org, "x"), Code::OrgNotOwner, "only an owner of guild");
+    refused(w, &alice, fork(&alice.id, "hello"), Code::RepoExists, "alice/hello exists");
+    done(w, &bob, fork(&bob.id, "hello"));
+    done(w, &alice, fork(&org, "hello"));
+    let made = get(&w.state(), RepoId::new(2).unwrap()).unwrap().unwrap();
+    assert_eq!((made.parent, made.owner), (1, bob.id.to_vec()));
+    assert_eq!(push::head(&w.state(), RepoId::new(3).unwrap()).unwrap().count, 0);
+}
+
+#[test]
+fn stars_are_counted() {
+    let mut world = World::new();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let star = |star| RepoAction::Star { star };
+    let w = &mut world;
+    refused(w, &bob, star(false), Code::StarSame, "nothing changes");
+    done(w, &bob, star(true));
+    refused(w, &bob, star(true), Code::StarSame, "starred alice/hello already");
+    done(w, &alice, star(true));
+    assert_eq!(get(&w.state(), hello()).unwrap().unwrap().stars, 2);
+    done(w, &bob, star(false));
+    assert_eq!(get(&w.state(), hello()).unwrap().unwrap().stars, 1);
+    let nobody = Person::new(70);
+    let draft = Draft::new(CHAIN, nobody.id, 0, &[act(&nobody, star(true))]).fee(FEE);
+    let tx = draft.sign(nobody.id, &nobody.secret).encode();
+    assert_eq!(w.refused(tx).0, Code::AccountUnknown);
+}
+
+fn protect(pattern: &str, rule: Option<(bool, bool, RepoRole)>) -> RepoAction {
+    let rule = rule.map(|(no_force, no_delete, pusher)| proto::Protection {
+        no_force,
+        no_delete,
+        pusher: pusher.into(),
+    });
+    RepoAction::SetProtection { pattern: pattern.into(), rule }
+}
+
+/// A push that all validators find to be so; its end.
+fn pushed(
+    world: &mut World,
+    who: &Person,
+    update: (&str, u8, u8),
+    verdict: Verdict,
+) -> (PushStatus, Option<Code>) {
+    let certificate = who.certificate("alice/hello", world.time_s, &[update]);
+    let id: PushId = certificate.id();
+    world.attest(id, 0..4, verdict);
+    if let Some(code) = world.one(world.push(&certificate)) {
+        return (PushStatus::Failed, Some(code));
+    }
+    world.block(vec![]);
+    let push = push::get(&world.state(), &id).unwrap().unwrap();
+    (push.status(), Code::from_number(push.code))
+}
+
+#[test]
+fn protected_refs_are_protected() {
+    let mut world = World::with(|state| state.params.repo_rules_max = 2);
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let w = &mut world;
+    let heads = protect("refs/heads/*", Some((true, true, RepoRole::None)));
+    refused(w, &bob, heads.clone(), Code::RepoNotYours, "only the owner");
+    let gone = protect("refs/heads/*", None);
+    refused(w, &alice, gone.clone(), Code::ProtectionNone, "refs/heads/* is not protected");
+    done(w, &alice, heads);
+    done(w, &alice, protect("refs/heads/stable", Some((false, false, RepoRole::Admin))));
+    let third = protect("refs/tags/*", Some((true, true, RepoRole::None)));
+    refused(w, &alice, third, Code::RepoRulesMany, "has 2 of these");
+    done(w, &alice, collaborate(&bob, RepoRole::Write));
+    let moved = (PushStatus::Moved, None);
+    let failed = |code| (PushStatus::Failed, Some(code));
+    assert_eq!(pushed(w, &bob, ("refs/heads/b", 0, 1), Verdict::Good), moved);
+    assert_eq!(pushed(w, &bob, ("refs/heads/b", 1, 2), Verdict::Good), moved);
+    let forced = pushed(w, &bob, ("refs/heads/b", 2, 3), Verdict::GoodForced);
+    assert_eq!(forced, failed(Code::PushForced));
+    let deleted = pushed(w, &alice, ("refs/heads/b", 2, 0), Verdict::Good);
+    assert_eq!(deleted, failed(Code::DeleteProtected));
+    let stable = pushed(w, &bob, ("refs/heads/stable", 0, 1), Verdict::Good);
+    assert_eq!(stable, failed(Code::PushProtected));
+    assert_eq!(pushed(w, &alice, ("refs/heads/stable", 0, 1), Verdict::Good), moved);
+    // Elsewhere, history is one's own.
+    assert_eq!(pushed(w, &bob, ("refs/tags/t", 0, 1), Verdict::Good), moved);
+    assert_eq!(pushed(w, &bob, ("refs/tags/t", 1, 2), Verdict::GoodForced), moved);
+    done(w, &alice, gone);
+    assert_eq!(pushed(w, &bob, ("refs/heads/b", 2, 3), Verdict::GoodForced), moved);
+    // A rule made while a push is pending is asked when its refs would move.
+    let late = bob.certificate("alice/hello", w.time_s, &[("refs/heads/b", 3, 4)]);
+    assert_eq!(w.one(w.push(&late)), None);
+    done(w, &alice, protect("refs/heads/b", Some((false, false, RepoRole::Admin))));
+    w.attest(late.id(), 0..4, Verdict::Good);
+    w.block(vec![]);
+    w.block(vec![]);
+    let push = push::get(&w.state(), &late.id()).unwrap().unwrap();
+    assert_eq!(push.code, Code::PushProtected.number());
+    assert!(push.reason.contains("ask somebody with a higher role"), "{}", push.reason);
 }

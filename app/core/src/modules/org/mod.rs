@@ -1,0 +1,47 @@
+//! Organisations: accounts without keys, for which their owners act; members, invitations, teams.
+//!
+//! | state | value |
+//! |---|---|
+//! | `orgs` | `proto::Orgs`: how many there are; numbers are 1 to that |
+//! | `org/ID` | `proto::Org`: members, invitations and teams, whole and sorted |
+//!
+//! | action | who may |
+//! |---|---|
+//! | `CreateOrg` | an account that committed to the handle |
+//! | `InviteMember`, `SetMemberRole`, `PutTeam`, `DropTeam`, `OrgTransfer` | an owner |
+//! | `AcceptInvite` | who is invited |
+//! | `DropInvite`, `RemoveMember` | an owner, or the one it is about |
+//!
+//! A team that is dropped keeps the roles that repositories gave its name: a later team of that
+//! name has them.
+//!
+//! Invariants: there is always an owner; nobody is both member and invited; team members are
+//! members; lists are sorted; an organisation is an account of its number.
+//! Calls: params, account.
+
+mod authorize;
+mod error;
+mod execute;
+mod genesis;
+mod invariants;
+mod state;
+
+pub(crate) use error::team_unknown;
+pub use execute::execute;
+pub use state::{get, is_owner, member_role, teams_of};
+
+use crate::modules::Module;
+
+/// This module's part in the walks.
+pub const MODULE: Module = Module {
+    name: "org",
+    init: genesis::init,
+    export: genesis::export,
+    begin: None,
+    end: None,
+    query: None,
+    audit: Some(invariants::audit),
+};
+
+#[cfg(test)]
+pub(crate) mod tests;

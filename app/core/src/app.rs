@@ -158,8 +158,17 @@ impl App {
         let empty = Snapshot::at(self.store.clone(), 0)?;
         let block = Block { height: initial_height, has_txs: false, ..head.next_block() };
         let mut run = Run::new(&block, &empty);
-        for module in &MODULES {
-            (module.init)(&mut run, &origin)?;
+        match state.whole(&origin, initial_height)? {
+            Some(whole) => {
+                for (key, value) in whole.iter() {
+                    run.state.put(key.to_vec(), value.to_vec())?;
+                }
+            }
+            None => {
+                for module in &MODULES {
+                    (module.init)(&mut run, &origin)?;
+                }
+            }
         }
         let batch = empty.commit(run.state.changes(), initial_height - 1)?;
         let batch = batch.ok_or(Broken::Call("genesis writes at least its parameters"))?;

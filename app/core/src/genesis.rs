@@ -1,9 +1,13 @@
 //! The genesis app_state: one part a module, each absent part being the default.
 
+use std::collections::BTreeMap;
+
+use guts_schema::{keys, proto};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Broken;
-use crate::modules::{account, params, repo, staking};
+use crate::modules::{self, Origin, account, params, repo, staking};
+use crate::whole::Whole;
 
 /// `app_state` of the genesis document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +21,20 @@ pub struct AppState {
     pub staking: staking::Genesis,
     /// Repositories that exist from the start, empty.
     pub repo: repo::Genesis,
+    /// A whole state to go on from, as [`AppState::of`] makes it; the parts above are not used
+    /// then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<Entry>,
+}
+
+/// A key of the state and its value, in hex.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// One of `guts_schema::keys`.
+    pub key: String,
+    /// In the encoding of `guts_schema::values`.
+    pub value: String,
 }
 
 impl AppState {
@@ -26,6 +44,44 @@ impl AppState {
             return Ok(Self::default());
         }
         serde_json::from_slice(bytes).map_err(|error| Broken::Genesis(error.to_string()))
+    }
+
+    /// A genesis from which a chain goes on where the state `whole` ends. Its validators must be
+    /// the newest set of that state, its first height the one that follows.
+    pub fn of(whole: &Whole) -> Self {
+        let entry = |(key, value): (&[u8], &[u8])| Entry {
+            key: hex::encode(key),
+            value: hex::encode(value),
+        };
+        Self { entries: whole.iter().map(entry).collect(), ..Self::default() }
+    }
+
+    /// The state that its entries hold, audited; nothing when there are none.
+    pub(crate) fn whole(&self, origin: &Origin<'_>, first: u64) -> Result<Option<Whole>, Broken> {
+        if self.entries.is_empty() {
+            return Ok(None);
+        }
+        let wrong = |text: &str| Broken::Genesis(format!("entries: {text}"));
+        let mut entries = BTreeMap::new();
+        for entry in &self.entries {
+            let bytes = |text: &str| hex::decode(text).map_err(|_| wrong("not all are hex"));
+            if entries.insert(bytes(&entry.key)?, bytes(&entry.value)?).is_some() {
+                return Err(wrong("a key is there twice"));
+            }
+        }
+        let whole = Whole::new(entries);
+        modules::audit(&whole)?;
+        let none = proto::Validators::default();
+        let set = whole.get::<proto::Validators>(&keys::validators())?.unwrap_or(none);
+        if !staking::is_set_of(&set.validators, origin.validators) {
+            return Err(wrong("the validators of the document are not those of the state"));
+        }
+        let changes: proto::ValidatorsChanges =
+            whole.get(&keys::validators_changes())?.unwrap_or_default();
+        if changes.heights.last().is_none_or(|from| *from > first) {
+            return Err(wrong("validators are about to change: export two blocks later"));
+        }
+        Ok(Some(whole))
     }
 
     /// Its JSON.

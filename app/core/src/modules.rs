@@ -13,6 +13,7 @@ use crate::run::Run;
 use crate::whole::Whole;
 
 pub mod account;
+pub mod faucet;
 pub mod org;
 pub mod params;
 pub mod push;
@@ -86,8 +87,15 @@ pub struct Module {
 }
 
 /// All modules, leftmost first.
-pub const MODULES: [Module; 6] =
-    [params::MODULE, account::MODULE, staking::MODULE, org::MODULE, repo::MODULE, push::MODULE];
+pub const MODULES: [Module; 7] = [
+    params::MODULE,
+    account::MODULE,
+    staking::MODULE,
+    faucet::MODULE,
+    org::MODULE,
+    repo::MODULE,
+    push::MODULE,
+];
 
 /// Executes one action of an admitted transaction.
 pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault> {
@@ -98,6 +106,7 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         | Action::Transfer { .. }
         | Action::Account { .. } => account::execute(run, tx, action),
         Action::Staking { actor, change } => staking::execute(run, actor, change),
+        Action::DrawFaucet { actor } => faucet::execute(run, tx, actor),
         Action::Org { actor, change } => org::execute(run, actor, change),
         Action::CreateRepo { .. } | Action::Repo { change: RepoAction::Fork { .. }, .. } => {
             repo::execute(run, action)?;

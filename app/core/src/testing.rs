@@ -244,6 +244,17 @@ impl World {
         self.height = first - 1;
     }
 
+    /// A world that goes on from an exported state, at this one's height and time.
+    pub fn restarted(&self, state: &AppState) -> Result<Self, Broken> {
+        let first = self.height + 1;
+        let mut world = Self::try_genesis(4, &Self::genesis())?;
+        world.node = Node::new(state, &self.validators, first)?;
+        world.replica = Node::new(state, &self.validators, first)?;
+        (world.height, world.time_s) = (self.height, self.time_s);
+        world.extensions.clone_from(&self.extensions);
+        Ok(world)
+    }
+
     pub fn state(&self) -> Snapshot {
         self.node.app.state().unwrap()
     }

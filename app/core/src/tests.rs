@@ -70,6 +70,50 @@ fn genesis_exports_what_it_was_made_of() {
 }
 
 #[test]
+fn a_chain_goes_on_from_its_exported_state() {
+    let mut world = World::new();
+    let alice = world.alice.clone();
+    world.pushed(&alice, "alice/hello", &[("refs/heads/main", 0, 7)]);
+    let pending = alice.certificate("alice/hello", world.time_s, &[("refs/heads/b", 0, 1)]);
+    assert_eq!(world.one(world.push(&pending)), None);
+    let whole = world.node.whole();
+    let state = AppState::of(&whole);
+    let again = AppState::parse(state.to_json().as_bytes()).unwrap();
+    assert_eq!(again, state);
+    let root = world.state().root().unwrap();
+    let (mut next, first) = (world.restarted(&state).unwrap(), world.height + 1);
+    assert_eq!(next.state().root().unwrap().hash, root.hash, "an equal state has an equal root");
+    assert_eq!(next.height + 1, first);
+    // Both go on alike.
+    let tx = world.tx(&alice, &[transfer(&world, 5)]);
+    let (one, other) = (world.block(vec![tx.clone()]), next.block(vec![tx]));
+    assert_eq!(one.results, other.results);
+    assert_eq!(world.node.whole(), next.node.whole());
+}
+
+#[test]
+fn an_exported_state_that_was_changed_is_refused() {
+    let mut world = World::new();
+    world.block(vec![]);
+    let state = AppState::of(&world.node.whole());
+    let refused = |change: &dyn Fn(&mut AppState)| {
+        let mut state = state.clone();
+        change(&mut state);
+        world.restarted(&state).err().expect("refused").to_string()
+    };
+    let twice = refused(&|s| s.entries.push(s.entries[0].clone()));
+    assert!(twice.contains("twice"), "{twice}");
+    assert!(refused(&|s| s.entries[0].value = "xx".into()).contains("hex"));
+    let supply = hex::encode(guts_schema::keys::supply());
+    let poor = refused(&|s| s.entries.retain(|entry| entry.key != supply));
+    assert!(poor.contains("supply"), "{poor}");
+    let mut fewer = World::try_genesis(3, &World::genesis()).unwrap();
+    fewer.height = world.height;
+    let foreign = fewer.restarted(&state).err().expect("refused").to_string();
+    assert!(foreign.contains("validators of the document"), "{foreign}");
+}
+
+#[test]
 fn genesis_that_contradicts_itself_is_refused() {
     let refused = |change: &dyn Fn(&mut AppState)| {
         let mut state = World::genesis();

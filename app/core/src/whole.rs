@@ -20,6 +20,11 @@ impl Whole {
         Self { entries }
     }
 
+    /// Every entry, by rising key.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.entries.iter().map(|(key, value)| (&key[..], &value[..]))
+    }
+
     /// The value of a key.
     pub fn get<M: Message + Default>(&self, key: &[u8]) -> Result<Option<M>, Broken> {
         let bytes = self.entries.get(key);

@@ -151,6 +151,14 @@ codes! {
     ValidatorEmpty = 316, "validator_empty",
         "validator {} lost all its stake: delegate to another";
 
+    // 350..: the faucet.
+    FaucetWork = 350, "faucet_work",
+        "the faucet gives for proof of work and nothing else: pay this by work";
+    FaucetDrawn = 351, "faucet_drawn",
+        "account {} drew from the faucet already: come back after {}";
+    FaucetEmpty = 352, "faucet_empty",
+        "the faucet has {} left for now, not {}: come back after {}";
+
     // 400..: repositories.
     RepoUnknown = 400, "repo_unknown",
         "repository {} does not exist: make it with 'guts repo create'";

@@ -57,6 +57,8 @@ pub const FEE_PAID: &str = "fee_paid";
 pub const REPO_CREATED: &str = "repo_created";
 /// A repository was edited: `repo`, and each new value.
 pub const REPO_EDITED: &str = "repo_edited";
+/// The faucet gave: `account`, `amount`.
+pub const FAUCET_DRAWN: &str = "faucet_drawn";
 /// A repository was forked: `repo` (the fork), `parent`, `account`.
 pub const REPO_FORKED: &str = "repo_forked";
 /// A repository has another name: `repo`, `name`.

@@ -156,6 +156,16 @@ pub fn epoch() -> Vec<u8> {
     join("epoch/", &[])
 }
 
+/// `proto::Faucet`.
+pub fn faucet() -> Vec<u8> {
+    join("faucet/", &[])
+}
+
+/// `proto::FaucetDraw` of an account.
+pub fn faucet_draw(account: &AccountId) -> Vec<u8> {
+    join("faucet_draw/", &[account.as_bytes()])
+}
+
 /// `proto::Repos`.
 pub fn repos() -> Vec<u8> {
     join("repos/", &[])

@@ -163,6 +163,11 @@ pub enum Action {
         /// What it does.
         change: OrgAction,
     },
+    /// Takes what the faucet gives.
+    DrawFaucet {
+        /// Who gets it.
+        actor: AccountId,
+    },
     /// A repository that exists.
     Repo {
         /// Who acts.
@@ -198,6 +203,7 @@ impl Action {
             Self::Staking { change, .. } => change.kind(),
             Self::Org { change, .. } => change.kind(),
             Self::Repo { change, .. } => change.kind(),
+            Self::DrawFaucet { .. } => ActionKind::DrawFaucet,
         }
     }
 
@@ -213,6 +219,7 @@ impl Action {
             | Self::Account { actor, .. }
             | Self::Staking { actor, .. }
             | Self::Org { actor, .. }
+            | Self::DrawFaucet { actor }
             | Self::Repo { actor, .. } => Some(actor),
             Self::PushRefs(_) => None,
         }
@@ -268,6 +275,7 @@ impl Action {
             Self::Staking { change, .. } => change.to_proto(),
             Self::Org { change, .. } => change.to_proto(),
             Self::Repo { repo, change, .. } => change.to_proto(repo),
+            Self::DrawFaucet { .. } => Kind::DrawFaucet(proto::DrawFaucet {}),
         };
         let actor = self.actor().map(AccountId::to_vec).unwrap_or_default();
         proto::Action { actor, kind: Some(kind) }

@@ -348,6 +348,7 @@ fn decode_action(kind: &Kind, signer: &Signer) -> Result<Action, TxError> {
         Kind::CreateRepo(create) => decode_create_repo(create, actor)?,
         Kind::EditRepo(edit) => decode_edit_repo(edit, actor)?,
         Kind::PushRefs(_) => return Err(TxError::PushActor),
+        Kind::DrawFaucet(_) => Action::DrawFaucet { actor },
         other => decode_change(other, actor)?,
     })
 }

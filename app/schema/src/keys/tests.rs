@@ -46,6 +46,8 @@ fn all(byte: u8, number: u64, text: &str) -> Vec<Vec<u8>> {
         repo_access(repo_id),
         protections(repo_id),
         star(repo_id, &id(byte)),
+        faucet(),
+        faucet_draw(&id(byte)),
         orgs(),
         org(&id(byte)),
         refs(repo_id),

@@ -62,6 +62,7 @@ kinds! {
     PutTeam = 86, "put_team";
     DropTeam = 87, "drop_team";
     OrgTransfer = 88, "org_transfer";
+    DrawFaucet = 112, "draw_faucet";
 }
 
 impl ActionKind {

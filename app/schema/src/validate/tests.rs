@@ -167,7 +167,7 @@ fn houses() -> Vec<Action> {
     ];
     let orgs = orgs.map(|change| Action::Org { actor, change });
     let repos = repos.map(|change| Action::Repo { actor, repo, change });
-    [orgs.to_vec(), repos.to_vec()].concat()
+    [orgs.to_vec(), repos.to_vec(), vec![Action::DrawFaucet { actor }]].concat()
 }
 
 #[test]

@@ -197,7 +197,7 @@ proptest! {
                     let may = owns || who == whom;
                     (drop_invite(actor, org, other), may && invited.contains_key(&whom))
                 }
-                3 => (set_role(actor, org, other, role), owns && member && !(last && !owner)),
+                3 => (set_role(actor, org, other, role), owns && member && (owner || !last)),
                 _ => (remove(actor, org, other), (owns || who == whom) && member && !last),
             };
             let code = world.one(world.tx(actor, &[action]));

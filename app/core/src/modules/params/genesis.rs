@@ -149,6 +149,10 @@ numbers! {
     org_teams_max = 50;
     /// Collaborators, team roles and protected patterns of a repository, each.
     repo_rules_max = 100;
+    /// What the faucet gives an account in an epoch, in smallest units; 0: it is shut.
+    faucet_amount = 10_000;
+    /// What it gives in an epoch in all; at most a thousandth of the bonded stake in any case.
+    faucet_epoch_max = 100_000_000;
 }
 
 /// All stake there can be, in units of this, is no more than the power a set may have in all
@@ -175,6 +179,8 @@ fn default_prices() -> Vec<Price> {
         price(ActionKind::CreateRepo, 1 << 17, 500, false),
         price(ActionKind::EditRepo, 1 << 15, 50, false),
         price(ActionKind::PushRefs, 1 << 15, 50, true),
+        // Some seconds of one core.
+        price(ActionKind::DrawFaucet, 1 << 20, 0, false),
     ]
 }
 

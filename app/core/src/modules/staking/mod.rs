@@ -40,6 +40,7 @@ mod state;
 
 pub use execute::execute;
 pub use genesis::{Genesis, Operator};
+pub(crate) use state::is_set_of;
 pub use state::{
     Set, at, candidates, delegation, delegations_of, epoch, in_force, info, newest, operated,
     operates, updates,

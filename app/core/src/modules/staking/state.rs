@@ -90,6 +90,19 @@ pub fn updates(before: &[proto::Validator], after: &[proto::Validator]) -> Vec<V
     changed.map(update).collect()
 }
 
+/// Whether a set is the one that a genesis document names.
+pub(crate) fn is_set_of(set: &[proto::Validator], document: &[ValidatorUpdate]) -> bool {
+    let by_key = |list: &[ValidatorUpdate]| -> BTreeMap<Vec<u8>, i64> {
+        let key = |update: &ValidatorUpdate| match update.pub_key.as_ref()?.sum.as_ref()? {
+            Sum::Ed25519(key) => Some((key.clone(), update.power)),
+            _ => None,
+        };
+        list.iter().filter_map(key).collect()
+    };
+    let ours = by_key(&updates(&[], set));
+    ours == by_key(document) && set.len() == document.len()
+}
+
 /// A validator, in the set or not.
 pub fn info(
     view: &dyn Read,

@@ -1,8 +1,9 @@
 //! Records to disk, in order: log entries to the write-ahead log, the rest to the store.
 //!
-//! The records are one ordered log for the engine but two files here. What keeps their order:
-//! bytes are handed to the system in the order of the records (enough for `kill -9`), and nothing
-//! becomes durable in one file before what precedes it in the other is (enough for power loss).
+//! Two files, each in order. `kill -9` loses nothing that was handed to the system. A power loss
+//! takes an end of each that was not synced, whichever. The engine is made for that (its `io`), so
+//! what must be durable costs one sync and not two: the log's when there is an intent to sign, the
+//! store's when there is something for it, a decided block above all.
 
 use crate::store::{Batch, Store, StoreError};
 use crate::wal::{Log, LogError};
@@ -30,8 +31,10 @@ pub(super) struct Disk {
     log: Log,
     store: Arc<Store>,
     batch: Batch,
-    /// Something was written to the store that is not durable yet.
-    is_store_dirty: bool,
+    /// Something was taken for the store since the last commit.
+    is_store_fresh: bool,
+    /// An intent was taken that is not durable yet.
+    is_intent_open: bool,
     /// The last log entry ended a height.
     is_between_heights: bool,
     segment_bytes: u64,
@@ -43,7 +46,8 @@ impl Disk {
             log,
             store,
             batch: Batch::default(),
-            is_store_dirty: false,
+            is_store_fresh: false,
+            is_intent_open: false,
             is_between_heights: false,
             segment_bytes,
         }
@@ -56,13 +60,15 @@ impl Disk {
 
     /// Begins a new log file; the caller has made durable what the old ones alone knew.
     pub(super) fn rotate(&mut self) -> Result<(), DiskError> {
-        self.commit(true)?;
+        self.sync_all()?;
         self.is_between_heights = false;
         Ok(self.log.rotate()?)
     }
 
     /// Takes one record.
     pub(super) fn take(&mut self, record: &Record) -> Result<(), DiskError> {
+        self.is_store_fresh |= !matches!(record, Record::Wal(_));
+        self.is_intent_open |= matches!(record, Record::Wal(Entry::Intent(_)));
         match record {
             Record::Wal(entry) => {
                 self.write_batch(false)?;
@@ -85,21 +91,31 @@ impl Disk {
         Ok(())
     }
 
-    /// Writes everything taken; durable when this returns if `sync`.
+    /// Writes everything taken; what must be durable is so when this returns if `sync`.
     pub(super) fn commit(&mut self, sync: bool) -> Result<(), DiskError> {
-        if !sync {
-            self.write_batch(false)?;
-            return Ok(self.log.write()?);
+        let is_store_fresh = std::mem::take(&mut self.is_store_fresh);
+        if sync && std::mem::take(&mut self.is_intent_open) {
+            self.log.sync()?;
+        } else {
+            self.log.write()?;
         }
-        if self.batch.is_empty() {
-            if self.is_store_dirty {
-                self.store.sync()?;
-                self.is_store_dirty = false;
-            }
-            return Ok(self.log.sync()?);
+        if self.batch.is_empty() && sync && is_store_fresh {
+            return Ok(self.store.sync()?); // written before an entry of the log that came later
         }
+        self.write_batch(sync)
+    }
+
+    /// Writes everything and makes it durable.
+    pub(super) fn sync_all(&mut self) -> Result<(), DiskError> {
+        self.commit(true)?;
         self.log.sync()?;
-        self.write_batch(true)
+        Ok(self.store.sync()?)
+    }
+
+    /// Whether the log would survive a loss of power as it is.
+    #[cfg(test)]
+    pub(super) fn is_log_durable(&self) -> bool {
+        self.log.is_synced()
     }
 
     fn write_batch(&mut self, sync: bool) -> Result<(), DiskError> {
@@ -108,8 +124,6 @@ impl Disk {
         }
         // The system gets the log entries that came before, first.
         self.log.write()?;
-        self.store.write(std::mem::take(&mut self.batch), sync)?;
-        self.is_store_dirty = !sync;
-        Ok(())
+        Ok(self.store.write(std::mem::take(&mut self.batch), sync)?)
     }
 }

@@ -242,7 +242,7 @@ impl Shell {
             }
             self.step_all(&mut inputs)?;
         }
-        self.disk.commit(true)?;
+        self.disk.sync_all()?;
         if let Some(signer) = &self.signer {
             signer.save(&self.last_sign)?;
         }

@@ -5,9 +5,9 @@ use super::timers::Timers;
 use crate::store::{Memory, Store};
 use crate::wal::Log;
 use guts_consensus::io::{Record, TimerId};
-use guts_consensus::types::State;
-use guts_consensus::wal::Entry;
-use guts_genesis::{ChainId, Height, Manifest, Round, Time};
+use guts_consensus::types::{BlockId, State, Vote, VoteKind};
+use guts_consensus::wal::{Entry, Intent};
+use guts_genesis::{Address, ChainId, Height, Manifest, Round, Signature, Time};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +63,40 @@ fn both_files_have_what_was_taken_after_a_kill() {
         let ends = [Entry::EndHeight(Height(1)), Entry::EndHeight(Height(2))];
         assert!(found.entries.ends_with(&ends));
     }
+}
+
+fn intent() -> Record {
+    let height = Height(1);
+    Record::Wal(Entry::Intent(Intent::Vote(Vote {
+        kind: VoteKind::Prevote,
+        height,
+        round: Round(0),
+        block_id: BlockId::NIL,
+        time: Time::EPOCH,
+        validator_address: Address([1; 20]),
+        validator_index: 0,
+        signature: Signature::NONE,
+        extension: bytes::Bytes::new(),
+        extension_signature: Signature::NONE,
+    })))
+}
+
+#[test]
+fn s2_an_intent_is_durable_and_what_nobody_waits_for_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut disk, _store) = disk(dir.path(), u64::MAX);
+    disk.take(&intent()).unwrap();
+    disk.commit(false).unwrap();
+    assert!(!disk.is_log_durable());
+    disk.take(&Record::State(Arc::new(state()))).unwrap();
+    disk.commit(true).unwrap();
+    assert!(disk.is_log_durable(), "an intent is, whatever else there is");
+    disk.take(&end(1)).unwrap();
+    disk.take(&Record::State(Arc::new(state()))).unwrap();
+    disk.commit(true).unwrap();
+    assert!(!disk.is_log_durable(), "the store is enough");
+    disk.sync_all().unwrap();
+    assert!(disk.is_log_durable());
 }
 
 #[test]

@@ -14,8 +14,11 @@
 //! application connection was lost ([`Input::AppDown`]) or the process ends. A shell whose append
 //! or sync fails stops the process: it must not perform the actions.
 //!
-//! Records of an output with `sync == false` may be lost in a crash together with everything
-//! after them, never alone: records are one ordered log.
+//! Records of an output with `sync == false` may be lost in a crash. A shell may keep them in two
+//! ordered files, the log ([`Record::Wal`]) and the store (all others), of which a crash takes an
+//! end each, whichever. Of an output that says `sync` the store becomes durable if the output has
+//! something for it, and the log, unless the output has a [`Record::Block`]: once its block is
+//! stored, the log of a height does not matter any more.
 use std::sync::Arc;
 use std::time::Duration;
 

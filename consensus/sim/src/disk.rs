@@ -1,4 +1,5 @@
-//! A disk: what was synced stays, the rest may be lost in a crash from some point on.
+//! A disk with two files, as a node has: the log, and the store of blocks. What was synced stays;
+//! of the rest a crash leaves a beginning of each, and which one of them is nobody's to choose.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -71,8 +72,12 @@ pub struct Disk {
     durable: Contents,
     /// What the node itself sees: everything appended.
     live: Contents,
-    /// Appended since the last sync, with the length of the log after each.
-    tail: Vec<(Record, usize)>,
+    /// Written to the store since it was synced.
+    store_tail: Vec<Record>,
+    /// How much of that was written by outputs before.
+    written: usize,
+    /// Appended to the log since it was synced, with its length after each.
+    log_tail: Vec<(Record, usize)>,
     log: Vec<u8>,
     log_synced: usize,
     entries: Vec<Entry>,
@@ -93,14 +98,30 @@ impl Disk {
             self.entries.push(entry.clone());
         }
         self.live.apply(&record);
-        self.tail.push((record, self.log.len()));
+        match record {
+            Record::Wal(_) => self.log_tail.push((record, self.log.len())),
+            _ => self.store_tail.push(record),
+        }
     }
 
-    /// Makes everything appended durable, and starts a new log after a decided height.
+    /// An output that need not be durable is complete.
+    pub fn write(&mut self) {
+        self.written = self.store_tail.len();
+    }
+
+    /// Makes an output durable: the store, if it has something for it, and the log, which does not
+    /// matter once its height's block is stored. Starts a new log after a decided height.
     pub fn sync(&mut self) {
-        for (record, _) in self.tail.drain(..) {
-            self.durable.apply(&record);
+        let fresh = &self.store_tail[self.written..];
+        let is_decided = fresh.iter().any(|record| matches!(record, Record::Block(_)));
+        if !fresh.is_empty() {
+            self.store_tail.drain(..).for_each(|record| self.durable.apply(&record));
         }
+        self.write();
+        if is_decided {
+            return;
+        }
+        self.log_tail.drain(..).for_each(|(record, _)| self.durable.apply(&record));
         if let Some(writer) = &mut self.writer {
             writer.synced();
         }
@@ -122,23 +143,28 @@ impl Disk {
         self.writer = Some(writer);
     }
 
-    /// The node dies: of what was not synced only a beginning is left, perhaps with half a frame
-    /// after it.
+    /// The node dies: of what was not synced only a beginning of each file is left, of the log
+    /// perhaps with half a frame after it.
     pub fn crash(&mut self, rng: &mut Rng) -> Loss {
-        let kept = rng.index(self.tail.len() + 1);
-        let records = (self.tail.len() - kept) as u64;
+        let stored = rng.index(self.store_tail.len() + 1);
+        let kept = rng.index(self.log_tail.len() + 1);
+        let records = self.store_tail.len() - stored + self.log_tail.len() - kept;
         let end = match kept.checked_sub(1) {
-            Some(last) => self.tail[last].1,
+            Some(last) => self.log_tail[last].1,
             None => self.log_synced,
         };
-        let next = self.tail.get(kept).map_or(end, |(_, after)| *after);
+        let next = self.log_tail.get(kept).map_or(end, |(_, after)| *after);
         let torn = if next > end { rng.index(next - end) } else { 0 };
-        for (record, _) in self.tail.drain(..).take(kept) {
+        for record in self.store_tail.drain(..).take(stored) {
+            self.durable.apply(&record);
+        }
+        self.written = 0;
+        for (record, _) in self.log_tail.drain(..).take(kept) {
             self.durable.apply(&record);
         }
         self.log.truncate(end + torn);
         self.live = self.durable.clone();
-        Loss { records, torn: torn > 0 }
+        Loss { records: records as u64, torn: torn > 0 }
     }
 
     /// The node starts: reads its log.
@@ -148,7 +174,7 @@ impl Disk {
         let good = usize::try_from(recovered.good_len).unwrap_or(usize::MAX);
         self.log.truncate(good);
         self.entries = recovered.entries;
-        self.tail.clear();
+        self.log_tail.clear();
         let obsolete = wal::obsolete_before(&self.entries);
         self.rewrite(obsolete);
         Ok(self.entries.clone())

@@ -270,6 +270,8 @@ impl World {
             self.schedule(200_000, Event::LateSync { node, life });
         } else if output.sync {
             self.nodes[node].disk.sync();
+        } else {
+            self.nodes[node].disk.write();
         }
         let sent = output.actions.iter().filter_map(|action| match action {
             Action::Send { message, .. } => Some(Arc::clone(message)),

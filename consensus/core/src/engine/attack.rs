@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use super::evidence::Opinion;
 use super::{Engine, Pending};
 use crate::io::{Load, Loaded, PeerId, Ticket};
-use crate::types::{Block, Commit, Evidence, LightClientAttack, SignedHeader};
+use crate::types::{Block, BlockId, Commit, Evidence, LightClientAttack, SignedHeader};
 
 /// Pieces of evidence that may wait for the block store at a time.
 const CASES_MAX: usize = 64;
@@ -22,8 +22,8 @@ pub(super) enum Source {
     Peer(PeerId),
     /// A client, who waits for an answer.
     Client(Ticket),
-    /// A proposed block.
-    Block,
+    /// A proposed block, which cannot be judged without it.
+    Block(BlockId),
 }
 
 /// A piece of evidence that waits for what it is judged by.
@@ -48,7 +48,8 @@ impl Engine {
     /// Loads what a piece of evidence is judged by.
     pub(super) fn look_up(&mut self, evidence: Evidence, source: Source) {
         let is_case = |pending: &&Pending| matches!(pending, Pending::Evidence(_));
-        if self.pending.values().filter(is_case).count() >= CASES_MAX {
+        let is_full = self.pending.values().filter(is_case).count() >= CASES_MAX;
+        if is_full && !matches!(source, Source::Block(_)) {
             self.counters.overflows += 1;
             return self.conclude(evidence, source, Opinion::Unknown);
         }

@@ -39,7 +39,8 @@ impl Engine {
         assert_eq!(height, self.cur.height, "[S-5] heights are decided one after another");
         self.cur.machine.decided = true;
         let known = super::rounds::KnownSignatures::of(self);
-        if let Err(error) = self.state.check_block(&decided.block, &known) {
+        // A fetched block was checked when it was taken.
+        if !synced && let Err(error) = self.state.check_block(&decided.block, &known) {
             self.halt(format!("a quorum decided an invalid block at height {height}: {error}"));
             return;
         }
@@ -127,7 +128,7 @@ impl Engine {
         self.record(Entry::EndHeight(height));
         let validators = self.cur.validators.clone();
         self.finish_evidence(state.last_block_time, &validators);
-        self.mempool.remove_committed(decided.block.txs().as_slice().iter());
+        self.mempool.remove_committed(decided.block.txs().hashes());
         let must_show = decided.block.header().app_hash != state.app_hash;
         self.act(Action::Committed(Arc::new(Committed {
             height,

@@ -14,7 +14,7 @@ use crate::height::Progress;
 use crate::io::{ClientReply, Offence, PeerId, Record, Ticket};
 use crate::messages::Message;
 use crate::types::{
-    Block, DuplicateVote, Evidence, Hash, State, ValidatorSet, Vote, is_evidence_expired,
+    Block, BlockId, DuplicateVote, Evidence, Hash, State, ValidatorSet, Vote, is_evidence_expired,
 };
 
 /// Heights whose validators and time are remembered.
@@ -226,7 +226,9 @@ impl Engine {
             (Source::Peer(peer), Err(why)) if matches!(opinion, Opinion::Bad(_)) => {
                 self.report(peer, Offence::BadEvidence(why));
             }
-            _ => {}
+            (Source::Block(_), Ok(_)) => self.cur.forget_asked(),
+            (Source::Block(id), Err(_)) => self.cur.set_verdict(&id, false),
+            (Source::Peer(_), _) => {}
         }
     }
 
@@ -274,15 +276,15 @@ impl Engine {
         self.evidences.contexts.get(&height).cloned()
     }
 
-    /// Whether a proposed block's evidence is all good, new and of age. What cannot be judged yet
-    /// is looked up, so that it can be in the next round.
-    pub(super) fn evidence_is_fine(&mut self, block: &Block) -> bool {
+    /// Whether a proposed block's evidence is all good, new and of age; none as long as some of it
+    /// has to be looked up: then the block is judged again.
+    pub(super) fn evidence_is_fine(&mut self, id: BlockId, block: &Block) -> Option<bool> {
         let mut seen = Vec::new();
         for evidence in block.evidence() {
             let hash = evidence.hash();
             let twice = seen.contains(&hash) || self.evidences.done.contains_key(&hash);
             if twice || is_expired(&self.state, evidence) {
-                return false;
+                return Some(false);
             }
             seen.push(hash);
             if self.evidences.pending.contains_key(&hash) {
@@ -291,12 +293,12 @@ impl Engine {
             match self.judge_evidence(evidence) {
                 Opinion::Good => self.take_evidence(evidence.clone()),
                 Opinion::Unknown => {
-                    self.look_up(evidence.clone(), Source::Block);
-                    return false;
+                    self.look_up(evidence.clone(), Source::Block(id));
+                    return None;
                 }
-                Opinion::Bad(_) | Opinion::Known | Opinion::Early => return false,
+                Opinion::Bad(_) | Opinion::Known | Opinion::Early => return Some(false),
             }
         }
-        true
+        Some(true)
     }
 }

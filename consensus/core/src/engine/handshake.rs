@@ -269,8 +269,11 @@ impl Engine {
         let validators = self.cur.validators.clone();
         self.finish_evidence(state.last_block_time, &validators);
         self.out.records.push(Record::State(state.clone()));
-        self.record(crate::wal::Entry::EndHeight(state.last_block_height));
-        self.mempool.remove_committed(block.block.txs().as_slice().iter());
+        // A log that is ahead of the state has the height in progress already: it still matters.
+        if !self.log.iter().any(|entry| entry.height() > state.last_block_height) {
+            self.record(crate::wal::Entry::EndHeight(state.last_block_height));
+        }
+        self.mempool.remove_committed(block.block.txs().hashes());
         self.last = Some(self.last_commit_of(block.clone()));
         self.cur = super::progress(&self.state, &self.common);
         self.deciding = None;

@@ -91,12 +91,12 @@ impl Engine {
         let evidence_bytes: u64 = draft.evidence().iter().map(Evidence::encoded_len).sum();
         let evidence_bytes = i64::try_from(evidence_bytes).unwrap_or(i64::MAX);
         let max = self.state.tx_bytes_max(evidence_bytes).unwrap_or(0);
-        let txs = Txs::new(self.mempool.reap(max, self.state.consensus_params.block_max_gas));
+        let txs = self.mempool.reap(max, self.state.consensus_params.block_max_gas);
         let last = self.extended_last_commit();
         let request = abci::prepare_proposal(&draft, &self.state, &last, max);
         match request {
             Ok(mut request) => {
-                request.txs = txs.as_slice().to_vec();
+                request.txs = txs;
                 let call = AppCall::PrepareProposal(Box::new(request));
                 self.call(Pending::Prepare(height, round, draft), call);
             }
@@ -184,9 +184,13 @@ impl Engine {
         let Some((id, block)) = self.cur.to_judge() else { return false };
         let known = KnownSignatures::of(self);
         let checked = self.state.check_block(&block, &known).is_ok();
-        if !checked || !self.evidence_is_fine(&block) {
-            self.cur.set_verdict(&id, false);
-            return true;
+        match if checked { self.evidence_is_fine(id, &block) } else { Some(false) } {
+            Some(true) => {}
+            Some(false) => {
+                self.cur.set_verdict(&id, false);
+                return true;
+            }
+            None => return true,
         }
         match abci::process_proposal(&block, &self.state) {
             Ok(request) => {

@@ -5,23 +5,32 @@
 //! behind and catching up need no restart, and a peer that claims a height it does not have costs
 //! one unanswered request. While blocks are coming, no round is begun.
 //!
-//! A block is taken only if it is a next block of the state and its commit, every signature of it,
-//! verifies against the validators of its height in their places; where precommits are extended,
-//! so must be those of the commit, and every extension's signature counts.
-use std::collections::BTreeMap;
+//! Many blocks are asked for at a time, as many as peers can have on their way, and the signatures
+//! of all that wait are verified in one batch. A block is taken only if it is a next block of the
+//! state and its commit, every signature of it, verifies against the validators of its height in
+//! their places; where precommits are extended, so must be those of the commit, and every
+//! extension's signature counts.
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use guts_genesis::Height;
+use guts_genesis::{Height, PublicKey, Signature, SignatureScheme, SignedBytes};
+use sha2::{Digest, Sha256};
 
+use super::rounds::KnownSignatures;
 use super::{Action, Engine, LastCommit, TimerId};
 use crate::height::Tally;
 use crate::io::{Decided, Offence, PeerId};
 use crate::messages::{BlockResponse, Message};
 use crate::types::{CommitCheck, ExtendedCommit, Invalid};
 
-/// Blocks asked for ahead.
-const WINDOW: u64 = 16;
+/// Blocks asked for ahead, at most.
+const WINDOW_MAX: u64 = 64;
+/// Blocks asked for ahead while their size is unknown, and at least.
+const WINDOW_MIN: u64 = 4;
+/// Bytes that blocks asked for may have together, if they are like the largest one that waits:
+/// what peers have on their way to us must fit into their queues.
+const WINDOW_BYTES: u64 = 8 << 20;
 /// How long a peer that did not serve a block is not asked again.
 const DISTRUST: Duration = Duration::from_secs(10);
 
@@ -32,15 +41,55 @@ pub(super) struct Sync {
     asked: BTreeMap<Height, (PeerId, Duration)>,
     blocks: BTreeMap<Height, (PeerId, BlockResponse)>,
     distrusted: BTreeMap<PeerId, Duration>,
+    /// Signatures of commits ahead that were found good, all in one batch.
+    good: BTreeSet<SignatureKey>,
+    /// The highest block of that batch.
+    good_until: Height,
     timer: bool,
     /// The height at the last heal tick.
     seen_at: Height,
     turn: usize,
 }
 
+/// What a signature is remembered by: a hash over key, signature and message.
+type SignatureKey = [u8; 32];
+
+fn signature_key(item: &SignedBytes<'_>) -> SignatureKey {
+    let hash = Sha256::new().chain_update(item.key.as_bytes());
+    hash.chain_update(item.signature.as_bytes()).chain_update(item.message).finalize().into()
+}
+
 impl Sync {
     pub(super) fn is_active(&self) -> bool {
         self.active
+    }
+
+    /// How many blocks to ask for ahead.
+    fn window(&self) -> u64 {
+        let sizes = self.blocks.values().map(|(_, response)| response.block.txs().encoded_len());
+        match sizes.max() {
+            None => WINDOW_MIN,
+            Some(largest) => (WINDOW_BYTES / largest.max(1)).clamp(WINDOW_MIN, WINDOW_MAX),
+        }
+    }
+}
+
+/// Signatures of commits that were verified ahead, or that came as votes, are not verified again.
+struct Ahead<'a> {
+    good: &'a BTreeSet<SignatureKey>,
+    known: KnownSignatures<'a>,
+}
+
+impl SignatureScheme for Ahead<'_> {
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
+        self.good.contains(&signature_key(&SignedBytes { key, message, signature }))
+            || self.known.verify(key, message, signature)
+    }
+
+    fn verify_batch(&self, items: &[SignedBytes<'_>]) -> bool {
+        let is_new = |item: &&SignedBytes<'_>| !self.good.contains(&signature_key(item));
+        let unknown: Vec<SignedBytes<'_>> = items.iter().filter(is_new).copied().collect();
+        !items.is_empty() && (unknown.is_empty() || self.known.verify_batch(&unknown))
     }
 }
 
@@ -110,7 +159,7 @@ impl Engine {
 
     fn ask_for_blocks(&mut self) {
         let from = self.cur.height;
-        for ahead in 0..WINDOW {
+        for ahead in 0..self.sync.window() {
             let height = from.plus(ahead);
             if self.sync.asked.contains_key(&height) || self.sync.blocks.contains_key(&height) {
                 continue;
@@ -192,6 +241,7 @@ impl Engine {
             }
             (None, _) => return,
         };
+        self.verify_ahead();
         let parts = block.part_set();
         let id = block.id(&parts);
         match self.check_synced(&block, id, &commit) {
@@ -211,6 +261,59 @@ impl Engine {
         }
     }
 
+    /// Verifies the commits of all blocks that wait and have the validators of this height, in one
+    /// batch, which costs a fraction of one by one. Of no consequence if one of them is bad: then
+    /// each is verified when its turn comes.
+    fn verify_ahead(&mut self) {
+        if self.cur.height < self.sync.good_until {
+            return;
+        }
+        let mut signed: Vec<(PublicKey, Vec<u8>, Signature)> = Vec::new();
+        let mut next = self.cur.height;
+        for (of, (_, response)) in self.sync.blocks.range(self.cur.height..) {
+            let is_same_set =
+                response.block.header().validators_hash == self.state.validators.hash();
+            if *of != next || !is_same_set {
+                break;
+            }
+            if *of > self.cur.height && !self.cur.extended {
+                let plain = response.block.last_commit();
+                self.add_signed(&ExtendedCommit::without_extensions(plain), &mut signed);
+            }
+            response.extended_commit.iter().for_each(|own| self.add_signed(own, &mut signed));
+            next = next.next();
+        }
+        self.sync.good_until = next.prev();
+        self.sync.good.clear();
+        let item = |(key, message, signature): &'_ (PublicKey, Vec<u8>, Signature)| {
+            signature_key(&SignedBytes { key, message, signature })
+        };
+        let batch: Vec<SignedBytes<'_>> = signed
+            .iter()
+            .map(|(key, message, signature)| SignedBytes { key, message, signature })
+            .collect();
+        if !batch.is_empty() && self.common.scheme.verify_batch(&batch) {
+            self.sync.good = signed.iter().map(item).collect();
+        }
+    }
+
+    /// The signatures of a commit and of its extensions, with whose they must be.
+    fn add_signed(
+        &self,
+        commit: &ExtendedCommit,
+        signed: &mut Vec<(PublicKey, Vec<u8>, Signature)>,
+    ) {
+        let chain_id = self.common.chain_id.as_str();
+        for (index, validator) in self.state.validators.validators().iter().enumerate() {
+            let Some(vote) = commit.vote(index) else { continue };
+            signed.push((validator.key, vote.sign_bytes(chain_id), vote.signature));
+            if !vote.extension_signature.is_empty() {
+                let bytes = vote.extension_sign_bytes(chain_id);
+                signed.push((validator.key, bytes, vote.extension_signature));
+            }
+        }
+    }
+
     /// [S-1] Full verification, as if every vote had come by itself.
     fn check_synced(
         &self,
@@ -218,7 +321,8 @@ impl Engine {
         id: crate::types::BlockId,
         commit: &ExtendedCommit,
     ) -> Result<Tally, Invalid> {
-        let (scheme, chain_id) = (self.common.scheme.as_ref(), self.common.chain_id.as_str());
+        let ahead = Ahead { good: &self.sync.good, known: KnownSignatures::of(self) };
+        let (scheme, chain_id) = (&ahead, self.common.chain_id.as_str());
         let validators = &self.state.validators;
         self.state.check_block(block, scheme)?;
         let plain = commit.to_commit();

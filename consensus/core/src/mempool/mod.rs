@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::MempoolLimits;
 use crate::io::{PeerId, TxRefused};
+use crate::types::Hash;
 use crate::types::wire::field_len;
 
 #[cfg(test)]
@@ -129,9 +130,8 @@ impl Mempool {
     }
 
     /// The transactions of a committed block leave; they will be refused as seen.
-    pub fn remove_committed<'a>(&mut self, txs: impl Iterator<Item = &'a Bytes>) {
-        for tx in txs {
-            let key = key_of(tx);
+    pub fn remove_committed(&mut self, hashes: &[Hash]) {
+        for key in hashes.iter().filter_map(|hash| TxKey::try_from(hash.as_bytes()).ok()) {
             self.remember(key);
             self.remove(&key);
             // The answer to a check that is under way comes too late to let it in again.

@@ -15,6 +15,10 @@ fn put(pool: &mut Mempool, n: u32) {
     pool.audit();
 }
 
+fn committed(txs: &[Bytes]) -> Vec<Hash> {
+    txs.iter().map(|tx| Hash::of(tx)).collect()
+}
+
 #[test]
 fn first_in_first_out_within_bytes_and_gas() {
     let mut pool = pool(10, 100);
@@ -24,7 +28,7 @@ fn first_in_first_out_within_bytes_and_gas() {
     assert_eq!(pool.reap(2 * one, -1).len(), 2);
     assert_eq!(pool.reap(2 * one - 1, -1).len(), 1);
     assert_eq!(pool.reap(-1, 3).len(), 3);
-    pool.remove_committed([tx(1), tx(7)].iter());
+    pool.remove_committed(&committed(&[tx(1), tx(7)]));
     assert_eq!(pool.first(2), vec![tx(0), tx(2)]);
     assert_eq!(pool.admit(&tx(7), None), Err(TxRefused::InCache), "it was in a block");
     pool.audit();
@@ -56,7 +60,7 @@ fn it_is_bounded_with_what_is_being_checked() {
 #[test]
 fn the_cache_forgets_the_oldest() {
     let mut pool = pool(10, 3);
-    pool.remove_committed((0..4).map(tx).collect::<Vec<_>>().iter());
+    pool.remove_committed(&committed(&(0..4).map(tx).collect::<Vec<_>>()));
     assert!(pool.admit(&tx(0), None).is_ok());
     assert_eq!(pool.admit(&tx(3), None), Err(TxRefused::InCache));
 }
@@ -78,7 +82,7 @@ fn rechecks_go_through_all_in_order_once_a_height() {
 fn what_is_committed_while_it_is_checked_does_not_wait_for_another_block() {
     let mut pool = pool(10, 100);
     let key = pool.admit(&tx(0), None).unwrap();
-    pool.remove_committed([tx(0)].iter());
+    pool.remove_committed(&committed(&[tx(0)]));
     assert_eq!(pool.checked((key, tx(0)), (true, 1), 1), None);
     assert!(pool.is_empty());
     assert_eq!(pool.admit(&tx(0), None), Err(TxRefused::InCache), "it was in a block");

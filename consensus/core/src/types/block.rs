@@ -12,37 +12,49 @@ pub fn tx_hash(tx: &[u8]) -> Hash {
     Hash::of(tx)
 }
 
-/// The transactions of a block. Cloning copies no bytes.
+/// The transactions of a block, each hashed once. Cloning copies no bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Txs(Arc<[Bytes]>);
+pub struct Txs(Arc<Listed>);
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Listed {
+    txs: Vec<Bytes>,
+    hashes: Vec<Hash>,
+}
 
 impl Txs {
     /// These transactions, in this order.
     pub fn new(txs: Vec<Bytes>) -> Txs {
-        Txs(txs.into())
+        let hashes = txs.iter().map(|tx| tx_hash(tx)).collect();
+        Txs(Arc::new(Listed { txs, hashes }))
+    }
+
+    /// The hash of each transaction, in their order.
+    pub fn hashes(&self) -> &[Hash] {
+        &self.0.hashes
     }
 
     /// The transactions.
     pub fn as_slice(&self) -> &[Bytes] {
-        &self.0
+        &self.0.txs
     }
 
     /// The data hash: Merkle root over the hashes of the transactions.
     pub fn hash(&self) -> Hash {
-        let leaves: Vec<[u8; 32]> =
-            self.0.iter().map(|tx| merkle::leaf_hash(tx_hash(tx).as_bytes())).collect();
+        let hashes = self.0.hashes.iter();
+        let leaves: Vec<[u8; 32]> = hashes.map(|hash| merkle::leaf_hash(hash.as_bytes())).collect();
         merkle::root_of_leaves(&leaves)
     }
 
     /// Bytes that the transactions take in a block.
     pub fn encoded_len(&self) -> u64 {
-        self.0.iter().map(|tx| wire::field_len(tx.len()) as u64).sum()
+        self.0.txs.iter().map(|tx| wire::field_len(tx.len()) as u64).sum()
     }
 
     /// Checks that the transactions take at most `size_max` bytes in a block (negative: none do).
     pub fn check_size(&self, size_max: i64) -> Result<(), Invalid> {
         let mut sum = 0_i64;
-        for tx in self.0.iter() {
+        for tx in &self.0.txs {
             sum = sum.saturating_add(wire::field_len(tx.len()) as i64);
             if sum > size_max {
                 return Err(Invalid::DataTooLarge);
@@ -53,22 +65,21 @@ impl Txs {
 
     /// Proof that the transaction at `index` is in the data hash.
     pub fn proof(&self, index: usize) -> Option<(Hash, merkle::Proof)> {
-        let hashes: Vec<Hash> = self.0.iter().map(|tx| tx_hash(tx)).collect();
-        let leaves: Vec<&[u8]> = hashes.iter().map(Hash::as_bytes).collect();
+        let leaves: Vec<&[u8]> = self.0.hashes.iter().map(Hash::as_bytes).collect();
         let (root, mut proofs) = merkle::proofs(&leaves);
         (index < proofs.len()).then(|| (root, proofs.swap_remove(index)))
     }
 
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(usize::try_from(self.encoded_len()).unwrap_or(0));
-        self.0.iter().for_each(|tx| wire::put_message(&mut out, 1, tx));
+        self.0.txs.iter().for_each(|tx| wire::put_message(&mut out, 1, tx));
         out
     }
 }
 
 impl AsRef<[Bytes]> for Txs {
     fn as_ref(&self) -> &[Bytes] {
-        &self.0
+        &self.0.txs
     }
 }
 

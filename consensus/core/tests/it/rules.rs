@@ -7,9 +7,9 @@ use bytes::Bytes;
 use guts_abci::proto::abci as pb;
 use guts_abci::{Answer, Application, Served};
 use guts_consensus::config::Config;
-use guts_consensus::io::{Input, Offence, PeerId, StepName};
+use guts_consensus::io::{ClientRequest, Input, Offence, PeerId, StepName, Ticket};
 use guts_consensus::messages::{Message, NewRoundStep};
-use guts_consensus::types::{BlockId, Vote, VoteKind};
+use guts_consensus::types::{BlockId, DuplicateVote, Evidence, Vote, VoteKind};
 use guts_genesis::{Height, Round, Signature};
 
 use crate::cluster::{Cluster, MakeApp, kvstore};
@@ -149,6 +149,40 @@ fn an_equivocation_ends_up_in_a_block_and_at_the_application() {
     let all: usize =
         cluster.nodes[2].committed.iter().map(|block| block.decided.block.evidence().len()).sum();
     assert_eq!(all, 1, "and comes once");
+}
+
+/// A node that was restarted does not remember old heights: it looks them up, and the block that
+/// others may be locked on is judged then, not refused for good.
+#[test]
+fn a_block_with_evidence_of_a_height_not_at_hand_is_judged_when_that_is_loaded() {
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    for n in 0..5 {
+        cluster.submit(n % 4, n as u64, &format!("k{n}=v"));
+        cluster.run_for(Duration::from_millis(50));
+    }
+    cluster.run_until(MINUTE, |c| c.all_at(5));
+    cluster.crash(3);
+    cluster.restart(3);
+    cluster.crash(2);
+    cluster.run_for(Duration::from_secs(2));
+    cluster.filter = Box::new(|_, to, message| to != 3 || !matches!(message, Message::Evidence(_)));
+    let block = cluster.nodes[1].committed.iter().find(|b| b.height == Height(2)).unwrap().clone();
+    let votes = block.decided.commit.signatures.len();
+    let mut own = (0..votes).filter_map(|index| block.decided.commit.vote(index));
+    let me = cluster.nodes[0].key.public_key().address();
+    let vote = own.find(|vote| vote.validator_address == me).unwrap();
+    let other = contradiction(&cluster, &vote);
+    let (time, set) = (block.decided.block.header().time, &block.state.last_validators);
+    let evidence = DuplicateVote::new(vote, other, time, set).unwrap();
+    let evidence = Box::new(Evidence::DuplicateVote(Box::new(evidence)));
+    let request = ClientRequest::SubmitEvidence(evidence);
+    cluster.input(1, Input::Client { ticket: Ticket(77), request });
+    cluster.run_until(MINUTE, |c| {
+        let blocks = |i: usize| c.nodes[i].committed.iter();
+        [0, 1, 3].iter().all(|i| blocks(*i).any(|b| !b.decided.block.evidence().is_empty()))
+    });
+    cluster.assert_agreement();
+    assert_eq!(cluster.nodes[3].engine.status().counters.catch_ups, 0, "it voted for it itself");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::keys::{self, Kind};
 use super::{BLOCKS, EVENTS, RESPONSES, SMALL, Store, StoreError, TXS};
 use guts_abci::proto::{self, Message, abci as pb};
 use guts_consensus::io::Decided;
-use guts_consensus::types::{Evidence, State, tx_hash};
+use guts_consensus::types::{Evidence, State};
 use guts_genesis::Height;
 use rocksdb::{WriteBatch, WriteOptions};
 
@@ -55,11 +55,11 @@ impl Store {
         let hash = keys::of(Kind::Hash, decided.id.hash.as_bytes());
         batch.put_cf(small, hash, keys::height(height));
         let txs = self.family(TXS);
-        for (index, tx) in (0_u32..).zip(decided.block.txs().as_slice()) {
+        for (index, hash) in (0_u32..).zip(decided.block.txs().hashes()) {
             let mut place = [0; 12];
             place[..8].copy_from_slice(&keys::height(height));
             place[8..].copy_from_slice(&index.to_be_bytes());
-            batch.put_cf(txs, tx_hash(tx).as_bytes(), place);
+            batch.put_cf(txs, hash.as_bytes(), place);
         }
         batch.put_cf(small, keys::TOP, keys::height(height));
         if !self.has_base() {
@@ -131,8 +131,8 @@ impl Store {
         let mut height = base;
         while height < end {
             if let Some(block) = self.block(height)? {
-                for tx in block.txs().as_slice() {
-                    batch.delete_cf(self.family(TXS), tx_hash(tx).as_bytes());
+                for hash in block.txs().hashes() {
+                    batch.delete_cf(self.family(TXS), hash.as_bytes());
                 }
                 batch.delete_cf(small, keys::of(Kind::Hash, block.hash().as_bytes()));
             }

@@ -41,6 +41,8 @@ pub struct Chain {
     home: Option<Home>,
     /// Nonces that come next after what was sent from here: a node's hint may lag.
     pub(crate) nonces: BTreeMap<AccountId, u64>,
+    /// Nothing is sent: [`Chain::send`] ends with what it would have cost.
+    pub dry_run: bool,
 }
 
 #[derive(Serialize)]
@@ -90,7 +92,7 @@ impl Chain {
         };
         let (address, home) = (address.to_owned(), Some(home.clone()));
         let nonces = BTreeMap::new();
-        Ok(Self { client, address, genesis, trusted, home, nonces })
+        Ok(Self { client, address, genesis, trusted, home, nonces, dry_run: false })
     }
 
     /// Chain id, as pinned.

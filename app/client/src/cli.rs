@@ -3,12 +3,17 @@
 //! Exit codes: 0 done, 1 refused or missing, 2 wrong usage, 3 not proved, 4 no node or too late.
 
 mod account;
+mod act;
 mod git;
+mod handle;
 mod init;
+mod key;
 mod node;
 mod out;
 mod pages;
+mod recovery;
 mod repo;
+mod stake;
 mod tx;
 mod validators;
 mod verify;
@@ -48,6 +53,9 @@ struct Global {
     /// What stdout gets: lines for people, or one JSON object
     #[arg(long, global = true, value_enum, default_value = "text")]
     output: Format,
+    /// Send nothing: show what a transaction would cost
+    #[arg(long, global = true)]
+    dry_run: bool,
     /// Configuration, pinned genesis and what was verified last [default: ~/.guts]
     #[arg(long = "home", global = true, value_name = "DIR", env = "GUTS_HOME")]
     home: Option<PathBuf>,
@@ -70,7 +78,16 @@ enum Command {
     Account(account::Account),
     /// Keys of accounts
     #[command(subcommand)]
-    Key(account::Keys),
+    Key(key::Keys),
+    /// Handles: the names that people know accounts by
+    #[command(subcommand)]
+    Handle(handle::Handle),
+    /// Guardians: who may replace a lost key
+    #[command(subcommand)]
+    Recovery(recovery::Recovery),
+    /// Stake: give it to validators, take it back, be one
+    #[command(subcommand)]
+    Stake(stake::Stake),
     /// Repositories
     #[command(subcommand)]
     Repo(repo::Repo),
@@ -102,13 +119,16 @@ struct Context {
     home: Home,
     node: String,
     gateway: String,
+    dry_run: bool,
     out: Out,
 }
 
 impl Context {
     /// The chain, its genesis pinned: on first use by what the node gives, which is said.
     async fn chain(&self) -> Result<Chain, Error> {
-        Chain::open(&self.home, &self.node)
+        let mut chain = Chain::open(&self.home, &self.node)?;
+        chain.dry_run = self.dry_run;
+        Ok(chain)
     }
 }
 
@@ -123,6 +143,11 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // A dry run ends where a transaction would be sent.
+        Err(Error::NotSent(bill)) => {
+            out.bill(&bill);
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             out.error(&error);
             ExitCode::from(error.exit_code())
@@ -142,12 +167,16 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Error> {
     let node = home.node(cli.global.node.as_deref());
     let gateway = home.gateway(cli.global.gateway.as_deref());
     pin(&mut home, &node, cli.global.genesis.as_deref(), out).await?;
-    let mut context = Context { home, node, gateway, out: out.clone() };
+    let dry_run = cli.global.dry_run;
+    let mut context = Context { home, node, gateway, dry_run, out: out.clone() };
     match cli.command {
         Command::Init(args) => init::init(&mut context, args).await,
         Command::Whoami => init::whoami(&context).await,
         Command::Account(args) => account::run(&context, args).await,
-        Command::Key(args) => account::run_keys(&context, args).await,
+        Command::Key(args) => key::run(&context, args).await,
+        Command::Handle(args) => handle::run(&context, args).await,
+        Command::Recovery(args) => recovery::run(&context, args).await,
+        Command::Stake(args) => stake::run(&context, args).await,
         Command::Repo(args) => repo::run(&context, args).await,
         Command::Tx(args) => tx::run(&context, args).await,
         Command::Validators(args) => validators::run(&context, args).await,

@@ -41,6 +41,9 @@ pub enum Error {
         /// The sentence.
         log: String,
     },
+    /// A dry run got as far as sending a transaction: no failure, but the end of it.
+    #[error("not sent: {0}")]
+    NotSent(crate::send::Bill),
     /// Something did not happen in time.
     #[error(
         "{what} did not happen in {seconds} s\n  'guts node status' says whether blocks are made"
@@ -98,6 +101,7 @@ impl Error {
             Self::Proof(_) => "not_proved".into(),
             Self::TrustExpired { .. } => "trust_expired".into(),
             Self::Refused { code, .. } => name(*code),
+            Self::NotSent(_) => "not_sent".into(),
             Self::Late { .. } => "late".into(),
             Self::Key(_) => "key".into(),
             Self::Home { .. } => "home".into(),

@@ -22,6 +22,61 @@ pub struct Sent {
     pub height: u64,
 }
 
+/// What a transaction costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bill {
+    /// Names of what it does.
+    pub actions: Vec<&'static str>,
+    /// Its length in bytes, at most.
+    pub size: u64,
+    /// Leading zero bits of proof of work; `None` where it is paid by a fee.
+    pub work_bits: Option<u32>,
+    /// Smallest units; 0 where it is paid by work, or free.
+    pub fee: u64,
+    /// What the work is anchored to.
+    anchor: Hash,
+}
+
+impl Bill {
+    fn of(
+        draft: &Draft,
+        terms: &proto::PaymentTerms,
+        actions: &[Action],
+        signers: usize,
+    ) -> Result<Self, Error> {
+        let params = terms.params.clone().unwrap_or_default();
+        let kinds = || actions.iter().map(Action::kind);
+        let names = kinds().map(|kind| kind.name()).collect();
+        let anchor = Hash::new([0; 32]);
+        if !params.accept_work {
+            let size = draft.clone().fee(u64::MAX).size_with(signers);
+            let fee = price::of(&params, kinds(), size).fee;
+            return Ok(Self { actions: names, size, work_bits: None, fee, anchor });
+        }
+        let anchor = Hash::from_slice(&terms.anchor);
+        let anchor = anchor.map_err(|_| Error::Proof("the anchor is malformed".into()))?;
+        // The longest solution there is: the price must cover whichever is found.
+        let size = draft.clone().work(terms.anchor_number, anchor, u64::MAX).size_with(signers);
+        let bits = bits_for(price::of(&params, kinds(), size).work);
+        Ok(Self { actions: names, size, work_bits: Some(bits), fee: 0, anchor })
+    }
+}
+
+impl std::fmt::Display for Bill {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} in {} bytes would cost ", self.actions.join(", "), self.size)?;
+        match self.work_bits {
+            Some(0) => write!(f, "nothing"),
+            Some(bits) => {
+                let tries = 1u64.checked_shl(bits).unwrap_or(u64::MAX);
+                write!(f, "a proof of work of {bits} bits, about {tries} hashes")
+            }
+            None if self.fee == 0 => write!(f, "nothing"),
+            None => write!(f, "a fee of {}", self.fee),
+        }
+    }
+}
+
 /// Who is told how far a proof of work is.
 pub trait Progress: Sync {
     /// `tried` of about `expected` attempts were made.
@@ -52,7 +107,8 @@ impl Chain {
     }
 
     /// Makes a transaction of `actions`, pays it, signs it, sends it, and waits until it is in a
-    /// block. Pays by work where the network takes it, else by a fee.
+    /// block. Pays by work where the network takes it, else by a fee. In a dry run, ends with
+    /// [`Error::NotSent`] and what it would have cost.
     pub async fn send(
         &mut self,
         account: AccountId,
@@ -60,33 +116,42 @@ impl Chain {
         signer: &Signer,
         progress: &dyn Progress,
     ) -> Result<Sent, Error> {
+        self.send_signed(actions, &[(account, signer)], progress).await
+    }
+
+    /// As [`Chain::send`], signed by several accounts, the first of which pays.
+    pub async fn send_signed(
+        &mut self,
+        actions: &[Action],
+        signers: &[(AccountId, &Signer)],
+        progress: &dyn Progress,
+    ) -> Result<Sent, Error> {
+        let Some((account, _)) = signers.first().copied() else {
+            return Err(Error::Usage("a transaction has a signer".into()));
+        };
         let request = proto::PageRequest { account: account.to_vec(), ..Default::default() };
         let hint: proto::PendingNonce = self.hint(query::NONCE, &request).await?;
         let nonce = self.nonces.get(&account).copied().unwrap_or(0).max(hint.nonce);
         let terms: proto::PaymentTerms = self.hint(query::TERMS, &Default::default()).await?;
-        let params = terms.params.clone().unwrap_or_default();
         let until = self.latest().await?.time.unix_timestamp();
         let until = u64::try_from(until).unwrap_or(0).saturating_add(VALID_FOR_S);
         let draft = Draft::new(self.chain_id(), account, nonce, actions).valid_until_s(until);
-        let kinds = || actions.iter().map(Action::kind);
-        let draft = if params.accept_work {
-            let anchor = Hash::from_slice(&terms.anchor);
-            let anchor = anchor.map_err(|_| Error::Proof("the anchor is malformed".into()))?;
-            let number = terms.anchor_number;
-            // The longest solution there is: the price must cover whichever is found.
-            let size = draft.clone().work(number, anchor, u64::MAX).size_with(1);
-            let price = price::of(&params, kinds(), size);
-            let puzzle = Puzzle::new(self.chain_id(), &account, nonce, &anchor);
-            draft.work(number, anchor, solve(&puzzle, bits_for(price.work), progress))
-        } else {
-            let size = draft.clone().fee(u64::MAX).size_with(1);
-            match price::of(&params, kinds(), size).fee {
-                0 => draft,
-                fee => draft.fee(fee),
+        let bill = Bill::of(&draft, &terms, actions, signers.len())?;
+        if self.dry_run {
+            return Err(Error::NotSent(bill));
+        }
+        let mut draft = match bill.work_bits {
+            Some(bits) => {
+                let puzzle = Puzzle::new(self.chain_id(), &account, nonce, &bill.anchor);
+                draft.work(terms.anchor_number, bill.anchor, solve(&puzzle, bits, progress))
             }
+            None if bill.fee == 0 => draft,
+            None => draft.fee(bill.fee),
         };
-        let bytes = signer.sign(draft, account).await?.encode();
-        let sent = self.send_bytes(&bytes).await?;
+        for (account, signer) in signers {
+            draft = signer.sign(draft, *account).await?;
+        }
+        let sent = self.send_bytes(&draft.encode()).await?;
         self.nonces.insert(account, nonce.saturating_add(1));
         Ok(sent)
     }

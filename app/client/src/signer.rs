@@ -6,8 +6,8 @@ pub mod file;
 use std::path::{Path, PathBuf};
 
 use guts_schema::proto::SignatureForm;
-use guts_schema::sign::SecretKey;
-use guts_schema::tx::Draft;
+use guts_schema::sign::{ProofOf, SecretKey, proof_message};
+use guts_schema::tx::{Draft, KeyProof};
 use guts_schema::{AccountId, Key, sshsig};
 
 use self::agent::Agent;
@@ -65,7 +65,8 @@ impl Signer {
         }
     }
 
-    async fn from_path(path: &Path) -> Result<Self, Error> {
+    /// The signer in a private key file, or the agent's for a public one.
+    pub async fn from_path(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::Key(format!("{}: {error}", path.display())))?;
         if let Ok(key) = sshsig::key_from_text(&text) {
@@ -102,6 +103,25 @@ impl Signer {
         }
     }
 
+    /// Signs that the holder of this key agrees to what it is used for.
+    pub async fn prove(
+        &self,
+        of: ProofOf,
+        chain_id: &str,
+        account: &AccountId,
+    ) -> Result<KeyProof, Error> {
+        let form = match self {
+            Self::File { .. } => SignatureForm::Plain,
+            Self::Agent { .. } => SignatureForm::Sshsig,
+        };
+        let message = proof_message(of, chain_id, account, form);
+        let signature = match self {
+            Self::File { secret, .. } => secret.sign(&message),
+            Self::Agent { key } => Agent::here()?.sign(key, &message).await?,
+        };
+        Ok(KeyProof { signature, form })
+    }
+
     /// Signs a transaction for `account`.
     pub async fn sign(&self, draft: Draft, account: AccountId) -> Result<Draft, Error> {
         match self {
@@ -117,7 +137,7 @@ impl Signer {
 }
 
 /// `~/` at the start means the home directory.
-fn expand(path: &str) -> PathBuf {
+pub(crate) fn expand(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(path),

@@ -1,11 +1,12 @@
-//! `guts account show | send`, `guts key list`, and what `guts whoami` shows.
+//! `guts account show | send`, and what `guts whoami` shows.
 
 use clap::Subcommand;
 use guts_schema::{AccountId, Action, Key, keys, proto, sshsig};
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::{Error, Signer, State};
+use super::act::Actor;
+use crate::{Error, State};
 
 #[derive(Debug, Subcommand)]
 pub enum Account {
@@ -23,15 +24,6 @@ pub enum Account {
     },
 }
 
-#[derive(Debug, Subcommand)]
-pub enum Keys {
-    /// Every key that is or was valid for an account
-    List {
-        /// Handle or account id [default: yours]
-        who: Option<String>,
-    },
-}
-
 pub async fn run(context: &Context, command: Account) -> Result<(), Error> {
     match command {
         Account::Show { who } => {
@@ -42,22 +34,6 @@ pub async fn run(context: &Context, command: Account) -> Result<(), Error> {
         }
         Account::Send { who, amount } => send(context, &who, amount).await,
     }
-}
-
-/// `guts key`.
-pub async fn run_keys(context: &Context, Keys::List { who }: Keys) -> Result<(), Error> {
-    let mut chain = context.chain().await?;
-    let state = chain.state().await?;
-    let account = resolve(context, &state, who.as_deref()).await?;
-    let value = existing(&state, &account).await?;
-    let listed = list_keys(context, &state, &value).await?;
-    context.out.proved(&state);
-    context.out.result(&json!({
-        "account": account.to_string(),
-        "keys": listed,
-        "proved_height": state.height(),
-    }));
-    Ok(())
 }
 
 /// The account of the configuration.
@@ -71,14 +47,19 @@ pub fn own(context: &Context) -> Result<AccountId, Error> {
 }
 
 /// The account that was named, or one's own.
-async fn resolve(context: &Context, state: &State, who: Option<&str>) -> Result<AccountId, Error> {
+pub async fn resolve(
+    context: &Context,
+    state: &State,
+    who: Option<&str>,
+) -> Result<AccountId, Error> {
     match who {
         Some(who) => state.who(who).await,
         None => own(context),
     }
 }
 
-async fn existing(state: &State, account: &AccountId) -> Result<proto::Account, Error> {
+/// An account that is on the chain.
+pub async fn existing(state: &State, account: &AccountId) -> Result<proto::Account, Error> {
     let missing = || {
         Error::Missing(format!("account {account} is not on this chain: run 'guts init' for it"))
     };
@@ -109,7 +90,7 @@ pub async fn show(context: &Context, state: &State, account: &AccountId) -> Resu
 }
 
 /// A line for each key of an account.
-async fn list_keys(
+pub async fn list_keys(
     context: &Context,
     state: &State,
     account: &proto::Account,
@@ -119,10 +100,16 @@ async fn list_keys(
         let key = Key::from_slice(key).map_err(|e| Error::Proof(e.to_string()))?;
         let record: Option<proto::KeyRecord> = state.get(&keys::key(&key)).await?;
         let record = record.unwrap_or_default();
-        let until = match record.until_height {
+        let mut until = match record.until_height {
             0 => String::new(),
             height => format!(" until height {height}"),
         };
+        if record.repo != 0 {
+            until += &format!(", for pushes to repository {} alone", record.repo);
+        }
+        if record.until_time_s != 0 {
+            until += &format!(", until header time {}", record.until_time_s);
+        }
         let (from, shown) = (record.from_height, sshsig::fingerprint(&key));
         context.out.line(&format!("key      {shown} from height {from}{until}"));
         listed.push(json!({
@@ -130,6 +117,8 @@ async fn list_keys(
             "fingerprint": shown,
             "from_height": from,
             "until_height": record.until_height,
+            "repo": record.repo,
+            "until_time_s": record.until_time_s,
         }));
     }
     Ok(listed)
@@ -139,23 +128,18 @@ async fn send(context: &Context, who: &str, amount: u64) -> Result<(), Error> {
     if amount == 0 {
         return Err(Error::Usage("the amount is at least 1".into()));
     }
-    let (account, signer) = (own(context)?, Signer::open(&context.home).await?);
-    let mut chain = context.chain().await?;
-    let to = chain.state().await?.who(who).await?;
-    let action = Action::Transfer { actor: account, to, amount };
-    let sent = chain.send(account, &[action], &signer, &context.out.bar("transfer")).await?;
-    let state = chain.state_of(sent.height).await?;
-    let left = existing(&state, &account).await?.balance;
-    context.out.fact(&format!("{amount} sent to {who} in block {}", sent.height));
+    let mut actor = Actor::own(context).await?;
+    let to = actor.state.who(who).await?;
+    let action = Action::Transfer { actor: actor.account, to, amount };
+    let done = actor.act("transfer", action).await?;
+    let left = existing(&done.state, &actor.account).await?.balance;
     context.out.line(&format!("balance  {left}"));
-    context.out.proved(&state);
-    context.out.result(&json!({
-        "from": account.to_string(),
+    let value = json!({
+        "from": actor.account.to_string(),
         "to": to.to_string(),
         "amount": amount.to_string(),
         "balance": left.to_string(),
-        "tx": sent.hash.to_string(),
-        "proved_height": state.height(),
-    }));
+    });
+    done.say(context, &format!("{amount} sent to {who}"), value);
     Ok(())
 }

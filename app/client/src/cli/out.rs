@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::send::Progress;
+use crate::send::{Bill, Progress};
 use crate::{Error, State};
 
 /// Where a command speaks.
@@ -50,6 +50,19 @@ impl Out {
         if self.is_json {
             let _ = writeln!(std::io::stdout(), "{value}");
         }
+    }
+
+    /// What a transaction would have cost that was not sent.
+    pub fn bill(&self, bill: &Bill) {
+        self.line(&bill.to_string());
+        self.fact("nothing was sent");
+        self.result(&json!({
+            "sent": false,
+            "actions": bill.actions,
+            "bytes": bill.size,
+            "work_bits": bill.work_bits,
+            "fee": bill.fee.to_string(),
+        }));
     }
 
     /// Why it did not work.

@@ -1,12 +1,13 @@
 //! `guts validators list`.
 
 use clap::Subcommand;
+use guts_schema::ids::ValidatorAddress;
 use guts_schema::{keys, proto};
 use serde_json::json;
 
 use super::Context;
-use crate::Error;
 use crate::state::account_id;
+use crate::{Error, State};
 
 #[derive(Debug, Subcommand)]
 pub enum Validators {
@@ -55,6 +56,30 @@ pub async fn run(context: &Context, Validators::List: Validators) -> Result<(), 
         "proved_height": state.height(),
     }));
     Ok(())
+}
+
+/// The address of a validator, given so or by its name.
+pub async fn find(state: &State, text: &str) -> Result<ValidatorAddress, Error> {
+    if let Ok(address) = text.to_lowercase().parse() {
+        return Ok(address);
+    }
+    let known: Option<proto::Candidates> = state.get(&keys::candidates()).await?;
+    let mut found = Vec::new();
+    for address in known.unwrap_or_default().validators {
+        let address = ValidatorAddress::from_slice(&address);
+        let address = address.map_err(|_| Error::Proof("a validator's address".into()))?;
+        let info: Option<proto::ValidatorInfo> = state.get(&keys::validator(&address)).await?;
+        if info.is_some_and(|info| info.name == text) {
+            found.push(address);
+        }
+    }
+    match found[..] {
+        [address] => Ok(address),
+        [] => Err(Error::Missing(format!(
+            "no validator is called {text}: 'guts validators list' shows them"
+        ))),
+        _ => Err(Error::Usage(format!("several validators are called {text}: give an address"))),
+    }
 }
 
 /// Part of a whole in percent, with a digit behind the point.

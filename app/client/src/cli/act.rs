@@ -1,0 +1,77 @@
+//! What every command that changes something does: sign, send, wait, read back.
+
+use guts_schema::{AccountId, Action};
+use serde_json::{Value, json};
+
+use super::Context;
+use super::account::own;
+use crate::{Chain, Error, Signer, State};
+
+/// An account about to act.
+pub struct Actor<'a> {
+    context: &'a Context,
+    /// Whose.
+    pub account: AccountId,
+    /// Its key.
+    pub signer: Signer,
+    /// The chain, as far as it is known.
+    pub chain: Chain,
+    /// The newest state before the act.
+    pub state: State,
+}
+
+/// What came of an act.
+pub struct Done {
+    /// The state in which it shows.
+    pub state: State,
+    /// The block it is in.
+    pub height: u64,
+    tx: String,
+}
+
+impl<'a> Actor<'a> {
+    /// The account of the configuration.
+    pub async fn own(context: &'a Context) -> Result<Self, Error> {
+        let (account, signer) = (own(context)?, Signer::open(&context.home).await?);
+        let mut chain = context.chain().await?;
+        let state = chain.state().await?;
+        Ok(Self { context, account, signer, chain, state })
+    }
+
+    /// Does it, and waits until it can be proved.
+    pub async fn act(&mut self, what: &'static str, action: Action) -> Result<Done, Error> {
+        let bar = self.context.out.bar(what);
+        let sent = self.chain.send(self.account, &[action], &self.signer, &bar).await?;
+        drop(bar);
+        self.done(sent.height, sent.hash.to_string()).await
+    }
+
+    /// As [`Actor::act`], with another account that signs, too.
+    pub async fn act_with(
+        &mut self,
+        what: &'static str,
+        action: Action,
+        other: (AccountId, &Signer),
+    ) -> Result<Done, Error> {
+        let bar = self.context.out.bar(what);
+        let signers = [(self.account, &self.signer), other];
+        let sent = self.chain.send_signed(&[action], &signers, &bar).await?;
+        drop(bar);
+        self.done(sent.height, sent.hash.to_string()).await
+    }
+
+    async fn done(&mut self, height: u64, tx: String) -> Result<Done, Error> {
+        Ok(Done { state: self.chain.state_of(height).await?, height, tx })
+    }
+}
+
+impl Done {
+    /// Says that it is done, and where it was proved; `value` is the result for programs.
+    pub fn say(&self, context: &Context, fact: &str, mut value: Value) {
+        context.out.fact(&format!("{fact} in block {}", self.height));
+        context.out.proved(&self.state);
+        value["tx"] = json!(self.tx);
+        value["proved_height"] = json!(self.state.height());
+        context.out.result(&value);
+    }
+}

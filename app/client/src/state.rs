@@ -181,7 +181,7 @@ impl State {
         let count: Option<proto::Repos> = self.get(&keys::repos()).await?;
         let mut repos = Vec::new();
         for number in 1..=count.unwrap_or_default().count {
-            let pointer = proto::RepoPointer { repo: number };
+            let pointer = proto::RepoPointer { repo: number, ..Default::default() };
             let mut repo = self.repo_of(pointer, "").await?;
             let owner = self.account(&account_id(&repo.value.owner)?).await?;
             repo.owner = owner.ok_or_else(damaged)?.handle;

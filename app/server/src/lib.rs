@@ -11,6 +11,7 @@
 //! | [`checker`] | background checks of pushes, for the vote extensions |
 //! | [`submit`], [`host`] | the way of a push to the chain and back |
 //! | [`api`] | typed, proved reads over JSON-RPC, and their OpenRPC description |
+//! | [`tools`] | audit and export of a node that does not run |
 //! | [`page`] | `GET /` and `GET /health` |
 //!
 //! Locks are held for a look-up, never across a wait; a commit never waits for git, nor CheckTx
@@ -28,4 +29,5 @@ pub mod identity;
 pub mod node;
 pub mod page;
 pub mod submit;
+pub mod tools;
 pub mod verified;

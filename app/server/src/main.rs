@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use guts_app::config::Config;
 use guts_app::node;
+use guts_app::tools::Stopped;
 use tracing_subscriber::EnvFilter;
 
 /// The Guts application: state, repositories and git gateway of a node.
@@ -33,6 +34,22 @@ enum Command {
         #[arg(long)]
         print_config: bool,
     },
+    /// Checks every rule that the whole state must keep, on a node that does not run.
+    Audit {
+        /// The home directory.
+        #[arg(long, env = "GUTS_APP_HOME")]
+        home: PathBuf,
+    },
+    /// Prints a genesis document from which the chain goes on where this node, which does not
+    /// run, has stopped.
+    Export {
+        /// The home directory.
+        #[arg(long, env = "GUTS_APP_HOME")]
+        home: PathBuf,
+        /// The genesis document that the chain began with.
+        #[arg(long)]
+        genesis: PathBuf,
+    },
     /// Prints the version.
     Version,
     /// Started by git, not by people.
@@ -52,6 +69,8 @@ fn main() -> ExitCode {
         }
         Command::Init { home } => init(&home),
         Command::Run { home, print_config } => run(&home, print_config),
+        Command::Audit { home } => audit(&home),
+        Command::Export { home, genesis } => export(&home, &genesis),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -69,6 +88,24 @@ fn init(home: &std::path::Path) -> Done {
     let identity = node::init(home)?;
     println!("✓ settings in {}", Config::file(home).display());
     println!("✓ gateway account {}, key {}", identity.account, identity.secret.public());
+    Ok(())
+}
+
+fn stopped(home: &std::path::Path) -> Result<Stopped, Box<dyn std::error::Error>> {
+    let config = Config::load(home, |name| std::env::var(name).ok())?;
+    Ok(Stopped::read(&config)?)
+}
+
+fn audit(home: &std::path::Path) -> Done {
+    let stopped = stopped(home)?;
+    stopped.audit()?;
+    println!("✓ the state at height {} keeps every rule", stopped.head.height);
+    println!("✓ {} entries of chain {}", stopped.whole.iter().count(), stopped.head.chain_id);
+    Ok(())
+}
+
+fn export(home: &std::path::Path, genesis: &std::path::Path) -> Done {
+    println!("{:#}", stopped(home)?.genesis(genesis)?);
     Ok(())
 }
 

@@ -6,14 +6,15 @@
 //! them, so readers need no locks: they read the version they were given. What was read or written
 //! lately is answered from memory ([`newest`]).
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use guts_state::store::Row;
-use guts_state::{Batch, Column, Root, Snapshot, StateError, Store, Version};
+use guts_state::{Batch, Column, Read, Root, Snapshot, StateError, Store, Version};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options,
-    ReadOptions, SliceTransform, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    IteratorMode, Options, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
 };
 
 mod newest;
@@ -140,6 +141,21 @@ impl Database {
     /// The state as the block of `height` left it.
     pub fn snapshot(&self, height: Version) -> Result<Snapshot, DiskError> {
         Ok(Snapshot::at(self.store(), height)?)
+    }
+
+    /// Every key and value of the state as the block of `height` left it; for audits and exports,
+    /// which the tree itself cannot serve. All of it is in memory then.
+    pub fn entries(&self, height: Version) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, DiskError> {
+        let snapshot = self.snapshot(height)?;
+        let mut entries = BTreeMap::new();
+        let family = self.inner.family(Column::Preimages.name())?;
+        for row in self.inner.db.iterator_cf(family, IteratorMode::Start) {
+            let key = row?.1.into_vec();
+            if let Some(value) = snapshot.get(&key)? {
+                entries.insert(key, value);
+            }
+        }
+        Ok(entries)
     }
 
     /// Bytes of memory that caches, memtables and table readers take.

@@ -114,6 +114,7 @@ proptest! {
             }
         }
         for height in 0..=blocks.len() as u64 {
+            prop_assert_eq!(database.entries(height).unwrap(), memory.entries(height).unwrap());
             let ours = database.snapshot(height).unwrap();
             let theirs = Snapshot::at(Arc::new(memory.clone()), height).unwrap();
             prop_assert_eq!(ours.root(), theirs.root());

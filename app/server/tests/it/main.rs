@@ -10,4 +10,6 @@ mod push;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod tools;
+#[cfg(test)]
 mod world;

@@ -107,6 +107,14 @@ impl World {
         address
     }
 
+    /// Ends all nodes; what they wrote stays.
+    pub fn stop(self) -> TempDir {
+        let Self { dir, runtime, chains, served, .. } = self;
+        drop((chains, served));
+        runtime.shutdown_timeout(DEADLINE);
+        dir
+    }
+
     /// Waits until the repositories of a node show a height, and how many are behind, that fit.
     pub fn wait(&self, node: usize, fits: impl Fn(u64, usize) -> bool) {
         let mut watch = self.served[node].watch();

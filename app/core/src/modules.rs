@@ -13,7 +13,9 @@ use crate::run::Run;
 use crate::whole::Whole;
 
 pub mod account;
+pub mod discussion;
 pub mod faucet;
+pub mod issue;
 pub mod org;
 pub mod params;
 pub mod push;
@@ -87,7 +89,7 @@ pub struct Module {
 }
 
 /// All modules, leftmost first.
-pub const MODULES: [Module; 7] = [
+pub const MODULES: [Module; 9] = [
     params::MODULE,
     account::MODULE,
     staking::MODULE,
@@ -95,6 +97,8 @@ pub const MODULES: [Module; 7] = [
     org::MODULE,
     repo::MODULE,
     push::MODULE,
+    discussion::MODULE,
+    issue::MODULE,
 ];
 
 /// Executes one action of an admitted transaction.
@@ -106,6 +110,10 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         | Action::Transfer { .. }
         | Action::Account { .. } => account::execute(run, tx, action),
         Action::Staking { actor, change } => staking::execute(run, actor, change),
+        Action::Thread { actor, repo, number, change } => {
+            discussion::execute(run, actor, (*repo, *number), change)
+        }
+        Action::Issue { actor, repo, change } => issue::execute(run, actor, *repo, change),
         Action::DrawFaucet { actor } => faucet::execute(run, tx, actor),
         Action::Org { actor, change } => org::execute(run, actor, change),
         Action::CreateRepo { .. } | Action::Repo { change: RepoAction::Fork { .. }, .. } => {

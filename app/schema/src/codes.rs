@@ -241,6 +241,32 @@ codes! {
     TeamsMany = 608, "teams_many",
         "{} has {} teams, which is the most: drop one first";
 
+    // 700..: threads.
+    ThreadUnknown = 700, "thread_unknown",
+        "{} has no number {}";
+    ThreadLocked = 701, "thread_locked",
+        "number {} of {} is locked: only who has a role there may speak";
+    CommentUnknown = 702, "comment_unknown",
+        "number {} has no comment {}";
+    CommentNotYours = 703, "comment_not_yours",
+        "only its author may edit a comment; {} is not";
+    SameAlready = 704, "same_already",
+        "nothing changes: it is so already";
+    ThreadRole = 705, "thread_role",
+        "{} may not do that in {}: ask somebody who has a role there";
+
+    // 720..: issues.
+    LabelUnknown = 720, "label_unknown",
+        "{} has no label {}: make it first";
+    MilestoneUnknown = 721, "milestone_unknown",
+        "{} has no milestone {}: make it first";
+    LabelsMany = 722, "labels_many",
+        "{} has {} of these, which is the most";
+    AssigneeRole = 723, "assignee_role",
+        "{} cannot be assigned in {}: give it a role there first";
+    PinsMany = 724, "pins_many",
+        "{} has {} pinned issues, which is the most: unpin one first";
+
     // 900..: queries.
     QueryPath = 900, "query_path",
         "no query path {}";

@@ -59,6 +59,40 @@ pub const REPO_CREATED: &str = "repo_created";
 pub const REPO_EDITED: &str = "repo_edited";
 /// The faucet gave: `account`, `amount`.
 pub const FAUCET_DRAWN: &str = "faucet_drawn";
+/// Somebody said something: `repo`, `number`, `comment`, `account`.
+pub const COMMENTED: &str = "commented";
+/// A comment has another text: `repo`, `number`, `comment`.
+pub const COMMENT_EDITED: &str = "comment_edited";
+/// A reaction was given or taken back: `repo`, `number`, `comment`, `account`, `reaction`, `on`.
+pub const REACTED: &str = "reacted";
+/// A thread was locked or unlocked: `repo`, `number`, `locked`.
+pub const THREAD_LOCKED: &str = "thread_locked";
+/// A text names an account: `repo`, `number`, `account` (who is named).
+pub const MENTIONED: &str = "mentioned";
+/// A text names another thread: `repo`, `number` (which is named), `from_repo`, `from_number`.
+pub const REFERENCED: &str = "referenced";
+/// An issue was opened: `repo`, `number`, `account`, `title`.
+pub const ISSUE_OPENED: &str = "issue_opened";
+/// An issue has another title: `repo`, `number`, `title`, `was`.
+pub const ISSUE_RETITLED: &str = "issue_retitled";
+/// An issue was closed: `repo`, `number`, `account`, `reason` (its number).
+pub const ISSUE_CLOSED: &str = "issue_closed";
+/// An issue was opened again: `repo`, `number`, `account`.
+pub const ISSUE_REOPENED: &str = "issue_reopened";
+/// An issue has other labels: `repo`, `number`, `labels`.
+pub const ISSUE_LABELLED: &str = "issue_labelled";
+/// An account was assigned: `repo`, `number`, `account`.
+pub const ISSUE_ASSIGNED: &str = "issue_assigned";
+/// An account is assigned no more: `repo`, `number`, `account`.
+pub const ISSUE_UNASSIGNED: &str = "issue_unassigned";
+/// An issue has another milestone: `repo`, `number`, `milestone`.
+pub const ISSUE_PLANNED: &str = "issue_planned";
+/// An issue was pinned or unpinned: `repo`, `number`, `pinned`.
+pub const ISSUE_PINNED: &str = "issue_pinned";
+/// A label was made, changed or dropped: `repo`, `label`.
+pub const LABEL_SET: &str = "label_set";
+/// A milestone was made or changed: `repo`, `milestone`.
+pub const MILESTONE_SET: &str = "milestone_set";
 /// A repository was forked: `repo` (the fork), `parent`, `account`.
 pub const REPO_FORKED: &str = "repo_forked";
 /// A repository has another name: `repo`, `name`.
@@ -142,6 +176,16 @@ pub mod attribute {
     pub const TEAM: &str = "team";
     /// How many members there are.
     pub const MEMBERS: &str = "members";
+    /// Number of a thread.
+    pub const NUMBER: &str = "number";
+    /// Number of a comment.
+    pub const COMMENT: &str = "comment";
+    /// A title.
+    pub const TITLE: &str = "title";
+    /// Number of a repository.
+    pub const FROM_REPO: &str = "from_repo";
+    /// Number of a thread.
+    pub const FROM_NUMBER: &str = "from_number";
     /// A handle.
     pub const HANDLE: &str = "handle";
     /// The account balance comes from.

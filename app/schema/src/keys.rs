@@ -201,6 +201,44 @@ pub fn star(repo: RepoId, account: &AccountId) -> Vec<u8> {
     join("star/", &[&repo.number().to_be_bytes(), account.as_bytes()])
 }
 
+/// `proto::Threads` of a repository.
+pub fn threads(repo: RepoId) -> Vec<u8> {
+    join("threads/", &[&repo.number().to_be_bytes()])
+}
+
+/// `proto::Thread`.
+pub fn thread(repo: RepoId, number: u64) -> Vec<u8> {
+    join("thread/", &[&repo.number().to_be_bytes(), &number.to_be_bytes()])
+}
+
+/// `proto::CommentValue`.
+pub fn comment(repo: RepoId, number: u64, comment: u64) -> Vec<u8> {
+    let parts = [repo.number(), number, comment].map(u64::to_be_bytes);
+    join("comment/", &[&parts.concat()])
+}
+
+/// `proto::CommentEdit`: former text number `edit` of a comment.
+pub fn comment_edit(repo: RepoId, number: u64, comment: u64, edit: u64) -> Vec<u8> {
+    let parts = [repo.number(), number, comment, edit].map(u64::to_be_bytes);
+    join("comment_edit/", &[&parts.concat()])
+}
+
+/// `proto::Reactions` of an account to a comment.
+pub fn reactions(repo: RepoId, number: u64, comment: u64, account: &AccountId) -> Vec<u8> {
+    let parts = [repo.number(), number, comment].map(u64::to_be_bytes);
+    join("reactions/", &[&parts.concat(), account.as_bytes()])
+}
+
+/// `proto::Issue`.
+pub fn issue(repo: RepoId, number: u64) -> Vec<u8> {
+    join("issue/", &[&repo.number().to_be_bytes(), &number.to_be_bytes()])
+}
+
+/// `proto::Tracker` of a repository.
+pub fn tracker(repo: RepoId) -> Vec<u8> {
+    join("tracker/", &[&repo.number().to_be_bytes()])
+}
+
 /// `proto::Orgs`.
 pub fn orgs() -> Vec<u8> {
     join("orgs/", &[])

@@ -55,6 +55,18 @@ pub const PPM: u64 = 1_000_000;
 pub const TOPICS_MAX: usize = 20;
 /// Members of a team that one transaction can name.
 pub const TEAM_MEMBERS_MAX: usize = 256;
+/// Bytes of a comment.
+pub const COMMENT_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a title, one line.
+pub const TITLE_BYTES_MAX: usize = 256;
+/// Labels and assignees of an issue, each.
+pub const ISSUE_WORDS_MAX: usize = 20;
+/// Labels, and milestones, of a repository: one value holds them all.
+pub const LABELS_MAX: usize = 200;
+/// Pinned issues of a repository.
+pub const PINNED_MAX: usize = 3;
+/// References and mentions that one text makes known: the rest is text.
+pub const REFERENCES_MAX: usize = 16;
 /// Buckets into which the refs of a repository are hashed (see `refs`).
 pub const REF_BUCKETS: usize = 256;
 /// Recorded block hashes that proof of work may name: so many non-empty blocks long it is good.

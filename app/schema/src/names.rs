@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::ids::{AccountId, Hash};
 use crate::limits::{
-    CHAIN_ID_BYTES_MAX, DESCRIPTION_BYTES_MAX, HANDLE_BYTES_MAX, REPO_NAME_BYTES_MAX,
-    VALIDATOR_NAME_BYTES_MAX,
+    CHAIN_ID_BYTES_MAX, COMMENT_BYTES_MAX, DESCRIPTION_BYTES_MAX, HANDLE_BYTES_MAX,
+    REPO_NAME_BYTES_MAX, TITLE_BYTES_MAX, VALIDATOR_NAME_BYTES_MAX,
 };
 
 /// A name that breaks a rule; the text is the rule.
@@ -40,6 +40,12 @@ pub enum NameError {
     /// A team or topic breaks a rule.
     #[error("a team or topic has 1 to {HANDLE_BYTES_MAX} lowercase letters, digits and hyphens")]
     Word,
+    /// A title breaks a rule.
+    #[error("a title is one line of 1 to {TITLE_BYTES_MAX} bytes")]
+    Title,
+    /// A text breaks a rule.
+    #[error("a comment has 1 to {COMMENT_BYTES_MAX} bytes")]
+    Text,
     /// No `owner/name`.
     #[error("a repository is written OWNER/NAME, such as alice/hello")]
     Path,
@@ -95,6 +101,19 @@ pub fn check_word(word: &str) -> Result<(), NameError> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let length_ok = (1..=HANDLE_BYTES_MAX).contains(&word.len());
     if length_ok && word.bytes().all(plain) { Ok(()) } else { Err(NameError::Word) }
+}
+
+/// Checks the title of an issue or a milestone.
+pub fn check_title(title: &str) -> Result<(), NameError> {
+    let length_ok = (1..=TITLE_BYTES_MAX).contains(&title.len());
+    let one_line = !title.chars().any(char::is_control);
+    if length_ok && one_line { Ok(()) } else { Err(NameError::Title) }
+}
+
+/// Checks what is said in a thread.
+pub fn check_text(text: &str) -> Result<(), NameError> {
+    let length_ok = (1..=COMMENT_BYTES_MAX).contains(&text.len());
+    if length_ok { Ok(()) } else { Err(NameError::Text) }
 }
 
 /// Splits and checks `owner/name`.

@@ -18,16 +18,20 @@ use crate::proto::{self, ObjectFormat, SignatureForm, action::Kind, tx_body};
 use crate::sign::{self, Claim, SecretKey};
 
 mod account;
+mod issue;
 mod kind;
 mod org;
 mod repo;
 mod staking;
+mod thread;
 
 pub use account::{AccountAction, KeyProof};
+pub use issue::IssueAction;
 pub use kind::ActionKind;
 pub use org::OrgAction;
 pub use repo::RepoAction;
 pub use staking::StakingAction;
+pub use thread::ThreadAction;
 
 /// A transaction whose form is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,6 +167,26 @@ pub enum Action {
         /// What it does.
         change: OrgAction,
     },
+    /// A thread that exists.
+    Thread {
+        /// Who acts.
+        actor: AccountId,
+        /// In which repository.
+        repo: RepoId,
+        /// Number of the thread.
+        number: u64,
+        /// What it does.
+        change: ThreadAction,
+    },
+    /// An issue, or what issues of a repository share.
+    Issue {
+        /// Who acts.
+        actor: AccountId,
+        /// In which repository.
+        repo: RepoId,
+        /// What it does.
+        change: IssueAction,
+    },
     /// Takes what the faucet gives.
     DrawFaucet {
         /// Who gets it.
@@ -203,6 +227,8 @@ impl Action {
             Self::Staking { change, .. } => change.kind(),
             Self::Org { change, .. } => change.kind(),
             Self::Repo { change, .. } => change.kind(),
+            Self::Thread { change, .. } => change.kind(),
+            Self::Issue { change, .. } => change.kind(),
             Self::DrawFaucet { .. } => ActionKind::DrawFaucet,
         }
     }
@@ -219,6 +245,8 @@ impl Action {
             | Self::Account { actor, .. }
             | Self::Staking { actor, .. }
             | Self::Org { actor, .. }
+            | Self::Thread { actor, .. }
+            | Self::Issue { actor, .. }
             | Self::DrawFaucet { actor }
             | Self::Repo { actor, .. } => Some(actor),
             Self::PushRefs(_) => None,
@@ -275,6 +303,8 @@ impl Action {
             Self::Staking { change, .. } => change.to_proto(),
             Self::Org { change, .. } => change.to_proto(),
             Self::Repo { repo, change, .. } => change.to_proto(repo),
+            Self::Thread { repo, number, change, .. } => change.to_proto(repo, number),
+            Self::Issue { repo, change, .. } => change.to_proto(repo),
             Self::DrawFaucet { .. } => Kind::DrawFaucet(proto::DrawFaucet {}),
         };
         let actor = self.actor().map(AccountId::to_vec).unwrap_or_default();

@@ -16,7 +16,8 @@ use crate::proto::{self, ObjectFormat, SignatureForm, action::Kind, tx_body};
 use crate::refs::{self, RefNameError};
 use crate::sign::{self, Claim};
 use crate::tx::{
-    AccountAction, Action, OrgAction, Payment, PushRefs, RepoAction, Signer, StakingAction, Tx,
+    AccountAction, Action, IssueAction, OrgAction, Payment, PushRefs, RepoAction, Signer,
+    StakingAction, ThreadAction, Tx,
 };
 use crate::work::Puzzle;
 
@@ -366,6 +367,12 @@ fn decode_change(kind: &Kind, actor: AccountId) -> Result<Action, TxError> {
     }
     if let Some((repo, change)) = RepoAction::decode(kind)? {
         return Ok(Action::Repo { actor, repo, change });
+    }
+    if let Some((repo, number, change)) = ThreadAction::decode(kind)? {
+        return Ok(Action::Thread { actor, repo, number, change });
+    }
+    if let Some((repo, change)) = IssueAction::decode(kind)? {
+        return Ok(Action::Issue { actor, repo, change });
     }
     Err(TxError::Undecodable)
 }

@@ -63,6 +63,21 @@ kinds! {
     DropTeam = 87, "drop_team";
     OrgTransfer = 88, "org_transfer";
     DrawFaucet = 112, "draw_faucet";
+    Comment = 128, "comment";
+    EditComment = 129, "edit_comment";
+    React = 130, "react";
+    LockThread = 131, "lock_thread";
+    OpenIssue = 144, "open_issue";
+    RetitleIssue = 145, "retitle_issue";
+    CloseIssue = 146, "close_issue";
+    ReopenIssue = 147, "reopen_issue";
+    LabelIssue = 148, "label_issue";
+    AssignIssue = 149, "assign_issue";
+    PlanIssue = 150, "plan_issue";
+    PinIssue = 151, "pin_issue";
+    PutLabel = 152, "put_label";
+    DropLabel = 153, "drop_label";
+    PutMilestone = 154, "put_milestone";
 }
 
 impl ActionKind {

@@ -4,9 +4,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::ids::ValidatorAddress;
 use crate::limits::SALT_BYTES;
-use crate::proto::{OrgRole, RepoRole};
+use crate::proto::{CloseReason, OrgRole, Reaction, RepoRole};
 use crate::sign::{ProofOf, SecretKey, proof_message};
-use crate::tx::{ActionKind, Draft, KeyProof, OrgAction, RepoAction, StakingAction};
+use crate::tx::{
+    ActionKind, Draft, IssueAction, KeyProof, OrgAction, RepoAction, StakingAction, ThreadAction,
+};
 
 const CERTIFICATE: &[u8] = include_bytes!("../../testdata/push.cert");
 const CHAIN: &str = "guts-local";
@@ -170,6 +172,63 @@ fn houses() -> Vec<Action> {
     [orgs.to_vec(), repos.to_vec(), vec![Action::DrawFaucet { actor }]].concat()
 }
 
+fn talk() -> Vec<Action> {
+    let actor = account(1);
+    let repo = RepoId::new(7).expect("not 0");
+    let (number, text) = (3, "hello".to_owned());
+    let threads = [
+        ThreadAction::Comment { text: text.clone() },
+        ThreadAction::Edit { comment: 1, text: text.clone() },
+        ThreadAction::React { comment: 0, reaction: Reaction::Heart, on: true },
+        ThreadAction::Lock { locked: true },
+    ];
+    let issues = [
+        IssueAction::Open { title: "broken".into(), text },
+        IssueAction::Retitle { number, title: "works".into() },
+        IssueAction::Close { number, reason: CloseReason::Duplicate },
+        IssueAction::Reopen { number },
+        IssueAction::Label { number, labels: vec!["bug".into(), "ui".into()] },
+        IssueAction::Assign { number, accounts: vec![actor] },
+        IssueAction::Plan { number, milestone: 1 },
+        IssueAction::Pin { number, pinned: true },
+        IssueAction::PutLabel { name: "bug".into(), color: 0xff_0000, description: "x".into() },
+        IssueAction::DropLabel { name: "bug".into() },
+        IssueAction::PutMilestone { milestone: 0, title: "1.0".into(), due_s: 9, closed: false },
+    ];
+    let threads = threads.map(|change| Action::Thread { actor, repo, number, change });
+    let issues = issues.map(|change| Action::Issue { actor, repo, change });
+    [threads.to_vec(), issues.to_vec()].concat()
+}
+
+#[test]
+fn what_is_said_has_bounds() {
+    let (actor, repo) = (account(1), RepoId::new(7).expect("not 0"));
+    let issue = |change| check(&signed(draft(&[Action::Issue { actor, repo, change }])));
+    let say = |text: String| {
+        let change = ThreadAction::Comment { text };
+        check(&signed(draft(&[Action::Thread { actor, repo, number: 1, change }])))
+    };
+    assert!(say("x".repeat(16 * 1024)).is_ok());
+    assert_eq!(say("x".repeat(16 * 1024 + 1)), Err(TxError::Name(NameError::Text)));
+    assert_eq!(say(String::new()), Err(TxError::Name(NameError::Text)));
+    for title in [String::new(), "a\nb".into(), "x".repeat(257)] {
+        let bad = issue(IssueAction::Open { title: title.clone(), text: "x".into() });
+        assert_eq!(bad, Err(TxError::Name(NameError::Title)));
+        let bad = issue(IssueAction::Retitle { number: 1, title });
+        assert_eq!(bad, Err(TxError::Name(NameError::Title)));
+    }
+    let field = |answer| assert!(matches!(answer, Err(TxError::Field(_))), "{answer:?}");
+    let labels = |labels: &[&str]| {
+        let labels = labels.iter().map(|&label| label.to_owned()).collect();
+        issue(IssueAction::Label { number: 1, labels })
+    };
+    field(labels(&["b", "a"]));
+    assert_eq!(labels(&["A"]), Err(TxError::Name(NameError::Word)));
+    field(issue(IssueAction::Assign { number: 1, accounts: vec![actor; 2] }));
+    let color = 0x100_0000;
+    field(issue(IssueAction::PutLabel { name: "a".into(), color, description: String::new() }));
+}
+
 #[test]
 fn names_of_houses_are_checked() {
     let actor = account(1);
@@ -238,7 +297,7 @@ fn signed_by_both(actions: &[Action]) -> Vec<u8> {
 
 #[test]
 fn every_change_comes_back_as_it_was_drafted() {
-    let all = [changes(), stakes(), houses()].concat();
+    let all = [changes(), stakes(), houses(), talk()].concat();
     for part in all.chunks(ACTIONS_MAX) {
         let tx = check(&signed_by_both(part)).expect("good");
         assert_eq!(tx.actions, part);

@@ -23,6 +23,8 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         Action::Staking { .. }
         | Action::Org { .. }
         | Action::DrawFaucet { .. }
+        | Action::Thread { .. }
+        | Action::Issue { .. }
         | Action::Repo { .. }
         | Action::CreateRepo { .. }
         | Action::EditRepo { .. }

@@ -29,6 +29,8 @@ pub(super) fn check(run: &Run<'_>, action: &Action) -> Result<(), Fault> {
         | Action::Staking { .. }
         | Action::Org { .. }
         | Action::DrawFaucet { .. }
+        | Action::Thread { .. }
+        | Action::Issue { .. }
         | Action::PushRefs(_) => Ok(()),
     }
 }

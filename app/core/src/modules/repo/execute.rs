@@ -42,6 +42,8 @@ pub fn execute(run: &mut Run<'_>, action: &Action) -> Result<(), Fault> {
         | Action::Staking { .. }
         | Action::Org { .. }
         | Action::DrawFaucet { .. }
+        | Action::Thread { .. }
+        | Action::Issue { .. }
         | Action::PushRefs(_) => Ok(()),
     }
 }

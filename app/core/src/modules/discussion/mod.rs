@@ -1,0 +1,49 @@
+//! Threads of comments in repositories, under issues and whatever else is talked about.
+//!
+//! | state | value |
+//! |---|---|
+//! | `threads/REPO` | `proto::Threads`: how many there are; numbers are 1 to that |
+//! | `thread/REPO N` | `proto::Thread` |
+//! | `comment/REPO N I` | `proto::CommentValue`, dense; comment 0 opens the thread |
+//! | `comment_edit/REPO N I E` | `proto::CommentEdit`: former texts, dense |
+//! | `reactions/REPO N I ACCOUNT` | `proto::Reactions` |
+//!
+//! | action | who may |
+//! |---|---|
+//! | `Comment`, `React` | any account; in a locked thread, who has a role in the repository |
+//! | `EditComment` | its author, under the same rule |
+//! | `LockThread` | who has a role in the repository |
+//!
+//! What a text names, `@handle`, `#number` or `owner/name#number`, is told in events.
+//!
+//! Invariants: numbers are dense; reactions are counted.
+//! Calls: account, repo.
+
+mod authorize;
+mod error;
+mod execute;
+mod genesis;
+mod invariants;
+mod state;
+
+pub(crate) use authorize::{check_open, has_role};
+pub(crate) use error::{role as role_error, same};
+pub use execute::execute;
+pub(crate) use execute::open;
+pub use state::{comment, count, thread};
+
+use crate::modules::Module;
+
+/// This module's part in the walks.
+pub const MODULE: Module = Module {
+    name: "discussion",
+    init: genesis::init,
+    export: genesis::export,
+    begin: None,
+    end: None,
+    query: None,
+    audit: Some(invariants::audit),
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Each rule of threads, broken.
+
+use guts_schema::proto::{Reaction, RepoRole};
+use guts_schema::tx::{Draft, IssueAction, RepoAction, ThreadAction};
+use guts_schema::{Action, Code, RepoId, events};
+
+use super::{comment, count, thread};
+use crate::testing::{CHAIN, FEE, Person, World};
+
+fn repo() -> RepoId {
+    RepoId::new(1).unwrap()
+}
+
+fn act(who: &Person, number: u64, change: ThreadAction) -> Action {
+    Action::Thread { actor: who.id, repo: repo(), number, change }
+}
+
+fn say(who: &Person, number: u64, text: &str) -> Action {
+    act(who, number, ThreadAction::Comment { text: text.into() })
+}
+
+fn edit(who: &Person, number: u64, comment: u64, text: &str) -> Action {
+    act(who, number, ThreadAction::Edit { comment, text: text.into() })
+}
+
+fn react(who: &Person, comment: u64, on: bool) -> Action {
+    act(who, 1, ThreadAction::React { comment, reaction: Reaction::Heart, on })
+}
+
+fn lock(who: &Person, locked: bool) -> Action {
+    act(who, 1, ThreadAction::Lock { locked })
+}
+
+/// A world in which bob opened issue 1 of alice's repository.
+fn opened() -> World {
+    let mut world = World::new();
+    let bob = world.bob.clone();
+    let change = IssueAction::Open { title: "broken".into(), text: "it is".into() };
+    let open = Action::Issue { actor: bob.id, repo: repo(), change };
+    assert_eq!(world.one(world.tx(&bob, &[open])), None);
+    world
+}
+
+fn refused(world: &mut World, who: &Person, action: Action, code: Code, text: &str) {
+    let (found, sentence) = world.refused(world.tx(who, &[action]));
+    assert_eq!(found, code, "{sentence}");
+    assert!(sentence.contains(text), "{sentence}");
+}
+
+#[test]
+fn comments_are_numbered_and_keep_their_history() {
+    let mut world = opened();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let w = &mut world;
+    assert_eq!(w.one(w.tx(&alice, &[say(&alice, 1, "why?")])), None);
+    assert_eq!(count(&w.state(), repo()).unwrap(), 1);
+    assert_eq!(thread(&w.state(), repo(), 1).unwrap().unwrap().comments, 2);
+    refused(w, &alice, say(&alice, 2, "x"), Code::ThreadUnknown, "alice/hello has no number 2");
+    refused(w, &alice, edit(&alice, 1, 9, "x"), Code::CommentUnknown, "has no comment 9");
+    refused(w, &alice, edit(&alice, 1, 0, "x"), Code::CommentNotYours, "only its author");
+    refused(w, &bob, edit(&bob, 1, 0, "it is"), Code::SameAlready, "nothing changes");
+    assert_eq!(w.one(w.tx(&bob, &[edit(&bob, 1, 0, "it was")])), None);
+    let value = comment(&w.state(), repo(), 1, 0).unwrap().unwrap();
+    assert_eq!((value.text.as_str(), value.edits), ("it was", 1));
+    let key = guts_schema::keys::comment_edit(repo(), 1, 0, 0);
+    let was: guts_schema::proto::CommentEdit = w.node.whole().get(&key).unwrap().unwrap();
+    assert_eq!(was.text, "it is");
+    let nobody = Person::new(70);
+    let draft = Draft::new(CHAIN, nobody.id, 0, &[say(&nobody, 1, "x")]).fee(FEE);
+    let tx = draft.sign(nobody.id, &nobody.secret).encode();
+    assert_eq!(w.refused(tx).0, Code::AccountUnknown);
+}
+
+#[test]
+fn reactions_are_counted() {
+    let mut world = opened();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let w = &mut world;
+    refused(w, &alice, react(&alice, 0, false), Code::SameAlready, "nothing changes");
+    refused(w, &alice, react(&alice, 7, true), Code::CommentUnknown, "has no comment 7");
+    for who in [&alice, &bob] {
+        assert_eq!(w.one(w.tx(who, &[react(who, 0, true)])), None);
+    }
+    refused(w, &alice, react(&alice, 0, true), Code::SameAlready, "nothing changes");
+    assert_eq!(w.one(w.tx(&bob, &[react(&bob, 0, false)])), None);
+    let counts = comment(&w.state(), repo(), 1, 0).unwrap().unwrap().reactions;
+    assert_eq!((counts.len(), counts[0].count), (1, 1));
+}
+
+#[test]
+fn a_locked_thread_is_for_those_with_a_role() {
+    let mut world = opened();
+    let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
+    let w = &mut world;
+    refused(w, &bob, lock(&bob, true), Code::ThreadRole, "ask somebody who has a role");
+    refused(w, &alice, lock(&alice, false), Code::SameAlready, "nothing changes");
+    assert_eq!(w.one(w.tx(&alice, &[lock(&alice, true)])), None);
+    for action in [say(&bob, 1, "x"), edit(&bob, 1, 0, "x"), react(&bob, 0, true)] {
+        refused(w, &bob, action, Code::ThreadLocked, "number 1 of alice/hello is locked");
+    }
+    let role = RepoAction::SetCollaborator { account: gateway.id, role: RepoRole::Triage };
+    let grant = Action::Repo { actor: alice.id, repo: repo(), change: role };
+    assert_eq!(w.one(w.tx(&alice, &[grant])), None);
+    assert_eq!(w.one(w.tx(&gateway, &[say(&gateway, 1, "x")])), None);
+    assert_eq!(w.one(w.tx(&gateway, &[lock(&gateway, false)])), None);
+    assert_eq!(w.one(w.tx(&bob, &[say(&bob, 1, "x")])), None);
+}
+
+#[test]
+fn an_archived_repository_is_silent() {
+    let mut world = opened();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let archive = Action::EditRepo {
+        actor: alice.id,
+        repo: repo(),
+        description: None,
+        default_branch: None,
+        archived: Some(true),
+    };
+    let w = &mut world;
+    assert_eq!(w.one(w.tx(&alice, &[archive])), None);
+    refused(w, &bob, say(&bob, 1, "x"), Code::RepoArchived, "alice/hello is archived");
+    let change = ThreadAction::Comment { text: "x".into() };
+    let elsewhere =
+        Action::Thread { actor: bob.id, repo: RepoId::new(9).unwrap(), number: 1, change };
+    refused(w, &bob, elsewhere, Code::RepoUnknown, "repository 9 does not exist");
+}
+
+#[test]
+fn texts_tell_whom_and_what_they_name() {
+    let mut world = opened();
+    let bob = world.bob.clone();
+    let text = "see #1, alice/hello#1. @alice @alice @nobody #7 x/y#1 a#b @ # nothing#";
+    let outcome = world.block(vec![world.tx(&bob, &[say(&bob, 1, text)])]);
+    let mentions = outcome.events(events::MENTIONED);
+    assert_eq!(mentions.len(), 1);
+    assert_eq!(mentions[0]["account"], world.alice.id.to_string());
+    let references = outcome.events(events::REFERENCED);
+    assert_eq!(references.len(), 2);
+    assert_eq!((references[1]["number"].as_str(), references[1]["from_repo"].as_str()), ("1", "1"));
+    // So many of them and no more.
+    let many: String = (0..40).map(|n| format!("#1{n} ")).collect();
+    let outcome = world.block(vec![world.tx(&bob, &[say(&bob, 1, &(many + "@alice"))])]);
+    assert!(outcome.events(events::MENTIONED).is_empty());
+}

@@ -6,10 +6,15 @@
 //! ranges. A backend is asked only for heights within [`Backend::heights`] (for validators and
 //! parameters one above), so an answer that is missing there is an error of the node.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+use tokio::sync::broadcast::Receiver;
+
 use crate::RpcError;
+use crate::events::NodeEvent;
 use crate::search::Search;
 use crate::types;
 
@@ -185,6 +190,12 @@ pub trait Backend: Send + Sync + 'static {
     /// Verifies evidence and takes it in. Its hash; also if it was known already.
     fn broadcast_evidence(&self, _evidence: types::Evidence) -> Reply<'_, types::EvidenceHash> {
         unsupported("broadcast_evidence")
+    }
+
+    /// What happens from now on, in batches; an empty one says that some were lost. None if this
+    /// server tells nothing.
+    fn events(&self) -> Option<Receiver<Arc<Vec<NodeEvent>>>> {
+        None
     }
 
     /// How many transactions wait.

@@ -53,6 +53,14 @@ impl RpcError {
         Self::new(Self::METHOD_NOT_FOUND, "Method not found", None)
     }
 
+    /// The error as a WebSocket has it: wrong parameters have no code of their own there.
+    pub(crate) fn over_websocket(self) -> Self {
+        match self.code {
+            Self::INVALID_PARAMS => Self::new(Self::INTERNAL, "Internal error", self.data),
+            _ => self,
+        }
+    }
+
     /// The request as a whole is refused.
     pub fn invalid_request(data: impl Into<String>) -> Self {
         Self::new(Self::INVALID_REQUEST, "Invalid Request", Some(data.into()))

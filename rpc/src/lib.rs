@@ -2,9 +2,9 @@
 //!
 //! - [`Backend`]: what a server answers from; a node implements it over its stores.
 //! - [`types`]: the answers, printing and reading as CometBFT v0.38's JSON.
-//! - [`server`]: JSON-RPC over POST (single and batch) and URI GET; further methods of a server's
-//!   own are registered with [`server::Methods`].
-//! - [`search`]: the query language of searches.
+//! - [`server`]: JSON-RPC over POST (single and batch), URI GET and WebSocket; further
+//!   methods of a server's own are registered with [`server::Methods`].
+//! - [`search`]: the query language of searches and subscriptions; [`events`]: what is told.
 //! - [`client`]: typed calls to any server of this shape.
 //!
 //! Answers equal CometBFT v0.38.25's, JSON value for value, status and headers (`tests/vectors/rpc`
@@ -20,11 +20,12 @@
 //! not a redirect); headers may have about 400 KB; answers always have a Content-Length; with CORS
 //! on, `Vary` is sent with every answer; the calls of a batch run at the same time, begun in order.
 //!
-//! Not here yet: WebSocket, `consensus_state`, `dump_consensus_state`, unsafe routes.
+//! Not here yet: `consensus_state`, `dump_consensus_state`, unsafe routes.
 
 mod backend;
 pub mod client;
 mod error;
+pub mod events;
 pub mod json;
 pub mod search;
 pub mod server;

@@ -1,7 +1,7 @@
 //! Putting a node together: home, disk, keys, engine, network, application, RPC; and taking it
 //! apart again.
 
-use crate::backend::{NodeBackend, P2P_PROTOCOL, Tell, Waiting, Watchers};
+use crate::backend::{Feed, NodeBackend, P2P_PROTOCOL, Tell, Waiting, Watchers};
 use crate::config::Config;
 use crate::home::{FileError, Home, Lock};
 use crate::index;
@@ -65,6 +65,9 @@ pub enum NodeError {
 /// How long an ending waits for the index, which may be in the middle of a long height.
 const STOP_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// How long it waits for the answers that clients still get.
+const GOODBYE_MAX: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// A running node.
 pub struct Node {
     inbox: Inbox,
@@ -115,6 +118,7 @@ impl Node {
         let (reader, app) = watch::channel(None);
         let waiting = Arc::new(Waiting::default());
         let Disk { store, log, .. } = disk;
+        let feed = Feed::start();
         let backend = NodeBackend {
             genesis_json: genesis.to_compact_json(),
             key: keys.validator.public_key(),
@@ -126,6 +130,7 @@ impl Node {
             network: network.clone(),
             app,
             waiting: waiting.clone(),
+            feed: feed.clone(),
         };
         let (index, indexing) = match config.tx_index.is_on() {
             true => index::start(store.clone(), shown.clone())
@@ -146,7 +151,7 @@ impl Node {
             network: network.clone(),
             runtime: tokio::runtime::Handle::current(),
             shown,
-            on_commit: Box::new(Watchers { waiting: Tell(waiting), index }),
+            on_commit: Box::new(Watchers { waiting: Tell(waiting), index, feed }),
         });
         let ended = run_thread(shell)?;
         let address = config.proxy_app.parse()?;
@@ -188,8 +193,10 @@ impl Node {
             let _ = tokio::time::timeout(STOP_MAX, joined).await;
         }
         self.network.shutdown();
-        let [server, keep] = self.servers.as_slice() else { return Err(NodeError::Thread) };
+        let [server, keep] = self.servers.as_mut_slice() else { return Err(NodeError::Thread) };
         keep.abort();
+        // Clients hear that it ends, if they listen.
+        let _ = tokio::time::timeout(GOODBYE_MAX, &mut *server).await;
         server.abort();
         tracing::info!("stopped");
         ended.map_err(|_| NodeError::Thread)?.map_err(NodeError::Shell)
@@ -349,6 +356,8 @@ async fn serve(
         body_bytes_max: config.rpc.max_body_bytes,
         batch_max: config.rpc.max_request_batch_size,
         connections_max: config.rpc.max_open_connections,
+        ws_clients_max: config.rpc.max_subscription_clients,
+        ws_subscriptions_max: config.rpc.max_subscriptions_per_client,
         cors_origins: config.rpc.cors_allowed_origins.clone(),
         ..Limits::default()
     };

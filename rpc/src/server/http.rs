@@ -13,6 +13,7 @@ use super::Limits;
 use super::args::{Args, query_pairs};
 use super::envelope::{self, Body, Call, Id};
 use super::methods::{self, Cache, Methods};
+use super::ws::{self, Connection};
 use crate::{Backend, RpcError};
 
 const SERVER_TIME: HeaderName = HeaderName::from_static("x-server-time");
@@ -21,15 +22,16 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const DAY: HeaderValue = HeaderValue::from_static("public, max-age=86400");
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 /// Answers requests: a backend, limits, and further methods. For use in an HTTP server of one's
 /// own; [`super::serve`] brings one.
 #[derive(Clone)]
 pub struct Service {
-    backend: Arc<dyn Backend>,
+    pub(super) backend: Arc<dyn Backend>,
     limits: Limits,
     methods: Methods,
+    pub(super) clients: ws::Clients,
 }
 
 impl std::fmt::Debug for Service {
@@ -45,14 +47,14 @@ struct Outcome {
     json: Vec<u8>,
     /// Over POST an answer may be cached even if it is an error of the method.
     is_cacheable: bool,
-    /// For the status of URI answers.
-    error_code: Option<i32>,
+    /// The error that it is, if it is one.
+    refused: Option<RpcError>,
 }
 
 impl Service {
     /// A service that answers the table's methods from `backend` and the further `methods`.
     pub fn new(backend: Arc<dyn Backend>, limits: Limits, methods: Methods) -> Self {
-        Self { backend, limits, methods }
+        Self { backend, limits, methods, clients: ws::Clients::default() }
     }
 
     /// The limits it was made with.
@@ -60,11 +62,26 @@ impl Service {
         &self.limits
     }
 
-    /// Answers one request.
+    /// Answers one request; WebSockets are only on servers of [`super::serve`].
     pub async fn handle<B>(&self, request: Request<B>) -> Answer
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
+        self.handle_on(request, None).await
+    }
+
+    pub(super) async fn handle_on<B>(
+        &self,
+        mut request: Request<B>,
+        connection: Option<&Connection>,
+    ) -> Answer
+    where
+        B: hyper::body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        if request.uri().path() == "/websocket" {
+            let upgrade = request.extensions_mut().remove();
+            return ws::answer(self, request.headers(), upgrade, connection);
+        }
         let (parts, body) = request.into_parts();
         let is_preflight = parts.method == HttpMethod::OPTIONS
             && parts.headers.contains_key(header::ORIGIN)
@@ -147,6 +164,16 @@ impl Service {
         }
     }
 
+    /// The answer to a request over a WebSocket; none to a notification.
+    pub(super) async fn answer_ws(&self, call: &Call<'_>) -> Option<Vec<u8>> {
+        let recode = |error: RpcError| envelope::error_answer(&call.id, &error.over_websocket());
+        let answer = self.answer(call).await?;
+        Some(match answer.refused {
+            Some(error) => recode(error),
+            None => answer.json,
+        })
+    }
+
     /// The answer to a request of JSON-RPC; none to a notification.
     async fn answer(&self, call: &Call<'_>) -> Option<Outcome> {
         if call.id == Id::None {
@@ -155,11 +182,11 @@ impl Service {
         let Some(target) = self.target(&call.method) else {
             let error = RpcError::method_not_found();
             let json = envelope::error_answer(&call.id, &error);
-            return Some(Outcome { json, is_cacheable: false, error_code: Some(error.code) });
+            return Some(Outcome { json, is_cacheable: false, refused: Some(error) });
         };
         Some(match Args::from_json(target.params(), call.params) {
             Ok(args) => self.run(&call.id, &target, &args).await,
-            Err(error) => failed(&call.id, &error, false),
+            Err(error) => failed(&call.id, error, false),
         })
     }
 
@@ -192,14 +219,18 @@ impl Service {
         match done {
             Ok(()) => {
                 json.push(b'}');
-                Outcome { json, is_cacheable, error_code: None }
+                Outcome { json, is_cacheable, refused: None }
             }
-            Err(error) => failed(id, &error, is_cacheable),
+            Err(error) => failed(id, error, is_cacheable),
         }
     }
 
     /// A call by path: `/METHOD?name=value`, or a form in the body.
     async fn uri(&self, name: &str, parts: &hyper::http::request::Parts, body: &[u8]) -> Answer {
+        if ws::METHODS.iter().any(|(known, _)| *known == name) {
+            let json = envelope::error_answer(&envelope::URI_ID, &RpcError::method_not_found());
+            return json_answer(StatusCode::NOT_FOUND, json, false);
+        }
         let Some(target) = self.target(name) else { return not_found() };
         let content_type = parts.headers.get(header::CONTENT_TYPE);
         let is_form = content_type
@@ -210,7 +241,7 @@ impl Service {
         pairs.extend(query_pairs(parts.uri.query().unwrap_or("")));
         let args = Args::from_uri(target.params(), &pairs);
         let done = self.run(&envelope::URI_ID, &target, &args).await;
-        match done.error_code {
+        match done.refused.map(|error| error.code) {
             None => json_answer(StatusCode::OK, done.json, done.is_cacheable),
             Some(RpcError::METHOD_NOT_FOUND) => {
                 json_answer(StatusCode::NOT_FOUND, done.json, false)
@@ -229,6 +260,7 @@ impl Service {
         let host = if host.chars().all(is_plain) { host } else { "" };
         let mut names: Vec<(&str, &[&str])> =
             methods::TABLE.iter().map(|spec| (spec.name, spec.params)).collect();
+        names.extend(ws::METHODS);
         names.extend(self.methods.extras.iter().map(|(name, extra)| (*name, extra.params)));
         names.sort_unstable();
         let mut page = String::from(
@@ -299,11 +331,11 @@ impl Target<'_> {
     }
 }
 
-fn failed(id: &Id<'_>, error: &RpcError, is_cacheable: bool) -> Outcome {
+fn failed(id: &Id<'_>, error: RpcError, is_cacheable: bool) -> Outcome {
     Outcome {
-        json: envelope::error_answer(id, error),
+        json: envelope::error_answer(id, &error),
         is_cacheable: is_cacheable && error.code != RpcError::INVALID_PARAMS,
-        error_code: Some(error.code),
+        refused: Some(error),
     }
 }
 

@@ -1,4 +1,5 @@
-//! The server: JSON-RPC over POST (single and batch) and URI GET, as CometBFT v0.38 does it.
+//! The server: JSON-RPC over POST (single and batch), URI GET and WebSocket, as CometBFT v0.38
+//! does it.
 //!
 //! Built on hyper alone, and it builds no tree of values: a broadcast must cost little.
 
@@ -8,6 +9,7 @@ mod http;
 mod methods;
 mod quotes;
 mod search;
+mod ws;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use tokio::sync::{Semaphore, watch};
 pub use args::{Args, Coding};
 pub use http::Service;
 pub use methods::Methods;
+use ws::Connection;
 
 use crate::Backend;
 
@@ -36,6 +39,16 @@ pub struct Limits {
     pub connections_max: usize,
     /// Seconds in which a client must send its headers.
     pub header_timeout_s: u64,
+    /// WebSocket clients with subscriptions at a time.
+    pub ws_clients_max: usize,
+    /// Subscriptions of one of them.
+    pub ws_subscriptions_max: usize,
+    /// Seconds between two pings of a WebSocket.
+    pub ws_ping_s: u64,
+    /// Seconds without anything from a WebSocket after which it is taken for dead.
+    pub ws_idle_s: u64,
+    /// Seconds in which a WebSocket must take a message.
+    pub ws_write_s: u64,
     /// Origins that browsers may call from; `*` for any. Empty: none, and no CORS headers at all.
     pub cors_origins: Vec<String>,
 }
@@ -47,6 +60,11 @@ impl Default for Limits {
             batch_max: 10,
             connections_max: 900,
             header_timeout_s: 10,
+            ws_clients_max: 100,
+            ws_subscriptions_max: 5,
+            ws_ping_s: 27,
+            ws_idle_s: 30,
+            ws_write_s: 10,
             cors_origins: Vec::new(),
         }
     }
@@ -90,8 +108,10 @@ pub async fn serve_service(
             Ok((stream, _)) => {
                 let (service, stopped) = (Arc::clone(&service), stopped.clone());
                 tokio::spawn(async move {
-                    connection(stream, service, stopped).await;
-                    drop(slot);
+                    // A WebSocket keeps the slot for as long as it lasts.
+                    let Ok(slot) = slot else { return };
+                    let slot = Arc::new(slot);
+                    connection(stream, service, Connection { slot, stopped }).await;
                 });
             }
             Err(error) => {
@@ -105,19 +125,22 @@ pub async fn serve_service(
     stop.closed().await;
 }
 
-async fn connection(stream: TcpStream, service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, service: Arc<Service>, connection: Connection) {
+    let mut stopped = connection.stopped.clone();
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "rpc: cannot set TCP_NODELAY");
     }
     let timeout = Duration::from_secs(service.limits().header_timeout_s);
     let handler = service_fn(move |request| {
-        let service = Arc::clone(&service);
-        async move { Ok::<_, std::convert::Infallible>(service.handle(request).await) }
+        let (service, connection) = (Arc::clone(&service), connection.clone());
+        let answer = async move { service.handle_on(request, Some(&connection)).await };
+        async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
-        .serve_connection(TokioIo::new(quotes::Quotes::new(stream)), handler);
+        .serve_connection(TokioIo::new(quotes::Quotes::new(stream)), handler)
+        .with_upgrades();
     let mut serving = std::pin::pin!(serving);
     let stop = async {
         // An error means that the server is gone, which is a stop as well.

@@ -33,6 +33,14 @@ impl<S> Quotes<S> {
         Self { inner, is_start: true, line: Vec::new(), pending: Vec::new(), passed: 0 }
     }
 
+    /// The stream itself, for another protocol, and what was read of it and not passed on.
+    pub(super) fn into_inner(self) -> (S, Vec<u8>) {
+        let mut held = self.pending;
+        held.drain(..self.passed);
+        held.extend_from_slice(&self.line);
+        (self.inner, held)
+    }
+
     fn pass_on(&mut self, to: &mut ReadBuf<'_>) {
         let rest = &self.pending[self.passed..];
         let len = rest.len().min(to.remaining());

@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
+use guts_rpc::events::NodeEvent;
 use guts_rpc::search::Search;
 use guts_rpc::{Backend, Heights, Query, Reply, RpcError, TxHit, types};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::sync::broadcast;
 
 pub fn vector(path: &str) -> Value {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
@@ -33,6 +35,7 @@ pub struct Chain {
     cache: Mutex<HashSet<Vec<u8>>>,
     pending: Mutex<Vec<Vec<u8>>>,
     pub pending_max: usize,
+    pub events: broadcast::Sender<Arc<Vec<NodeEvent>>>,
     pub is_indexed: bool,
 }
 
@@ -74,6 +77,7 @@ impl Chain {
             cache: Mutex::default(),
             pending: Mutex::default(),
             pending_max: 5_000,
+            events: broadcast::channel(64).0,
             is_indexed: true,
         }
     }
@@ -97,6 +101,11 @@ impl Chain {
                 }]
             }
         }
+    }
+
+    /// What the recording has of a height.
+    pub fn get<T: serde::de::DeserializeOwned>(&self, height: u64, what: &str) -> T {
+        get(self.at(height, what))
     }
 
     fn find(&self, hash: &[u8]) -> Option<types::TxResponse> {
@@ -358,6 +367,9 @@ impl Backend for Chain {
             results.finalize_block_events
         };
         ready(Ok((1..=self.top).filter(|height| plan.admits(*height, &events(*height))).collect()))
+    }
+    fn events(&self) -> Option<broadcast::Receiver<Arc<Vec<NodeEvent>>>> {
+        Some(self.events.subscribe())
     }
     fn check_tx(&self, tx: Bytes) -> Reply<'_, types::TxResult> {
         ready(Ok(Self::check(&tx)))

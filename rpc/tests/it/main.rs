@@ -10,3 +10,4 @@ mod clients;
 mod json;
 mod service;
 mod wire;
+mod ws;

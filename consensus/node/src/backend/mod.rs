@@ -1,6 +1,7 @@
 //! What the RPC answers from: the store, the engine's status, the application, the mempool.
 
 mod chain;
+mod feed;
 mod search;
 mod submit;
 
@@ -10,11 +11,13 @@ use crate::shell::app::Reader;
 use crate::shell::{Inbox, Shown};
 use crate::store::{Store, StoreError};
 use bytes::Bytes;
+pub(crate) use feed::Feed;
 use guts_abci::proto::abci as pb;
 use guts_abci::socket::Client;
 use guts_consensus::io::Status;
 use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
 use guts_genesis::{GenesisDoc, Height, PublicKey, key_file};
+use guts_rpc::events::NodeEvent;
 use guts_rpc::search::Search;
 use guts_rpc::{Backend, Heights, Query, Reply, RpcError, TxHit, types};
 pub(crate) use search::Watchers;
@@ -22,6 +25,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 pub(crate) use submit::{Tell, Waiting};
+use tokio::sync::broadcast::Receiver;
 
 /// CometBFT's version of its peer protocol.
 pub const P2P_PROTOCOL: u64 = 8;
@@ -39,6 +43,7 @@ pub(crate) struct NodeBackend {
     pub(crate) network: Network,
     pub(crate) app: Reader,
     pub(crate) waiting: Arc<Waiting>,
+    pub(crate) feed: Feed,
 }
 
 fn internal(error: &dyn std::fmt::Display) -> RpcError {
@@ -279,6 +284,10 @@ impl Backend for NodeBackend {
 
     fn block_hits(&self, search: Search) -> Reply<'_, Vec<u64>> {
         self.find_blocks(search)
+    }
+
+    fn events(&self) -> Option<Receiver<Arc<Vec<NodeEvent>>>> {
+        Some(self.feed.subscribe())
     }
 
     fn header_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::Header>> {

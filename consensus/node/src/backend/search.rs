@@ -128,6 +128,7 @@ impl NodeBackend {
 pub(crate) struct Watchers {
     pub(crate) waiting: super::Tell,
     pub(crate) index: Option<crate::index::Waker>,
+    pub(crate) feed: super::Feed,
 }
 
 impl crate::shell::OnCommit for Watchers {
@@ -135,7 +136,8 @@ impl crate::shell::OnCommit for Watchers {
         self.waiting.tell(committed);
     }
 
-    fn on_shown(&self) {
+    fn on_shown(&self, committed: &Arc<guts_consensus::io::Committed>) {
+        self.feed.on_shown(committed);
         if let Some(index) = &self.index {
             index.wake();
         }

@@ -79,6 +79,10 @@ pub struct Rpc {
     pub max_open_connections: usize,
     /// Bytes of a request.
     pub max_body_bytes: usize,
+    /// WebSocket clients with subscriptions at a time.
+    pub max_subscription_clients: usize,
+    /// Subscriptions of one of them.
+    pub max_subscriptions_per_client: usize,
     /// Requests in a batch; 0 for no limit.
     pub max_request_batch_size: usize,
     /// How long `broadcast_tx_commit` waits.
@@ -188,6 +192,8 @@ impl Default for Rpc {
             cors_allowed_origins: Vec::new(),
             max_open_connections: 900,
             max_body_bytes: 1_000_000,
+            max_subscription_clients: 100,
+            max_subscriptions_per_client: 5,
             max_request_batch_size: 10,
             timeout_broadcast_tx_commit: Span(Duration::from_secs(10)),
         }

@@ -120,7 +120,7 @@ pub trait OnCommit: Send {
     fn on_commit(&self, committed: &Arc<Committed>);
 
     /// It can be read now.
-    fn on_shown(&self);
+    fn on_shown(&self, committed: &Arc<Committed>);
 }
 
 /// Why the engine thread ended.
@@ -320,6 +320,6 @@ impl Shell {
         if self.shown.base.load(Ordering::Relaxed) == 0 {
             self.shown.base.store(committed.height.0, Ordering::Release);
         }
-        self.on_commit.on_shown();
+        self.on_commit.on_shown(committed);
     }
 }

@@ -15,3 +15,5 @@ mod hostile;
 mod network;
 #[cfg(test)]
 mod search;
+#[cfg(test)]
+mod subscribe;

@@ -140,6 +140,11 @@ impl Node {
         Client::new(&format!("http://127.0.0.1:{}", self.rpc)).unwrap()
     }
 
+    /// Where its RPC listens.
+    pub fn rpc(&self) -> String {
+        format!("127.0.0.1:{}", self.rpc)
+    }
+
     /// Where it listens for peers.
     pub fn p2p(&self) -> String {
         format!("127.0.0.1:{}", self.p2p)

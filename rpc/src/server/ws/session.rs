@@ -1,0 +1,255 @@
+//! One client: the call in hand, and its subscriptions.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use super::Client;
+use crate::RpcError;
+use crate::events::NodeEvent;
+use crate::search::{QUERY_BYTES_MAX, Search};
+use crate::server::args::Args;
+use crate::server::envelope::{self, Body, Id};
+use crate::server::http::Service;
+
+/// The code of a subscription that the server ends.
+const CANCELLED: i32 = -32000;
+
+/// What a session wants done.
+#[derive(Debug)]
+pub(super) enum Next {
+    Ping,
+    Nothing,
+    /// To be sent in this order.
+    Texts(Vec<Vec<u8>>),
+}
+
+/// What came of a message.
+enum Handled {
+    /// A notification.
+    Nothing,
+    Answer(Vec<u8>),
+    Subscriptions {
+        head: Vec<u8>,
+        call: Subscribing,
+    },
+}
+
+/// A call about subscriptions.
+enum Subscribing {
+    Subscribe(String),
+    Unsubscribe(String),
+    UnsubscribeAll,
+}
+
+#[derive(Debug)]
+struct Subscription {
+    search: Search,
+    /// The query as it was sent.
+    text: String,
+    /// The beginning of each message: the request's id.
+    head: Vec<u8>,
+}
+
+pub(super) struct Session {
+    service: Service,
+    call: Option<BoxFuture<'static, Handled>>,
+    subscriptions: Vec<Subscription>,
+    /// Present with the first subscription.
+    client: Option<Client>,
+    events: Option<Receiver<Arc<Vec<NodeEvent>>>>,
+}
+
+/// The methods that are here alone.
+pub(in crate::server) const METHODS: [(&str, &[&str]); 3] =
+    [("subscribe", &["query"]), ("unsubscribe", &["query"]), ("unsubscribe_all", &[])];
+
+impl Session {
+    pub(super) fn new(service: Service) -> Session {
+        Session { service, call: None, subscriptions: Vec::new(), client: None, events: None }
+    }
+
+    /// Whether a call is being answered.
+    pub(super) fn is_busy(&self) -> bool {
+        self.call.is_some()
+    }
+
+    /// Begins to answer a message.
+    pub(super) fn begin(&mut self, text: String) {
+        let service = self.service.clone();
+        self.call = Some(Box::pin(handle(service, text)));
+    }
+
+    /// What is to be sent next. Loses nothing when it is dropped before it is done.
+    pub(super) async fn next(&mut self) -> Next {
+        let call = async {
+            match &mut self.call {
+                Some(call) => call.await,
+                None => std::future::pending().await,
+            }
+        };
+        let news = async {
+            match &mut self.events {
+                Some(events) => events.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            handled = call => {
+                self.call = None;
+                match handled {
+                    Handled::Nothing => Next::Nothing,
+                    Handled::Answer(text) => Next::Texts(vec![text]),
+                    Handled::Subscriptions { head, call } => {
+                        Next::Texts(vec![self.apply(head, call)])
+                    }
+                }
+            }
+            news = news => match news {
+                Ok(events) if !events.is_empty() => Next::Texts(self.matching(&events)),
+                Ok(_) | Err(RecvError::Lagged(_)) => {
+                    Next::Texts(self.cancel_all("client is not pulling messages fast enough"))
+                }
+                Err(RecvError::Closed) => Next::Texts(self.cancel_all("CometBFT exited")),
+            },
+        }
+    }
+
+    /// The messages that tell of `events`.
+    fn matching(&self, events: &[NodeEvent]) -> Vec<Vec<u8>> {
+        let mut texts = Vec::new();
+        for event in events {
+            for one in &self.subscriptions {
+                if one.search.admits(event.values()) {
+                    let result = serde_json::json!({
+                        "query": one.text,
+                        "data": event.data(),
+                        "events": event.values(),
+                    });
+                    texts.push(whole(&one.head, "result", &result));
+                }
+            }
+        }
+        texts
+    }
+
+    /// Ends every subscription; the messages say so.
+    pub(super) fn cancel_all(&mut self, why: &str) -> Vec<Vec<u8>> {
+        let error = RpcError {
+            code: CANCELLED,
+            message: "Server error".into(),
+            data: Some(format!("subscription was canceled (reason: {why})")),
+        };
+        (self.client, self.events) = (None, None);
+        let ended = self.subscriptions.drain(..);
+        ended.map(|one| whole(&one.head, "error", &error)).collect()
+    }
+
+    fn apply(&mut self, head: Vec<u8>, call: Subscribing) -> Vec<u8> {
+        let done = match call {
+            Subscribing::Subscribe(text) => self.subscribe(&head, text),
+            Subscribing::Unsubscribe(text) => self.unsubscribe(&text),
+            Subscribing::UnsubscribeAll if self.subscriptions.is_empty() => Err(not_found()),
+            Subscribing::UnsubscribeAll => {
+                self.subscriptions.clear();
+                Ok(())
+            }
+        };
+        if self.subscriptions.is_empty() {
+            (self.client, self.events) = (None, None);
+        }
+        match done {
+            Ok(()) => whole(&head, "result", &serde_json::json!({})),
+            Err(error) => whole(&head, "error", &error),
+        }
+    }
+
+    fn subscribe(&mut self, head: &[u8], text: String) -> Result<(), RpcError> {
+        let limits = self.service.limits();
+        let (clients_max, each_max) = (limits.ws_clients_max, limits.ws_subscriptions_max);
+        let refuse = |why: String| Err(RpcError::internal(why));
+        if self.service.clients.count() >= clients_max {
+            return refuse(format!("max_subscription_clients {clients_max} reached"));
+        }
+        if self.subscriptions.len() >= each_max {
+            return refuse(format!("max_subscriptions_per_client {each_max} reached"));
+        }
+        if text.len() > QUERY_BYTES_MAX {
+            return refuse("maximum query length exceeded".into());
+        }
+        let search = parse(&text)?;
+        if self.subscriptions.iter().any(|one| one.search == search) {
+            return refuse("already subscribed".into());
+        }
+        if self.events.is_none() {
+            let events = self.service.backend.events();
+            self.events = Some(events.ok_or_else(|| RpcError::not_supported("subscribe"))?);
+            self.client = Some(self.service.clients.enter());
+        }
+        self.subscriptions.push(Subscription { search, text, head: head.to_vec() });
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, text: &str) -> Result<(), RpcError> {
+        let search = parse(text)?;
+        let before = self.subscriptions.len();
+        self.subscriptions.retain(|one| one.search != search);
+        if self.subscriptions.len() < before { Ok(()) } else { Err(not_found()) }
+    }
+}
+
+fn parse(text: &str) -> Result<Search, RpcError> {
+    let parsed = Search::parse(text);
+    parsed.map_err(|error| RpcError::internal(format!("failed to parse query: {error}")))
+}
+
+fn not_found() -> RpcError {
+    RpcError::internal("subscription not found")
+}
+
+/// A whole message with this member.
+fn whole<T: serde::Serialize>(head: &[u8], member: &str, value: &T) -> Vec<u8> {
+    let mut out = head.to_vec();
+    out.extend_from_slice(format!(",\"{member}\":").as_bytes());
+    crate::json::append(value, &mut out).expect("our types print as JSON");
+    out.push(b'}');
+    out
+}
+
+async fn handle(service: Service, text: String) -> Handled {
+    let call = match Body::read(&text) {
+        Ok(Body::One(call)) => call,
+        Ok(Body::Batch(_)) => {
+            let error = RpcError::parse("error unmarshaling request: batches are for POST");
+            return Handled::Answer(envelope::error_answer(&Id::None, &error));
+        }
+        Err(error) => return Handled::Answer(envelope::error_answer(&Id::None, &error)),
+    };
+    let Some((name, params)) = METHODS.iter().find(|(name, _)| *name == call.method) else {
+        return match service.answer_ws(&call).await {
+            Some(json) => Handled::Answer(json),
+            None => Handled::Nothing,
+        };
+    };
+    if call.id == Id::None {
+        return Handled::Nothing;
+    }
+    let mut head = Vec::new();
+    envelope::begin(&call.id, &mut head);
+    let args = Args::from_json(params, call.params);
+    let query =
+        args.and_then(|args| if params.is_empty() { Ok(String::new()) } else { args.string(0) });
+    match query {
+        Ok(query) => {
+            let call = match *name {
+                "subscribe" => Subscribing::Subscribe(query),
+                "unsubscribe" => Subscribing::Unsubscribe(query),
+                _ => Subscribing::UnsubscribeAll,
+            };
+            Handled::Subscriptions { head, call }
+        }
+        Err(error) => Handled::Answer(whole(&head, "error", &error.over_websocket())),
+    }
+}

@@ -6,11 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use guts_abci::grammar::Checker;
 use guts_abci::kvstore::{Batch, KvStore, State, Store, Transaction, Validators, served};
+use guts_abci::proto::abci::response_process_proposal::ProposalStatus;
 use guts_abci::proto::abci::response_verify_vote_extension::VerifyStatus;
 use guts_abci::proto::abci::{self as pb, request, response};
 use guts_abci::proto::crypto::public_key::Sum;
 use guts_abci::{Answer, Application, Served};
 use guts_consensus::io::{AppAnswer, AppCall, AppException};
+
+/// Blocks whose hash begins with a lower byte are declined: one in thirty-two.
+const DECLINED_BELOW: u8 = 8;
 
 /// One committed version.
 #[derive(Clone, Default)]
@@ -136,6 +140,12 @@ impl Application for Lenient {
         &mut self,
         request: pb::RequestProcessProposal,
     ) -> Answer<pb::ResponseProcessProposal> {
+        // Now and then a block is declined: by all, as it must be, or else some would be locked on
+        // what others never take.
+        if request.hash.first().is_some_and(|byte| *byte < DECLINED_BELOW) {
+            let status = ProposalStatus::Reject.into();
+            return Ok(pb::ResponseProcessProposal { status });
+        }
         self.inner.process_proposal(request)
     }
 

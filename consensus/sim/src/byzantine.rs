@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use guts_consensus::messages::Message;
 use guts_consensus::types::{
-    Block, BlockId, Hash, Part, PartSet, PartSetHeader, Proposal, Txs, Vote, VoteKind,
+    Block, BlockId, DuplicateVote, Evidence, Hash, Part, PartSet, PartSetHeader, Proposal, Txs,
+    Vote, VoteKind,
 };
-use guts_genesis::{Address, Height, PublicKey, Round, Signature};
+use guts_genesis::{Address, Height, Power, PublicKey, Round, Signature};
 
 use crate::plan::Villain;
 use crate::rng::Rng;
@@ -34,6 +35,8 @@ pub struct Byzantine {
     address: Address,
     chain_id: String,
     twins: BTreeMap<(Height, Round), Twin>,
+    /// Whom it accuses.
+    victim: Address,
 }
 
 impl Byzantine {
@@ -45,7 +48,13 @@ impl Byzantine {
             address: key.address(),
             chain_id: chain_id.to_owned(),
             twins: BTreeMap::new(),
+            victim: key.address(),
         }
+    }
+
+    /// Whom it accuses, if it does.
+    pub fn against(self, victim: Address) -> Byzantine {
+        Byzantine { victim, ..self }
     }
 
     /// Looks at everything an output wants sent, to prepare a second proposal.
@@ -126,8 +135,96 @@ impl Byzantine {
                     _ => vec![plain()],
                 }
             }
-            (Villain::Equivocator, _) => vec![plain()],
+            (Villain::Withholder, Message::BlockPart { height, round, part }) => {
+                self.bad_part((*height, *round), part, peer)
+            }
+            (Villain::Flooder, Message::Vote(vote)) if self.is_mine(vote) => {
+                vec![plain(), self.flooding_vote(vote, rng)]
+            }
+            (Villain::Garbler, Message::Vote(vote))
+                if self.is_mine(vote) && !vote.extension_signature.is_empty() =>
+            {
+                vec![self.garbage_extension(vote)]
+            }
+            (Villain::Forger, Message::Vote(vote)) if self.is_mine(vote) && rng.chance(200) => {
+                vec![plain(), self.forged_evidence(vote)]
+            }
+            _ => vec![plain()],
         }
+    }
+
+    /// Nothing, the part, or one with a wrong byte.
+    fn bad_part(
+        &self,
+        (height, round): (Height, Round),
+        part: &Arc<Part>,
+        peer: usize,
+    ) -> Vec<Sent> {
+        let message = |part| Arc::new(Message::BlockPart { height, round, part: Arc::new(part) });
+        match peer % 3 {
+            0 => vec![Sent { message: message(part.as_ref().clone()), trick: None }],
+            1 => {
+                let mut bytes = part.bytes.to_vec();
+                bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+                let bad = Part { bytes: bytes.into(), ..part.as_ref().clone() };
+                vec![Sent { message: message(bad), trick: Some("invalid part") }]
+            }
+            _ => {
+                let unknown = Message::NoBlockResponse(height);
+                vec![Sent { message: Arc::new(unknown), trick: Some("withheld part") }]
+            }
+        }
+    }
+
+    /// A good vote, far ahead.
+    fn flooding_vote(&self, vote: &Vote, rng: &mut Rng) -> Sent {
+        let mut ahead = Vote {
+            height: vote.height.plus(rng.below(4)),
+            round: Round(vote.round.0 + rng.between(1, 60) as u32),
+            block_id: BlockId::NIL,
+            extension: Bytes::new(),
+            extension_signature: Signature::NONE,
+            ..vote.clone()
+        };
+        ahead.signature = sign(&self.key, &ahead.sign_bytes(&self.chain_id));
+        Sent { message: Arc::new(Message::Vote(ahead)), trick: Some("flooding vote") }
+    }
+
+    fn garbage_extension(&self, vote: &Vote) -> Sent {
+        let mut garbled = Vote { extension: Bytes::from_static(b"garbage"), ..vote.clone() };
+        let bytes = garbled.extension_sign_bytes(&self.chain_id);
+        garbled.extension_signature = sign(&self.key, &bytes);
+        Sent { message: Arc::new(Message::Vote(garbled)), trick: Some("garbage extension") }
+    }
+
+    /// Two votes of somebody else, signed with our own key.
+    fn forged_evidence(&self, vote: &Vote) -> Sent {
+        let base = Vote {
+            height: vote.height.prev().max(Height(1)),
+            validator_address: self.victim,
+            extension: Bytes::new(),
+            extension_signature: Signature::NONE,
+            ..vote.clone()
+        };
+        let forge = |hash: &[u8]| {
+            let parts = PartSetHeader { total: 1, hash: Hash::of(hash) };
+            let block_id = BlockId { hash: Hash::of(hash), parts };
+            let mut vote = Vote { block_id, ..base.clone() };
+            vote.signature = sign(&self.key, &vote.sign_bytes(&self.chain_id));
+            vote
+        };
+        let (one, other) = (forge(b"one"), forge(b"other"));
+        let in_order = one.block_id.key() < other.block_id.key();
+        let (vote_a, vote_b) = if in_order { (one, other) } else { (other, one) };
+        let forged = DuplicateVote {
+            vote_a,
+            vote_b,
+            total_power: Power(40),
+            validator_power: Power(10),
+            time: vote.time,
+        };
+        let list = vec![Evidence::DuplicateVote(Box::new(forged))];
+        Sent { message: Arc::new(Message::Evidence(list)), trick: Some("forged evidence") }
     }
 
     fn twin_parts(&self, twin: &Twin, index: u32) -> Vec<Sent> {

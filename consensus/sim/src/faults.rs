@@ -13,6 +13,8 @@ pub(crate) struct Faults {
     /// Directed pairs between which nothing gets through, by partition.
     cuts: BTreeMap<u64, BTreeSet<(usize, usize)>>,
     partitions: u64,
+    /// Connections on which bits were changed.
+    corrupted: BTreeSet<u64>,
     over: bool,
     txs: u64,
     tickets: u64,
@@ -27,6 +29,7 @@ impl Faults {
         Faults {
             cuts: BTreeMap::new(),
             partitions: 0,
+            corrupted: BTreeSet::new(),
             over: false,
             txs: 0,
             tickets: 0,
@@ -42,6 +45,16 @@ impl Faults {
     /// Whether a partition stops messages on this way.
     pub(crate) fn is_cut(&self, from: usize, to: usize) -> bool {
         self.cuts.values().any(|cut| cut.contains(&(from, to)))
+    }
+
+    /// Bits were changed on a connection: what is reported on it is nobody's fault.
+    pub(crate) fn note_corruption(&mut self, link: u64) {
+        self.corrupted.insert(link);
+    }
+
+    /// Whether bits were changed on a connection.
+    pub(crate) fn is_corrupted(&self, link: u64) -> bool {
+        self.corrupted.contains(&link)
     }
 
     /// A partition ends.
@@ -108,7 +121,8 @@ impl World {
         let after = self.rng.between(mean / 4, mean * 2);
         self.schedule(after, Event::Fault);
         let node = self.rng.index(self.nodes.len());
-        match self.rng.below(12) {
+        match self.rng.below(13) {
+            12 => self.step_clock(node),
             0..=2 => self.partition(false),
             3..=4 => self.partition(true),
             5..=6 => {

@@ -1,8 +1,9 @@
 //! A one-thread world with faults for the consensus engine.
 //!
 //! Nodes are real [`guts_consensus::engine::Engine`]s, each over a disk that loses what was not
-//! synced and an application that may fall behind, in a network that loses, delays, doubles and
-//! divides. Time is virtual, and everything that happens follows from the seed: [`run`] with the
+//! synced or fails to sync, an application that may fall behind, linger and decline, a signer that
+//! lingers and refuses and a clock that is set, in a network that loses, delays, doubles, garbles
+//! and divides. One validator may be byzantine, in one of seven ways (`plan`). Time is virtual, and everything that happens follows from the seed: [`run`] with the
 //! same seed and options does the same, step by step.
 //!
 //! A run has two phases. First anything may happen that the seed wants; then the faults end, a
@@ -17,6 +18,8 @@ mod byzantine;
 mod check;
 mod disk;
 mod faults;
+mod mishaps;
+mod network;
 mod node;
 mod plan;
 mod report;

@@ -38,6 +38,16 @@ pub enum Villain {
     Equivocator,
     /// Says nothing about consensus.
     Silent,
+    /// Forgets what it is locked on.
+    Amnesiac,
+    /// Keeps block parts from some, and sends others wrong ones.
+    Withholder,
+    /// Votes for heights and rounds to come.
+    Flooder,
+    /// Extends its votes with garbage.
+    Garbler,
+    /// Accuses others without proof.
+    Forger,
 }
 
 /// Who is connected to whom.
@@ -72,6 +82,8 @@ pub struct Plan {
     pub topology: Topology,
     /// Messages lost, per mille.
     pub loss: u64,
+    /// Messages of which bits are changed, per mille.
+    pub corruption: u64,
     /// Messages doubled, per mille.
     pub doubling: u64,
     /// Messages held up long, so that later ones overtake them, per mille.
@@ -98,10 +110,15 @@ impl Plan {
     /// The dials of a seed.
     pub fn of(seed: u64, options: &Options) -> Plan {
         let mut rng = Rng::new(seed, 1);
-        let villain = match rng.below(6) {
+        let villain = match rng.below(12) {
             _ if options.nodes < 4 => None,
-            0..=2 => Some(Villain::Equivocator),
-            3 => Some(Villain::Silent),
+            0..=3 => Some(Villain::Equivocator),
+            4 => Some(Villain::Silent),
+            5 => Some(Villain::Amnesiac),
+            6 => Some(Villain::Withholder),
+            7 => Some(Villain::Flooder),
+            8 => Some(Villain::Garbler),
+            9 => Some(Villain::Forger),
             _ => None,
         };
         let pick = |rng: &mut Rng, choices: &[u64]| choices[rng.index(choices.len())];
@@ -115,6 +132,7 @@ impl Plan {
             villain,
             topology,
             loss: pick(&mut rng, &[0, 5, 20, 60, 120]),
+            corruption: pick(&mut rng, &[0, 0, 1, 5]),
             doubling: pick(&mut rng, &[0, 5, 20, 50]),
             stragglers: pick(&mut rng, &[0, 10, 30, 80]),
             delay_min_us: pick(&mut rng, &[50, 500, 5_000]),

@@ -24,7 +24,7 @@ impl fmt::Display for Failure {
 pub struct Totals(BTreeMap<&'static str, u64>);
 
 /// What a batch of a hundred seeds or more must have seen at least once.
-pub const EXPECTED: [&str; 22] = [
+pub const EXPECTED: [&str; 34] = [
     "message lost",
     "message doubled",
     "message held up",
@@ -43,6 +43,18 @@ pub const EXPECTED: [&str; 22] = [
     "equivocating proposal",
     "withheld message",
     "message passed on",
+    "corrupt bytes",
+    "fsync error",
+    "clock step",
+    "signer refused",
+    "application slow",
+    "proposal declined",
+    "amnesiac validator",
+    "withheld part",
+    "invalid part",
+    "flooding vote",
+    "garbage extension",
+    "forged evidence",
     "validator change",
     "round above 0",
     "evidence in a block",

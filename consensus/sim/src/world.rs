@@ -7,17 +7,18 @@ use std::time::Duration;
 use guts_consensus::config::{self, Config};
 use guts_consensus::engine::Engine;
 use guts_consensus::io::{
-    Action, AppCall, Input, Load, Loaded, Now, Output, Signed, Ticket, TimerId, To,
+    Action, AppAnswer, AppCall, Input, Load, Loaded, Now, Output, SignRefused, Signed, Ticket,
+    TimerId, To,
 };
 use guts_consensus::messages::{BlockResponse, Message};
-use guts_consensus::types::{Hash, State, VoteKind};
+use guts_consensus::types::{Hash, State};
 use guts_genesis::{ChainId, ConsensusParams, GenesisDoc, GenesisValidator, Height, Power, Time};
 
 use crate::byzantine::Byzantine;
 use crate::check::{Checkers, key_of};
 use crate::faults::Faults;
 use crate::node::Node;
-use crate::plan::{Canary, Options, Plan};
+use crate::plan::{Canary, Options, Plan, Villain};
 use crate::report::{Failure, Report, Totals};
 use crate::rng::Rng;
 use crate::scheme::sign;
@@ -79,7 +80,8 @@ impl World {
             let key = key_of(seed, index);
             let byzantine = villain
                 .filter(|(who, _)| *who == index)
-                .map(|(_, kind)| Byzantine::new(kind, key, &state.chain_id));
+                .map(|(_, kind)| Byzantine::new(kind, key, &state.chain_id))
+                .map(|villain| villain.against(key_of(seed, 0).address()));
             Node::new(key, byzantine, rng.below(plan.skew_ms * 1000 + 1))
         };
         let nodes: Vec<Node> = (0..options.nodes + plan.joiners).map(node).collect();
@@ -269,6 +271,9 @@ impl World {
             let life = self.nodes[node].life;
             self.schedule(200_000, Event::LateSync { node, life });
         } else if output.sync {
+            if self.fsync_fails() {
+                return self.crash(node);
+            }
             self.nodes[node].disk.sync();
         } else {
             self.nodes[node].disk.write();
@@ -308,12 +313,13 @@ impl World {
                 {
                     return self.fail(what);
                 }
+                let (after, refuses) = self.signer_mood();
                 let signed = Signed {
                     signature: sign(&key, &request.bytes),
                     extension: request.extension.map(|bytes| sign(&key, &bytes)),
                 };
-                let after = self.rng.below(300);
-                self.answer(node, after, Input::Signed { ticket, outcome: Ok(signed) });
+                let outcome = if refuses { Err(SignRefused("busy".into())) } else { Ok(signed) };
+                self.answer(node, after, Input::Signed { ticket, outcome });
             }
             Action::Load { ticket, load } => {
                 let loaded = self.load(node, load);
@@ -359,15 +365,15 @@ impl World {
         if !offence.is_severe() {
             return;
         }
-        let both_correct =
-            self.nodes[node].villain.is_none() && self.nodes[other].villain.is_none();
+        let link = self.nodes[node].links.get(&other).map(|(_, number)| *number);
+        let both_correct = self.nodes[node].villain.is_none()
+            && self.nodes[other].villain.is_none()
+            && !link.is_some_and(|number| self.faults.is_corrupted(number));
         if both_correct {
             return self.fail(format!("node {node} reports the correct node {other}: {offence}"));
         }
         self.totals.count("peer reported");
-        self.disconnect(node, other);
-        let after = self.rng.between(50_000, 500_000);
-        self.schedule(after, Event::Connect(node, other));
+        self.part_for_a_while(node, other);
     }
 
     fn load(&self, node: usize, load: Load) -> Loaded {
@@ -402,7 +408,7 @@ impl World {
             return;
         }
         self.nodes[node].calls.push_back((ticket, call));
-        let (life, after) = (self.nodes[node].life, self.rng.between(20, 2_000));
+        let (life, after) = (self.nodes[node].life, self.answer_delay());
         self.schedule(after, Event::Call { node, life });
     }
 
@@ -412,6 +418,9 @@ impl World {
         let Some(app) = &mut self.nodes[node].app else { return };
         match app.call(call) {
             Ok(answer) => {
+                let declined =
+                    matches!(&answer, Ok(AppAnswer::ProcessProposal(a)) if a.status != 1);
+                self.totals.add("proposal declined", u64::from(declined));
                 let after = self.rng.below(500);
                 self.answer(node, after, Input::App { ticket, answer });
             }
@@ -419,73 +428,15 @@ impl World {
         }
     }
 
-    fn send(&mut self, from: usize, to: &To, message: &Arc<Message>) {
-        let peers: Vec<usize> = match to {
-            To::All => self.nodes[from].links.keys().copied().collect(),
-            To::Peer(peer) => self.nodes[from].peers.get(peer).copied().into_iter().collect(),
-            To::Peers(peers) => {
-                peers.iter().filter_map(|peer| self.nodes[from].peers.get(peer).copied()).collect()
-            }
-        };
-        for peer in peers {
-            let Some(villain) = &self.nodes[from].villain else {
-                self.carry(from, peer, Arc::clone(message));
-                continue;
-            };
-            let sent = villain.send(message, peer, &mut self.rng);
-            if sent.is_empty() {
-                self.totals.count("withheld message");
-            }
-            for one in sent {
-                one.trick.into_iter().for_each(|trick| self.totals.count(trick));
-                self.note_prevote(&one.message);
-                self.carry(from, peer, one.message);
-            }
-        }
-    }
-
-    /// What a villain says may help others to a polka, which the lock checker must know.
-    fn note_prevote(&mut self, message: &Message) {
-        if let Message::Vote(vote) = message
-            && vote.kind == VoteKind::Prevote
-            && !vote.block_id.is_nil()
-        {
-            let at = (vote.height, vote.round);
-            self.checkers.on_prevote(vote.validator_address, at, vote.block_id.hash);
-        }
-    }
-
-    /// One message on its way, or not.
-    fn carry(&mut self, from: usize, to: usize, message: Arc<Message>) {
-        let Some((_, link)) = self.nodes[from].links.get(&to).copied() else { return };
-        if self.faults.is_cut(from, to) {
-            return self.totals.count("message stopped by a partition");
-        }
-        let calm = self.faults.is_over();
-        if !calm && self.rng.chance(self.plan.loss) {
-            return self.totals.count("message lost");
-        }
-        let mut copies = 1;
-        if !calm && self.rng.chance(self.plan.doubling) {
-            self.totals.count("message doubled");
-            copies = 2;
-        }
-        for _ in 0..copies {
-            let mut delay = self.rng.between(self.plan.delay_min_us, self.plan.delay_max_us);
-            if !calm && self.rng.chance(self.plan.stragglers) {
-                self.totals.count("message held up");
-                delay += self.rng.between(100_000, 2_000_000);
-            }
-            let message = Arc::clone(&message);
-            self.schedule(delay, Event::Deliver { from, to, link, message });
-        }
-    }
-
     fn start(&mut self, node: usize) {
         if self.nodes[node].is_up() || self.nodes[node].frozen {
             return;
         }
-        let config = self.config();
+        let mut config = self.config();
+        if self.plan.villain == Some(Villain::Amnesiac) && self.nodes[node].villain.is_some() {
+            self.totals.count("amnesiac validator");
+            config.canary = Some(config::Canary::ForgetLock);
+        }
         if let Err(what) = self.nodes[node].boot(config, &self.genesis) {
             return self.fail(format!("node {node} does not start: {what}"));
         }

@@ -256,16 +256,8 @@ impl Engine {
         {
             return;
         }
-        let validators = last.tally.validators();
-        let Some(validator) = validators.at(vote.validator_index) else {
-            return self.report(peer, Offence::BadMessage("vote of nobody"));
-        };
-        let (scheme, chain_id) = (self.common.scheme.as_ref(), &self.common.chain_id);
-        let good = vote.verify(scheme, chain_id, &validator.key).is_ok()
-            && (!last.decided.extended
-                || vote.check_extension_required().is_ok()
-                    && vote.verify_extension(scheme, chain_id, &validator.key).is_ok());
-        if !good {
+        let (validators, extended) = (last.tally.validators(), last.decided.extended);
+        if self.common.verify_vote(validators, extended, &vote).is_err() {
             return self.report(peer, Offence::BadSignature("late precommit"));
         }
         let earlier = last.tally.vote(vote.validator_index).cloned();
@@ -311,6 +303,7 @@ impl Engine {
         self.pacing.healed_at = Some(here);
         self.sync_tick();
         if stuck && self.is_running() && !self.cur.machine.decided {
+            self.ask_refused();
             let asked = self.next_asked();
             asked.into_iter().for_each(|peer| self.ask_what_is_missing(peer));
         }

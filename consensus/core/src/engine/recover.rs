@@ -6,7 +6,7 @@
 //! it are looked up again in the data. Timers start anew.
 use guts_genesis::Round;
 
-use super::Engine;
+use super::{Engine, Pending};
 use crate::io::{SignPosition, SignStep, StepName};
 use crate::round::{Machine, Step};
 use crate::types::VoteKind;
@@ -94,6 +94,17 @@ impl Engine {
             StepName::Precommit if intended(SignStep::Precommit) => Step::Precommit,
             StepName::Precommit | StepName::Prevote if intended(SignStep::Prevote) => Step::Prevote,
             _ => Step::Propose,
+        }
+    }
+
+    /// Asks once more for the newest signature, if the signer refused it: without it a round in
+    /// which others are missing, too, would never end.
+    pub(super) fn ask_refused(&mut self) {
+        let Some(intent) = self.intents.values().next_back() else { return };
+        let is_asked = |pending: &Pending| matches!(pending, Pending::Sign(of) if **of == *intent);
+        if !self.is_signed(intent) && !self.pending.values().any(is_asked) {
+            let intent = intent.clone();
+            self.ask_signature(intent);
         }
     }
 

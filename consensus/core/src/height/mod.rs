@@ -14,7 +14,8 @@ use guts_genesis::{Address, Height, Power, Round, SignatureScheme};
 use crate::io::PeerId;
 use crate::round::{Effect, Event, Machine, Step};
 use crate::types::{
-    Block, BlockId, Invalid, Part, PartSet, PartSetHeader, Proposal, ValidatorSet, Vote, VoteKind,
+    Block, BlockId, Invalid, Part, PartSet, PartSetHeader, Proposal, Validator, ValidatorSet, Vote,
+    VoteKind,
 };
 
 mod tally;
@@ -41,6 +42,43 @@ pub struct Common {
     pub forget_lock: bool,
     /// Canaries, off but in the simulator.
     pub quorum_minus_one: bool,
+}
+
+impl Common {
+    /// The validator in whose place a vote stands, and whose it must be.
+    fn check_place<'a>(
+        &self,
+        validators: &'a ValidatorSet,
+        vote: &Vote,
+    ) -> Result<&'a Validator, Invalid> {
+        let validator = validators.at(vote.validator_index).ok_or(Invalid::NotAValidator)?;
+        if validator.address != vote.validator_address {
+            return Err(Invalid::AddressMismatch);
+        }
+        Ok(validator)
+    }
+
+    /// Verifies a vote of a height: place, signature, and that it is extended if and only if the
+    /// height's precommits are. The same for votes in time and late ones, or nodes would blame
+    /// each other for passing them on.
+    pub fn verify_vote(
+        &self,
+        validators: &ValidatorSet,
+        extended: bool,
+        vote: &Vote,
+    ) -> Result<(), Invalid> {
+        let validator = self.check_place(validators, vote)?;
+        let (scheme, chain_id) = (self.scheme.as_ref(), self.chain_id.as_str());
+        vote.verify(scheme, chain_id, &validator.key)?;
+        if extended {
+            vote.check_extension_required()?;
+            return vote.verify_extension(scheme, chain_id, &validator.key);
+        }
+        if !vote.extension.is_empty() || !vote.extension_signature.is_empty() {
+            return Err(Invalid::ExtensionPresent);
+        }
+        Ok(())
+    }
 }
 
 /// Votes and proposal of a round.
@@ -208,22 +246,12 @@ impl Progress {
 
     /// Verifies a vote of this height. False if it is known already.
     pub fn check_vote(&self, vote: &Vote) -> Result<bool, Invalid> {
-        let validator = self.validators.at(vote.validator_index).ok_or(Invalid::NotAValidator)?;
-        if validator.address != vote.validator_address {
-            return Err(Invalid::AddressMismatch);
-        }
+        self.common.check_place(&self.validators, vote)?;
         let known = self.rounds.get(&vote.round).map(|round| round.tally(vote.kind));
         if known.is_some_and(|tally| tally.has(vote.validator_index, &vote.block_id)) {
             return Ok(false);
         }
-        let (scheme, chain_id) = (self.common.scheme.as_ref(), self.common.chain_id.as_str());
-        vote.verify(scheme, chain_id, &validator.key)?;
-        if self.extended {
-            vote.check_extension_required()?;
-            vote.verify_extension(scheme, chain_id, &validator.key)?;
-        } else if !vote.extension.is_empty() || !vote.extension_signature.is_empty() {
-            return Err(Invalid::ExtensionPresent);
-        }
+        self.common.verify_vote(&self.validators, self.extended, vote)?;
         Ok(true)
     }
 

@@ -13,8 +13,8 @@ use guts_consensus::config::Config;
 use guts_consensus::engine::{Boot, Engine};
 use guts_consensus::io::{
     Action, AppAnswer, AppCall, AppException, ClientReply, ClientRequest, Committed, Decided,
-    Input, Load, Loaded, Now, Offence, Output, PeerId, Record, Signed, Ticket, TimerId, To,
-    TxRefused,
+    Input, Load, Loaded, Now, Offence, Output, PeerId, Record, SignRefused, Signed, Ticket,
+    TimerId, To, TxRefused,
 };
 use guts_consensus::messages::{BlockResponse, Message};
 use guts_consensus::types::{Evidence, State};
@@ -79,6 +79,8 @@ pub struct Node {
     inputs: VecDeque<Input>,
     /// App answers and signatures held back while set.
     pub freeze_app: bool,
+    /// How many requests the signer is still going to refuse.
+    pub refusals: u32,
 }
 
 /// Whether a message from one to another may pass.
@@ -449,6 +451,7 @@ impl Node {
             again: Vec::new(),
             inputs: VecDeque::new(),
             freeze_app: false,
+            refusals: 0,
         }
     }
 
@@ -464,6 +467,11 @@ impl Node {
                     let answer = self.call(call);
                     self.inputs.push_back(Input::App { ticket, answer });
                 }
+            }
+            Action::Sign { ticket, .. } if self.refusals > 0 => {
+                self.refusals -= 1;
+                let outcome = Err(SignRefused("busy".to_owned()));
+                self.inputs.push_back(Input::Signed { ticket, outcome });
             }
             Action::Sign { ticket, request } => {
                 // [S-2] A recorder outside the engine: one value for each point, ever.

@@ -276,3 +276,53 @@ fn a_chain_at_rest_is_silent_and_makes_a_block_when_the_interval_is_over() {
     assert!(cluster.height(0) > height);
     cluster.assert_agreement();
 }
+
+/// Whatever a late precommit carries that a signature does not cover is checked like that of one in
+/// time: else it would be passed on, and into the next block's commit.
+#[test]
+fn a_late_precommit_with_another_address_or_an_extension_is_refused() {
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    let held: Rc<RefCell<Option<Vote>>> = Rc::default();
+    let note = held.clone();
+    cluster.filter = Box::new(move |from, _, message| match message {
+        Message::Vote(vote) if from == 3 && vote.kind == VoteKind::Precommit => {
+            *note.borrow_mut() = Some(vote.clone());
+            false
+        }
+        _ => true,
+    });
+    cluster.submit(0, 1, "a=1");
+    cluster.run_until(MINUTE, |c| (0..3).all(|i| c.has_tx(i, "a=1")));
+    cluster.run_for(Duration::from_millis(500));
+    let vote = held.borrow().clone().unwrap();
+    assert_eq!(vote.height.0, cluster.height(0), "it is late");
+    let mut renamed = vote.clone();
+    renamed.validator_address = cluster.nodes[0].key.public_key().address();
+    let mut extended = vote.clone();
+    extended.extension_signature = vote.signature;
+    for bad in [renamed, extended] {
+        cluster.nodes[1].offences.clear();
+        cluster.input(1, Input::Message { peer: PeerId(0), message: Message::Vote(bad) });
+        cluster.run_steps(3);
+        let offences = &cluster.nodes[1].offences;
+        assert_eq!(offences[..], [Offence::BadSignature("late precommit")]);
+    }
+    assert_eq!(cluster.nodes[1].engine.status().participation.iter().filter(|p| p.1).count(), 3);
+    cluster.input(1, Input::Message { peer: PeerId(0), message: Message::Vote(vote) });
+    cluster.run_steps(3);
+    assert_eq!(cluster.nodes[1].engine.status().participation.iter().filter(|p| p.1).count(), 4);
+}
+
+/// With another validator down nothing else would ever end the round.
+#[test]
+fn a_signer_that_refuses_is_asked_again() {
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    cluster.run_until(MINUTE, |c| c.all_at(2));
+    cluster.crash(3);
+    cluster.run_for(Duration::from_secs(2));
+    cluster.nodes[2].refusals = 2;
+    cluster.submit(0, 1, "a=1");
+    cluster.run_until(MINUTE, |c| (0..3).all(|i| c.has_tx(i, "a=1")));
+    assert_eq!(cluster.nodes[2].refusals, 0);
+    cluster.assert_agreement();
+}

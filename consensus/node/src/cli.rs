@@ -65,6 +65,8 @@ enum Command {
         #[command(flatten)]
         at: At,
     },
+    /// Print what `/metrics` tells, as a Markdown table.
+    Metrics,
     /// Print the libp2p peer id.
     ShowNodeId {
         #[command(flatten)]
@@ -130,6 +132,10 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Command::Init { at, chain_id } => init(&Home::new(at.home), &chain_id),
         Command::Run(args) => run_node(args),
         Command::Reset { at, .. } => reset(&Home::new(at.home)),
+        Command::Metrics => {
+            print!("{}", crate::metrics::documentation());
+            Ok(())
+        }
         Command::Reindex { at } => offline::reindex(&Home::new(at.home)),
         Command::Compact { at } => offline::compact(&Home::new(at.home)),
         Command::ShowNodeId { at } => {

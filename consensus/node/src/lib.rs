@@ -14,6 +14,7 @@ pub mod cli;
 pub mod config;
 pub mod home;
 mod index;
+pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod queue;

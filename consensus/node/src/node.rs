@@ -56,6 +56,8 @@ pub enum NodeError {
     Rpc { address: String, source: std::io::Error },
     #[error("the engine stopped: {0}")]
     Shell(#[from] ShellError),
+    #[error("cannot listen for metrics on {address}: {source}")]
+    Metrics { address: String, source: std::io::Error },
     #[error("a thread could not be started: {0}")]
     Start(std::io::Error),
     #[error("the engine thread could not be started or has panicked")]
@@ -139,6 +141,8 @@ impl Node {
             false => (None, None),
         };
         let (stop, stopped) = watch::channel(false);
+        let backend = Arc::new(backend);
+        let metrics = serve_metrics(&config, backend.clone()).await?;
         let (rpc, server) = serve(&config, backend, stopped).await?;
         let shell = Shell::new(Parts {
             engine,
@@ -156,7 +160,8 @@ impl Node {
         let ended = run_thread(shell)?;
         let address = config.proxy_app.parse()?;
         let keep = tokio::spawn(app::keep_connected(address, inbox.clone(), reader));
-        let servers = vec![server, keep];
+        let mut servers = vec![server, keep];
+        servers.extend(metrics);
         Ok(Node { inbox, network, rpc, ended, stop, servers, indexing, _lock: lock })
     }
 
@@ -193,8 +198,10 @@ impl Node {
             let _ = tokio::time::timeout(STOP_MAX, joined).await;
         }
         self.network.shutdown();
-        let [server, keep] = self.servers.as_mut_slice() else { return Err(NodeError::Thread) };
-        keep.abort();
+        let Some((server, others)) = self.servers.split_first_mut() else {
+            return Err(NodeError::Thread);
+        };
+        others.iter().for_each(tokio::task::JoinHandle::abort);
         // Clients hear that it ends, if they listen.
         let _ = tokio::time::timeout(GOODBYE_MAX, &mut *server).await;
         server.abort();
@@ -342,9 +349,27 @@ async fn start_network(
     Ok(network)
 }
 
+/// Begins to serve metrics, if that is wanted.
+async fn serve_metrics(
+    config: &Config,
+    backend: Arc<NodeBackend>,
+) -> Result<Option<tokio::task::JoinHandle<()>>, NodeError> {
+    let settings = &config.instrumentation;
+    if !settings.prometheus {
+        return Ok(None);
+    }
+    let address = settings.prometheus_listen_addr.clone();
+    let plain = address.strip_prefix("tcp://").unwrap_or(&address);
+    let listener = TcpListener::bind(plain)
+        .await
+        .map_err(|source| NodeError::Metrics { address: address.clone(), source })?;
+    tracing::info!(address, "listening for metrics");
+    Ok(Some(tokio::spawn(crate::metrics::serve(listener, backend))))
+}
+
 async fn serve(
     config: &Config,
-    backend: NodeBackend,
+    backend: Arc<NodeBackend>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(String, tokio::task::JoinHandle<()>), NodeError> {
     let address = config.rpc.laddr.clone();
@@ -365,6 +390,6 @@ async fn serve(
     let shutdown = async move {
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let server = tokio::spawn(server::serve(listener, Arc::new(backend), limits, shutdown));
+    let server = tokio::spawn(server::serve(listener, backend, limits, shutdown));
     Ok((bound, server))
 }

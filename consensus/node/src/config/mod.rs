@@ -65,6 +65,8 @@ pub struct Config {
     pub storage: Storage,
     /// Searches.
     pub tx_index: TxIndex,
+    /// Metrics.
+    pub instrumentation: Instrumentation,
 }
 
 /// `[rpc]`
@@ -168,6 +170,25 @@ impl Default for TxIndex {
     }
 }
 
+/// `[instrumentation]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Instrumentation {
+    /// Whether `/metrics` is served.
+    pub prometheus: bool,
+    /// Where: `tcp://HOST:PORT`.
+    pub prometheus_listen_addr: String,
+}
+
+impl Default for Instrumentation {
+    fn default() -> Self {
+        Instrumentation {
+            prometheus: false,
+            prometheus_listen_addr: "tcp://127.0.0.1:26660".into(),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -181,6 +202,7 @@ impl Default for Config {
             consensus: Consensus::default(),
             storage: Storage::default(),
             tx_index: TxIndex::default(),
+            instrumentation: Instrumentation::default(),
         }
     }
 }
@@ -334,6 +356,10 @@ impl Config {
         }
         if let Err(e) = crate::network::dial::parse_address(&self.rpc.laddr) {
             return value("rpc.laddr", e.to_string());
+        }
+        let metrics = &self.instrumentation.prometheus_listen_addr;
+        if let Err(e) = crate::network::dial::parse_address(metrics) {
+            return value("instrumentation.prometheus_listen_addr", e.to_string());
         }
         if let Err(e) = self.proxy_app.parse::<guts_abci::Address>() {
             return value("proxy_app", e.to_string());

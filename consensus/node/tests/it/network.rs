@@ -40,7 +40,7 @@ pub struct Network {
     pub nodes: Vec<Node>,
 }
 
-fn free_ports(count: usize) -> Vec<u16> {
+pub fn free_ports(count: usize) -> Vec<u16> {
     // Held until all are drawn, so that none is drawn twice.
     let held: Vec<TcpListener> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();

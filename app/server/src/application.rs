@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 
 use crate::chain::{Chain, Committed};
 use crate::checker::{Checker, Subject};
+use crate::follower::Notice;
 use crate::host::Receipts;
 use crate::verified::VerifiedCache;
 
@@ -41,8 +42,8 @@ pub struct Shared {
     pub checker: Checker,
     /// Failed transactions somebody waits for.
     pub receipts: Receipts,
-    /// Told of repositories that were edited.
-    pub edited: mpsc::UnboundedSender<RepoId>,
+    /// Told of repositories that were edited and of pushes that were closed.
+    pub notices: mpsc::UnboundedSender<Notice>,
 }
 
 fn broken(error: impl std::error::Error) -> Exception {
@@ -132,6 +133,8 @@ impl Application for Machine {
         for (tx, why) in self.failed.drain(..) {
             self.shared.receipts.failed(&tx, &why);
         }
+        // An error of these means that the node is stopping.
+        let _ = self.shared.notices.send(Notice::Closed(commit.head.height, commit.closed));
         self.publish()?;
         {
             // After the new state is seen: with the old one, what this takes out would be missing.
@@ -141,8 +144,7 @@ impl Application for Machine {
             waiting.on_commit(included.map(|tx| &**tx));
         }
         for repo in self.edited.drain(..) {
-            // An error means that the node is stopping.
-            let _ = self.shared.edited.send(repo);
+            let _ = self.shared.notices.send(Notice::Again(repo));
         }
         Ok(ResponseCommit { retain_height: 0 })
     }

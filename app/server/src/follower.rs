@@ -1,9 +1,9 @@
 //! Follows the commits: makes the bare repositories show what the state says, then lets waiting
 //! pushes know.
 //!
-//! Upon a commit: of every push that was pending and no longer is, install the pack and set the
-//! refs it names to what the state has now (one `git update-ref` a repository); learn of every
-//! push that is pending. Upon start: rebuild the refs of every repository. Where objects are
+//! Upon a commit: of every push that was closed, install the pack and set the refs it names to what
+//! the state has now (one `git update-ref` a repository); learn of every push that is pending.
+//! Blocks may be faster than git, in a replay above all: then several are followed at once. Upon start: rebuild the refs of every repository. Where objects are
 //! missing, because this node was down, they are fetched from other gateways by stock
 //! `git fetch` of the proven tips; until then the repository shows its old refs.
 
@@ -95,12 +95,41 @@ pub struct Follower {
     pub checker: Checker,
     /// Other gateways, for missing objects.
     pub gateways: Vec<String>,
-    /// Repositories to be looked at again: objects were fetched, or the default branch changed.
-    pub again: Again,
+    /// What it is told besides the newest state.
+    pub notices: Notices,
 }
 
-/// Both ends of the list of repositories to be looked at again.
-pub type Again = (mpsc::UnboundedSender<RepoId>, mpsc::UnboundedReceiver<RepoId>);
+/// What states alone do not tell, because not each of them is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A repository is to be looked at again: objects were fetched, or its default branch changed.
+    Again(RepoId),
+    /// Pushes that the block of that height closed, well or not. Sent before its state is seen.
+    Closed(u64, Vec<PushId>),
+}
+
+/// Both ends of the list of notices.
+pub type Notices = (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>);
+
+/// What the follower has to do beside learning of pending pushes.
+#[derive(Default)]
+struct Due {
+    /// Repositories to be looked at again.
+    again: BTreeSet<RepoId>,
+    /// Pushes closed and not followed yet, by height.
+    closed: BTreeMap<u64, Vec<PushId>>,
+}
+
+impl Due {
+    fn note(&mut self, notice: Notice) {
+        match notice {
+            Notice::Again(repo) => {
+                self.again.insert(repo);
+            }
+            Notice::Closed(height, pushes) => self.closed.entry(height).or_default().extend(pushes),
+        }
+    }
+}
 
 impl Follower {
     /// Rebuilds every repository, then follows until the node stops.
@@ -110,19 +139,27 @@ impl Follower {
         if let Err(error) = self.rebuild_all(&state).await {
             tracing::error!(%error, "the repositories could not be rebuilt");
         }
-        let mut pending: Vec<PushId> = Vec::new();
+        let mut due = Due::default();
         let mut kept = VecDeque::new();
         let mut repos = state.repos().unwrap_or(0);
-        let mut again: Vec<RepoId> = Vec::new();
         loop {
-            match self.follow(&state, &pending, &mut kept).await {
-                Ok(now) => pending = now,
-                Err(error) => tracing::error!(%error, height = state.height, "cannot follow"),
+            // What a state says was told before the state was seen.
+            while let Ok(notice) = self.notices.1.try_recv() {
+                due.note(notice);
+            }
+            let later = due.closed.split_off(&state.height.saturating_add(1));
+            let closed: Vec<PushId> = due.closed.values().flatten().copied().collect();
+            match self.follow(&state, &closed, &mut kept).await {
+                Ok(()) => due.closed = later,
+                Err(error) => {
+                    tracing::error!(%error, height = state.height, "cannot follow");
+                    due.closed.extend(later);
+                }
             }
             if let Err(error) = self.new_repositories(&state, &mut repos).await {
                 tracing::error!(%error, "cannot make repositories");
             }
-            for repo in std::mem::take(&mut again) {
+            for repo in std::mem::take(&mut due.again) {
                 if let Err(error) = self.rebuild(&state, repo).await {
                     tracing::error!(%repo, %error, "cannot rebuild");
                 }
@@ -130,7 +167,7 @@ impl Follower {
             self.served.set(state);
             tokio::select! {
                 changed = watch.changed() => if changed.is_err() { return },
-                Some(repo) = self.again.1.recv() => again.push(repo),
+                Some(notice) = self.notices.1.recv() => due.note(notice),
             }
             state = watch.borrow_and_update().clone();
         }
@@ -176,18 +213,16 @@ impl Follower {
         Ok(())
     }
 
-    /// Follows one state; returns the pushes pending in it.
+    /// Follows one state, given the pushes closed since the one before.
     async fn follow(
         &mut self,
         state: &Arc<Committed>,
-        before: &[PushId],
+        closed: &[PushId],
         kept: &mut VecDeque<PackHash>,
-    ) -> Result<Vec<PushId>, FollowError> {
+    ) -> Result<(), FollowError> {
         let pending = state.pending()?;
-        let closed: Vec<PushId> =
-            before.iter().filter(|id| !pending.contains(id)).copied().collect();
         let mut moved: BTreeMap<RepoId, Vec<PushRecord>> = BTreeMap::new();
-        for id in &closed {
+        for id in closed {
             let Some(push) = state.push(id)? else { continue };
             kept.extend(push.pack.map(|pack| pack.hash));
             if push.raw.status == PushStatus::Moved as i32 {
@@ -212,7 +247,7 @@ impl Follower {
                 self.checker.learn(Subject { id: *id, repo, pack, updates }, true);
             }
         }
-        kept.extend(self.checker.retain(&pending, &closed, state.time_s));
+        kept.extend(self.checker.retain(&pending, closed, state.time_s));
         while kept.len() > CLOSED_PACKS_KEPT {
             if let Some(hash) = kept.pop_front()
                 && !needed.contains(&hash)
@@ -220,7 +255,7 @@ impl Follower {
                 self.packs.drop_pack(&hash);
             }
         }
-        Ok(pending)
+        Ok(())
     }
 
     async fn move_refs(
@@ -261,7 +296,7 @@ impl Follower {
         let Some((owner, name)) = state.path(repo)? else { return Ok(()) };
         let tips: Vec<_> = missing.iter().filter_map(|name| wanted.get(name).copied()).collect();
         let (repositories, gateways) = (self.repositories.clone(), self.gateways.clone());
-        let again = self.again.0.clone();
+        let notices = self.notices.0.clone();
         tokio::spawn(async move {
             if !is_first {
                 tokio::time::sleep(CATCH_UP_PAUSE).await;
@@ -274,7 +309,7 @@ impl Follower {
                 }
             }
             // An error means that the node is stopping.
-            let _ = again.send(repo);
+            let _ = notices.send(Notice::Again(repo));
         });
         Ok(())
     }

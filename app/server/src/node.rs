@@ -113,14 +113,14 @@ impl Node {
             runtime,
         );
         let receipts = Receipts::default();
-        let again = tokio::sync::mpsc::unbounded_channel();
+        let notices = tokio::sync::mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             chain: chain.clone(),
             verified: VerifiedCache::default(),
             waiting: Mutex::new(Waiting::new()),
             checker: checker.clone(),
             receipts: receipts.clone(),
-            edited: again.0.clone(),
+            notices: notices.0.clone(),
         });
         let reader: Arc<dyn Reader> = Arc::new(Reading::new(database.store(), shared.clone()));
         let submitter = Submitter::new(chain.clone(), parts.identity, parts.engine, reader.clone());
@@ -140,7 +140,7 @@ impl Node {
             packs,
             checker,
             gateways,
-            again,
+            notices,
         };
         tokio::spawn(follower.run());
         let about = About {

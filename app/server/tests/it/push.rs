@@ -55,6 +55,25 @@ fn a_node_that_was_down_fetches_what_it_missed() {
 }
 
 #[test]
+fn a_push_that_came_and_went_between_two_looks_is_followed() {
+    let world = World::new();
+    let project = world.project("a", "alice", 0);
+    project.ok(&["push", "origin", "main"]);
+    world.set_down(3, true);
+    let tip = project.commit("x", "two");
+    project.ok(&["push", "origin", "main"]);
+    let height = world.chains[0].newest().height;
+    // Node 3 executes the block that orders the push and the one that moves the ref before its
+    // repositories look.
+    let held = world.hold(3);
+    world.set_down(3, false);
+    world.wait_executed(3, height);
+    drop(held);
+    world.wait(3, |shown, behind| shown >= height && behind == 0);
+    assert_eq!(world.tip(3, "refs/heads/main"), Some(tip));
+}
+
+#[test]
 fn the_page_names_the_repository_and_health_the_height() {
     let world = World::new();
     let (status, page) = world.get(1, "/");

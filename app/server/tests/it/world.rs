@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use guts_abci::Address;
@@ -22,7 +22,7 @@ use guts_rpc::client::Client;
 use guts_schema::Key;
 use guts_schema::sign::SecretKey;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::engine::{CHAIN, Engine, GENESIS_S, Pool, Rpc};
 
@@ -35,7 +35,19 @@ pub struct World {
     pub pool: Arc<Pool>,
     pub chains: Vec<Chain>,
     served: Vec<Served>,
-    runtime: Runtime,
+    /// One a node, each with one thread, so that a test can hold up what a node does.
+    runtimes: Vec<Runtime>,
+    /// For the engine and for waiting.
+    runtime: Option<Runtime>,
+}
+
+/// Holds up the background work of a node until it is dropped; its engine's calls go on.
+pub struct Held {
+    _until: mpsc::Sender<()>,
+}
+
+fn one_thread() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
 impl World {
@@ -56,13 +68,21 @@ impl World {
         let validators: Vec<SecretKey> =
             (0..4).map(|i| SecretKey::from_seed([i + 101; 32])).collect();
         let genesis = genesis(&public_key(dir.path(), "alice"), &operators, &validators);
-        let mut world = Self { dir, urls, pool, chains: Vec::new(), served: Vec::new(), runtime };
+        let mut world = Self {
+            dir,
+            urls,
+            pool,
+            chains: Vec::new(),
+            served: Vec::new(),
+            runtimes: (0..4).map(|_| one_thread()).collect(),
+            runtime: Some(runtime),
+        };
         let mut sockets = Vec::new();
         for (i, listener) in listeners.into_iter().enumerate() {
             sockets.push(world.start(i, listener, operators[i].clone()));
         }
         let pool = world.pool.clone();
-        world.runtime.spawn(async move {
+        world.runtime().spawn(async move {
             let mut clients = Vec::new();
             for address in &sockets {
                 clients.push(AbciClient::connect(address).await.unwrap());
@@ -73,6 +93,10 @@ impl World {
             world.wait(i, |height, _| height >= 1);
         }
         world
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().unwrap()
     }
 
     fn start(&mut self, i: usize, listener: std::net::TcpListener, operator: SecretKey) -> Address {
@@ -92,7 +116,7 @@ impl World {
         };
         let socket = self.dir.path().join(format!("{i}.sock"));
         let address: Address = format!("unix://{}", socket.display()).parse().unwrap();
-        let (chain, served) = self.runtime.block_on(async {
+        let (chain, served) = self.runtimes[i].block_on(async {
             let node = Node::open(&config, parts).unwrap();
             let server = Server::bind(&address).await.unwrap();
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -108,21 +132,55 @@ impl World {
     }
 
     /// Ends all nodes; what they wrote stays.
-    pub fn stop(self) -> TempDir {
-        let Self { dir, runtime, chains, served, .. } = self;
-        drop((chains, served));
-        runtime.shutdown_timeout(DEADLINE);
-        dir
+    pub fn stop(mut self) -> TempDir {
+        self.end();
+        std::mem::replace(&mut self.dir, TempDir::new().unwrap())
+    }
+
+    /// Ends all nodes and waits until their databases are closed.
+    fn end(&mut self) {
+        let store = |chain: &Chain| Arc::downgrade(chain.newest().snapshot.store());
+        let stores: Vec<_> = self.chains.iter().map(store).collect();
+        self.chains.clear();
+        self.served.clear();
+        let all = self.runtimes.drain(..).chain(self.runtime.take());
+        all.for_each(|runtime| runtime.shutdown_timeout(DEADLINE));
+        // The threads of ABCI connections end when the engine's client is gone.
+        let deadline = Instant::now() + DEADLINE;
+        while stores.iter().any(|store| store.strong_count() > 0) && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
     }
 
     /// Waits until the repositories of a node show a height, and how many are behind, that fit.
     pub fn wait(&self, node: usize, fits: impl Fn(u64, usize) -> bool) {
         let mut watch = self.served[node].watch();
-        let waited = self.runtime.block_on(async {
+        let waited = self.runtime().block_on(async {
             let there = watch.wait_for(|shown| fits(shown.state.height, shown.behind.len()));
             tokio::time::timeout(DEADLINE, there).await.map(|_| ())
         });
         waited.expect("within the deadline");
+    }
+
+    /// Holds up what a node does beside answering its engine.
+    pub fn hold(&self, node: usize) -> Held {
+        let (until, held) = mpsc::channel::<()>();
+        let (begin, begun) = mpsc::channel();
+        self.runtimes[node].spawn(async move {
+            begin.send(()).unwrap();
+            // Ends when the other end is dropped.
+            let _ = held.recv();
+        });
+        begun.recv_timeout(DEADLINE).unwrap();
+        Held { _until: until }
+    }
+
+    /// Waits until a node has executed a height.
+    pub fn wait_executed(&self, node: usize, height: u64) {
+        let mut watch = self.chains[node].watch();
+        let there = watch.wait_for(|state| state.height >= height);
+        let waited = async { tokio::time::timeout(DEADLINE, there).await.map(|_| ()) };
+        self.runtime().block_on(waited).expect("within the deadline");
     }
 
     /// Stops and continues the calls of the engine to a node.
@@ -167,6 +225,12 @@ impl World {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         (answer[9..12].parse().unwrap(), answer)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -2,7 +2,8 @@
 
 use guts_tests::keys::{self, Agent};
 use guts_tests::person::Person;
-use guts_tests::run::Ran;
+use guts_tests::program;
+use guts_tests::run::{Ran, run};
 use guts_tests::solo::Solo;
 use serde_json::{Value, json};
 
@@ -110,6 +111,13 @@ fn every_command_speaks_json_and_says_where_it_was_proved() {
     let (kind, message) = error(ada.guts(&["repo", "show", "ada/none", "--output", "json"], here));
     assert_eq!(kind, "missing", "{message}");
     edits(&ada, &dir);
+
+    // The library, without the command line.
+    let genesis = net.home().join("engine/config/genesis.json").display().to_string();
+    let args = [net.rpc(), genesis, "ada/pushed".to_owned()];
+    let args = args.each_ref().map(String::as_str);
+    let said = run(&program("refs"), &args, here, &[]).expect_ok().stdout;
+    assert!(said.contains("refs/heads/trunk") && said.contains("proved at height"), "{said}");
 }
 
 /// What the owner changes is seen by git, too; an archived repository takes no pushes.

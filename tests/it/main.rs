@@ -1,5 +1,6 @@
 //! The one integration binary of the workspace: tidy, and whatever needs several crates.
 
+mod book;
 mod cometbft;
 mod command_line;
 mod first_session;

@@ -9,6 +9,7 @@ mod handle;
 mod init;
 mod key;
 mod node;
+mod org;
 mod out;
 mod pages;
 mod recovery;
@@ -76,12 +77,21 @@ enum Command {
     /// Accounts
     #[command(subcommand)]
     Account(account::Account),
+    /// Where newcomers get something to spend
+    #[command(subcommand)]
+    Faucet(account::Faucet),
     /// Keys of accounts
     #[command(subcommand)]
     Key(key::Keys),
     /// Handles: the names that people know accounts by
     #[command(subcommand)]
     Handle(handle::Handle),
+    /// Organisations and their members
+    #[command(subcommand)]
+    Org(org::Org),
+    /// Teams of organisations
+    #[command(subcommand)]
+    Team(org::Team),
     /// Guardians: who may replace a lost key
     #[command(subcommand)]
     Recovery(recovery::Recovery),
@@ -173,8 +183,11 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Error> {
         Command::Init(args) => init::init(&mut context, args).await,
         Command::Whoami => init::whoami(&context).await,
         Command::Account(args) => account::run(&context, args).await,
+        Command::Faucet(args) => account::draw(&context, args).await,
         Command::Key(args) => key::run(&context, args).await,
         Command::Handle(args) => handle::run(&context, args).await,
+        Command::Org(args) => org::run(&context, args).await,
+        Command::Team(args) => org::run_team(&context, args).await,
         Command::Recovery(args) => recovery::run(&context, args).await,
         Command::Stake(args) => stake::run(&context, args).await,
         Command::Repo(args) => repo::run(&context, args).await,

@@ -9,6 +9,7 @@
 //!    the client spells the key itself.
 //! 4. [`send`] pays, signs ([`signer`]), sends, and waits until the outcome is in a block.
 //!
+//! `examples/refs.rs` is a whole program of that in thirty lines.
 //! Nodes behind `https://` are spoken to through [`https`]. The binary is in [`cli`].
 #![forbid(unsafe_code)]
 

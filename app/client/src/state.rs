@@ -140,7 +140,13 @@ impl State {
         self.account_of_handle(name).await?.ok_or_else(missing)
     }
 
-    /// The repository `owner/name`.
+    /// The handle of an account, or its id where it has none.
+    pub async fn name_of(&self, account: &AccountId) -> Result<String, Error> {
+        let handle = self.account(account).await?.unwrap_or_default().handle;
+        Ok(if handle.is_empty() { account.to_string() } else { handle })
+    }
+
+    /// The repository `owner/name`, also by a name it had before.
     pub async fn repo(&self, path: &str) -> Result<Repo, Error> {
         let (owner, name) =
             names::parse_repo_path(path).map_err(|error| Error::Usage(error.to_string()))?;
@@ -152,8 +158,17 @@ impl State {
         let account = self.account_of_handle(owner).await?.ok_or_else(missing)?;
         let pointer: Option<proto::RepoPointer> =
             self.get(&keys::repo_name(&account, name)).await?;
-        let repo = self.repo_of(pointer.ok_or_else(missing)?, owner).await?;
-        if repo.value.name == name { Ok(repo) } else { Err(damaged()) }
+        let pointer = pointer.ok_or_else(missing)?;
+        let is_former = pointer.former;
+        let mut repo = self.repo_of(pointer, owner).await?;
+        if repo.value.owner == account.to_vec() && repo.value.name == name {
+            return Ok(repo);
+        }
+        if !is_former {
+            return Err(damaged());
+        }
+        repo.owner = self.name_of(&account_id(&repo.value.owner)?).await?;
+        Ok(repo)
     }
 
     async fn repo_of(&self, pointer: proto::RepoPointer, owner: &str) -> Result<Repo, Error> {

@@ -1,4 +1,4 @@
-//! `guts account show | send`, and what `guts whoami` shows.
+//! `guts account show | send`, `guts faucet draw`, and what `guts whoami` shows.
 
 use clap::Subcommand;
 use guts_schema::{AccountId, Action, Key, keys, proto, sshsig};
@@ -7,6 +7,12 @@ use serde_json::{Value, json};
 use super::Context;
 use super::act::Actor;
 use crate::{Error, State};
+
+#[derive(Debug, Subcommand)]
+pub enum Faucet {
+    /// Take what it gives to an account in an epoch, for proof of work
+    Draw,
+}
 
 #[derive(Debug, Subcommand)]
 pub enum Account {
@@ -34,6 +40,19 @@ pub async fn run(context: &Context, command: Account) -> Result<(), Error> {
         }
         Account::Send { who, amount } => send(context, &who, amount).await,
     }
+}
+
+/// `guts faucet`.
+pub async fn draw(context: &Context, Faucet::Draw: Faucet) -> Result<(), Error> {
+    let mut actor = Actor::own(context).await?;
+    let before = existing(&actor.state, &actor.account).await?.balance;
+    let action = Action::DrawFaucet { actor: actor.account };
+    let done = actor.act("faucet", action).await?;
+    let balance = existing(&done.state, &actor.account).await?.balance;
+    context.out.line(&format!("balance  {balance}, before {before}"));
+    let value = json!({ "balance": balance.to_string(), "before": before.to_string() });
+    done.say(context, "drawn from the faucet", value);
+    Ok(())
 }
 
 /// The account of the configuration.

@@ -4,7 +4,7 @@
 use clap::Subcommand;
 use guts_schema::sign::ProofOf;
 use guts_schema::tx::AccountAction;
-use guts_schema::{AccountId, Action, Key, keys, proto, sshsig};
+use guts_schema::{Action, Key, keys, proto, sshsig};
 use serde_json::json;
 
 use super::Context;
@@ -12,7 +12,7 @@ use super::account::resolve;
 use super::act::Actor;
 use crate::signer::expand;
 use crate::state::account_id;
-use crate::{Error, Signer, State};
+use crate::{Error, Signer};
 
 #[derive(Debug, Subcommand)]
 pub enum Recovery {
@@ -80,7 +80,7 @@ async fn show(context: &Context, who: Option<&str>) -> Result<(), Error> {
     let out = &context.out;
     let mut names = Vec::new();
     for guardian in &guarded.accounts {
-        names.push(name_of(&state, &account_id(guardian)?).await?);
+        names.push(state.name_of(&account_id(guardian)?).await?);
     }
     match names.len() {
         0 => out.line("guardians  none: a lost key cannot be replaced"),
@@ -93,7 +93,7 @@ async fn show(context: &Context, who: Option<&str>) -> Result<(), Error> {
     }
     let mut approvals = Vec::new();
     for approval in &recovery.approvals {
-        let guardian = name_of(&state, &account_id(&approval.guardian)?).await?;
+        let guardian = state.name_of(&account_id(&approval.guardian)?).await?;
         let key = fingerprint(&approval.key);
         out.line(&format!("approved   {key} by {guardian}"));
         approvals.push(json!({ "guardian": guardian, "key": key }));
@@ -118,12 +118,6 @@ async fn show(context: &Context, who: Option<&str>) -> Result<(), Error> {
 
 fn fingerprint(key: &[u8]) -> String {
     Key::from_slice(key).map_or_else(|_| hex::encode(key), |key| sshsig::fingerprint(&key))
-}
-
-/// The handle of an account, or its id.
-async fn name_of(state: &State, account: &AccountId) -> Result<String, Error> {
-    let handle = state.account(account).await?.unwrap_or_default().handle;
-    Ok(if handle.is_empty() { account.to_string() } else { handle })
 }
 
 async fn guardians(

@@ -1,5 +1,6 @@
-//! `guts repo create | edit | list | show | log | verify`.
+//! `guts repo create | edit | list | show | log | verify`, and those of [`access`].
 
+mod access;
 mod edit;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,51 @@ pub enum Repo {
     Create(Create),
     /// Change its description or default branch, put it into the archive or take it out
     Edit(edit::Edit),
+    /// Give it another name; the old one leads there
+    Rename {
+        /// OWNER/NAME
+        repo: String,
+        /// The new name, without its owner
+        name: String,
+    },
+    /// Offer it to another account or organisation
+    Transfer {
+        /// OWNER/NAME
+        repo: String,
+        /// Handle or account id
+        to: String,
+    },
+    /// Take a repository that is offered to you
+    Accept {
+        /// OWNER/NAME
+        repo: String,
+    },
+    /// Make a repository of yours that says where it comes from
+    Fork(access::Fork),
+    /// Let somebody, or a team, do something in it
+    Grant(access::Grant),
+    /// Say what it is about
+    Topics {
+        /// OWNER/NAME
+        repo: String,
+        /// All its topics
+        topics: Vec<String>,
+    },
+    /// Like it
+    Star {
+        /// OWNER/NAME
+        repo: String,
+        /// Not any more
+        #[arg(long)]
+        off: bool,
+    },
+    /// Protect refs from being rewritten, deleted, or moved by everybody
+    Protect(access::Protect),
+    /// Who may do what in it, and what is protected
+    Access {
+        /// OWNER/NAME
+        repo: String,
+    },
     /// Repositories of an owner, of yours by default
     List {
         /// Handle of the owner
@@ -78,6 +124,15 @@ pub async fn run(context: &Context, command: Repo) -> Result<(), Error> {
     match command {
         Repo::Create(args) => create(context, args).await,
         Repo::Edit(args) => edit::edit(context, args).await,
+        Repo::Rename { repo, name } => access::rename(context, &repo, &name).await,
+        Repo::Transfer { repo, to } => access::transfer(context, &repo, &to).await,
+        Repo::Accept { repo } => access::accept(context, &repo).await,
+        Repo::Fork(args) => access::fork(context, args).await,
+        Repo::Grant(args) => access::grant(context, args).await,
+        Repo::Topics { repo, topics } => access::topics(context, &repo, topics).await,
+        Repo::Star { repo, off } => access::star(context, &repo, off).await,
+        Repo::Protect(args) => access::protect(context, args).await,
+        Repo::Access { repo } => access::access(context, &repo).await,
         Repo::List { owner, all } => list(context, owner, all).await,
         Repo::Show { repo } => show(context, &repo).await,
         Repo::Log { repo, limit } => log(context, &repo, limit).await,
@@ -223,6 +278,9 @@ fn describe(repo: &Found) -> Value {
         "default_branch": repo.value.default_branch,
         "object_format": format_name(repo.value.object_format()),
         "archived": repo.value.archived,
+        "topics": repo.value.topics,
+        "stars": repo.value.stars,
+        "parent": repo.value.parent,
         "created_height": repo.value.created_height,
     })
 }
@@ -262,6 +320,12 @@ async fn show(context: &Context, path: &str) -> Result<(), Error> {
     out.line(&format!("clone       {}/{}.git", context.gateway, repo.path()));
     if repo.value.archived {
         out.line("archived    takes no pushes");
+    }
+    if !repo.value.topics.is_empty() {
+        out.line(&format!("topics      {}", repo.value.topics.join(", ")));
+    }
+    if repo.value.stars > 0 {
+        out.line(&format!("stars       {}", repo.value.stars));
     }
     for (name, oid) in &listing.refs {
         out.line(&format!("{oid} {name}"));

@@ -31,14 +31,19 @@ pub async fn run(context: &Context, Validators::List: Validators) -> Result<(), 
         };
         let mut name = String::from("nobody");
         if let Some(account) = &operator {
-            let handle = state.account(account).await?.unwrap_or_default().handle;
-            name = if handle.is_empty() { account.to_string() } else { handle };
+            name = state.name_of(account).await?;
         }
-        let address = hex::encode(&validator.address);
+        let address = ValidatorAddress::from_slice(&validator.address);
+        let address = address.map_err(|_| Error::Proof("a validator's address".into()))?;
+        let info: Option<proto::ValidatorInfo> = state.get(&keys::validator(&address)).await?;
+        let (called, address) = (info.unwrap_or_default().name, address.to_string());
         let power = validator.power;
-        out.line(&format!("{address}  power {power} ({})  of {name}", share(power, total)));
+        let shown = if called.is_empty() { "unnamed" } else { &called };
+        let share = share(power, total);
+        out.line(&format!("{address}  power {power} ({share})  {shown}, of {name}"));
         listed.push(json!({
             "address": address,
+            "name": called,
             "consensus_key": hex::encode(&validator.consensus_key),
             "power": power,
             "account": operator.map(|account| account.to_string()),

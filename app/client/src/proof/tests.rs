@@ -124,3 +124,29 @@ fn transactions_are_proved_as_cometbft_proves_them() {
     }
     assert!(seen > 5, "only {seen} proofs");
 }
+
+/// The tree as RFC 6962 words it: split at the largest power of two below the number of leaves.
+fn split_root(leaves: &[[u8; 32]]) -> [u8; 32] {
+    match leaves {
+        [] => Sha256::digest([]).into(),
+        [one] => *one,
+        _ => {
+            let half = leaves.len().next_power_of_two() / 2;
+            let (left, right) = leaves.split_at(half);
+            let inner = Sha256::new().chain_update([1]).chain_update(split_root(left));
+            inner.chain_update(split_root(right)).finalize().into()
+        }
+    }
+}
+
+#[test]
+fn the_data_hash_is_that_of_the_split_tree() {
+    for count in 0..20_u8 {
+        let txs: Vec<Vec<u8>> = (0..count).map(|number| vec![number; 3]).collect();
+        let leaf = |tx: &Vec<u8>| {
+            Sha256::new().chain_update([0]).chain_update(Sha256::digest(tx)).finalize().into()
+        };
+        let leaves: Vec<[u8; 32]> = txs.iter().map(leaf).collect();
+        assert_eq!(data_hash(&txs), split_root(&leaves), "{count} transactions");
+    }
+}

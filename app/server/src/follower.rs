@@ -1,11 +1,12 @@
 //! Follows the commits: makes the bare repositories show what the state says, then lets waiting
 //! pushes know.
 //!
-//! Upon a commit: of every push that was closed, install the pack and set the refs it names to what
-//! the state has now (one `git update-ref` a repository); learn of every push that is pending.
-//! Blocks may be faster than git, in a replay above all: then several are followed at once. Upon start: rebuild the refs of every repository. Where objects are
-//! missing, because this node was down, they are fetched from other gateways by stock
-//! `git fetch` of the proven tips; until then the repository shows its old refs.
+//! Upon a commit: of every push that was closed, install the pack and set the refs it names to
+//! what the state has now (one `git update-ref` a repository); learn of every push that is
+//! pending. Blocks may be faster than git, in a replay above all: then several are followed at
+//! once. Upon start: rebuild the refs of every repository. Where objects are missing, because this
+//! node was down, they are fetched from other gateways by stock `git fetch` of the proven tips;
+//! until then the repository shows its old refs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -38,6 +38,19 @@ pub enum Broken {
     /// The genesis document.
     #[error("genesis app_state: {0}")]
     Genesis(String),
+    /// Rules that this program does not know begin.
+    #[error(
+        "version {version} of the rules holds from height {height} on and this program knows \
+         {known}: install a newer guts-app, then run 'guts-app run' with the same home again"
+    )]
+    Upgrade {
+        /// The first height of the new rules.
+        height: u64,
+        /// Their version.
+        version: u64,
+        /// The newest version that this program knows.
+        known: u64,
+    },
     /// The engine called out of order.
     #[error("{0}")]
     Call(&'static str),

@@ -175,6 +175,7 @@ fn spends(tx: &Tx) -> u64 {
     let moved = tx.actions.iter().map(|action| match action {
         guts_schema::Action::Transfer { actor, amount, .. } if *actor == tx.payer => *amount,
         guts_schema::Action::Staking { actor, change } if *actor == tx.payer => change.spends(),
+        guts_schema::Action::Governance { actor, change } if *actor == tx.payer => change.spends(),
         _ => 0,
     });
     moved.fold(fee, u64::saturating_add)

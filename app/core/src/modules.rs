@@ -15,6 +15,7 @@ use crate::whole::Whole;
 pub mod account;
 pub mod discussion;
 pub mod faucet;
+pub mod governance;
 pub mod issue;
 pub mod org;
 pub mod params;
@@ -89,10 +90,11 @@ pub struct Module {
 }
 
 /// All modules, leftmost first.
-pub const MODULES: [Module; 9] = [
+pub const MODULES: [Module; 10] = [
     params::MODULE,
     account::MODULE,
     staking::MODULE,
+    governance::MODULE,
     faucet::MODULE,
     org::MODULE,
     repo::MODULE,
@@ -114,6 +116,7 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
             discussion::execute(run, actor, (*repo, *number), change)
         }
         Action::Issue { actor, repo, change } => issue::execute(run, actor, *repo, change),
+        Action::Governance { actor, change } => governance::execute(run, actor, change),
         Action::DrawFaucet { actor } => faucet::execute(run, tx, actor),
         Action::Org { actor, change } => org::execute(run, actor, change),
         Action::CreateRepo { .. } | Action::Repo { change: RepoAction::Fork { .. }, .. } => {

@@ -267,6 +267,24 @@ codes! {
     PinsMany = 724, "pins_many",
         "{} has {} pinned issues, which is the most: unpin one first";
 
+    // 800..: governance.
+    ProposalUnknown = 800, "proposal_unknown",
+        "there is no proposal {}";
+    ProposalPast = 801, "proposal_past",
+        "proposal {} takes no {} now";
+    VoteStake = 802, "vote_stake",
+        "account {} has no stake to vote with: delegate some first";
+    ProposalsMany = 803, "proposals_many",
+        "{} proposals are open, which is the most: wait until one is decided";
+    ParamsRefused = 804, "params_refused",
+        "these parameters cannot be: {}";
+    UpgradePast = 805, "upgrade_past",
+        "an upgrade at height {} to version {} comes too late or leads back; now is {}, version {}";
+    DepositorsMany = 806, "depositors_many",
+        "{} accounts laid something down for proposal {}, which is the most";
+    TreasuryLow = 807, "treasury_low",
+        "the treasury has {}, {} is asked for: ask for less";
+
     // 900..: queries.
     QueryPath = 900, "query_path",
         "no query path {}";

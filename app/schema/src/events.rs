@@ -93,6 +93,16 @@ pub const ISSUE_PINNED: &str = "issue_pinned";
 pub const LABEL_SET: &str = "label_set";
 /// A milestone was made or changed: `repo`, `milestone`.
 pub const MILESTONE_SET: &str = "milestone_set";
+/// Something was proposed: `proposal`, `account`, `title`.
+pub const PROPOSED: &str = "proposed";
+/// Something was laid down for a proposal: `proposal`, `account`, `amount`.
+pub const DEPOSITED: &str = "deposited";
+/// An account voted: `proposal`, `account`, `option` (its number).
+pub const VOTED: &str = "voted";
+/// A proposal has another status: `proposal`, `status` (its number), `reason`.
+pub const PROPOSAL_MOVED: &str = "proposal_moved";
+/// Other rules hold: `version`.
+pub const UPGRADED: &str = "upgraded";
 /// A repository was forked: `repo` (the fork), `parent`, `account`.
 pub const REPO_FORKED: &str = "repo_forked";
 /// A repository has another name: `repo`, `name`.
@@ -186,6 +196,12 @@ pub mod attribute {
     pub const FROM_REPO: &str = "from_repo";
     /// Number of a thread.
     pub const FROM_NUMBER: &str = "from_number";
+    /// Number of a proposal.
+    pub const PROPOSAL: &str = "proposal";
+    /// Number of a vote option.
+    pub const OPTION: &str = "option";
+    /// Number of a status.
+    pub const STATUS: &str = "status";
     /// A handle.
     pub const HANDLE: &str = "handle";
     /// The account balance comes from.

@@ -156,6 +156,31 @@ pub fn epoch() -> Vec<u8> {
     join("epoch/", &[])
 }
 
+/// `proto::Proposals`.
+pub fn proposals() -> Vec<u8> {
+    join("proposals/", &[])
+}
+
+/// `proto::Proposal` with that number.
+pub fn proposal(number: u64) -> Vec<u8> {
+    join("proposal/", &[&number.to_be_bytes()])
+}
+
+/// `proto::VoteCast` number `index` on a proposal.
+pub fn vote(proposal: u64, index: u64) -> Vec<u8> {
+    join("vote/", &[&proposal.to_be_bytes(), &index.to_be_bytes()])
+}
+
+/// `proto::VoteOf` an account on a proposal.
+pub fn vote_of(proposal: u64, account: &AccountId) -> Vec<u8> {
+    join("vote_of/", &[&proposal.to_be_bytes(), account.as_bytes()])
+}
+
+/// `proto::UpgradePlan`, while one waits for its height.
+pub fn upgrade() -> Vec<u8> {
+    join("upgrade/", &[])
+}
+
 /// `proto::Faucet`.
 pub fn faucet() -> Vec<u8> {
     join("faucet/", &[])

@@ -67,6 +67,10 @@ pub const LABELS_MAX: usize = 200;
 pub const PINNED_MAX: usize = 3;
 /// References and mentions that one text makes known: the rest is text.
 pub const REFERENCES_MAX: usize = 16;
+/// Bytes of the parameters that a proposal changes.
+pub const PROPOSAL_PARAMS_BYTES_MAX: usize = 8 * 1024;
+/// Accounts that lay down something for one proposal.
+pub const DEPOSITORS_MAX: usize = 100;
 /// Buckets into which the refs of a repository are hashed (see `refs`).
 pub const REF_BUCKETS: usize = 256;
 /// Recorded block hashes that proof of work may name: so many non-empty blocks long it is good.

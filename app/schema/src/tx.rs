@@ -18,6 +18,7 @@ use crate::proto::{self, ObjectFormat, SignatureForm, action::Kind, tx_body};
 use crate::sign::{self, Claim, SecretKey};
 
 mod account;
+mod governance;
 mod issue;
 mod kind;
 mod org;
@@ -26,6 +27,7 @@ mod staking;
 mod thread;
 
 pub use account::{AccountAction, KeyProof};
+pub use governance::GovernanceAction;
 pub use issue::IssueAction;
 pub use kind::ActionKind;
 pub use org::OrgAction;
@@ -187,6 +189,13 @@ pub enum Action {
         /// What it does.
         change: IssueAction,
     },
+    /// What the network decides.
+    Governance {
+        /// Who acts.
+        actor: AccountId,
+        /// What it does.
+        change: GovernanceAction,
+    },
     /// Takes what the faucet gives.
     DrawFaucet {
         /// Who gets it.
@@ -229,6 +238,7 @@ impl Action {
             Self::Repo { change, .. } => change.kind(),
             Self::Thread { change, .. } => change.kind(),
             Self::Issue { change, .. } => change.kind(),
+            Self::Governance { change, .. } => change.kind(),
             Self::DrawFaucet { .. } => ActionKind::DrawFaucet,
         }
     }
@@ -247,6 +257,7 @@ impl Action {
             | Self::Org { actor, .. }
             | Self::Thread { actor, .. }
             | Self::Issue { actor, .. }
+            | Self::Governance { actor, .. }
             | Self::DrawFaucet { actor }
             | Self::Repo { actor, .. } => Some(actor),
             Self::PushRefs(_) => None,
@@ -305,6 +316,7 @@ impl Action {
             Self::Repo { repo, change, .. } => change.to_proto(repo),
             Self::Thread { repo, number, change, .. } => change.to_proto(repo, number),
             Self::Issue { repo, change, .. } => change.to_proto(repo),
+            Self::Governance { change, .. } => change.to_proto(),
             Self::DrawFaucet { .. } => Kind::DrawFaucet(proto::DrawFaucet {}),
         };
         let actor = self.actor().map(AccountId::to_vec).unwrap_or_default();

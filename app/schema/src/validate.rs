@@ -16,8 +16,8 @@ use crate::proto::{self, ObjectFormat, SignatureForm, action::Kind, tx_body};
 use crate::refs::{self, RefNameError};
 use crate::sign::{self, Claim};
 use crate::tx::{
-    AccountAction, Action, IssueAction, OrgAction, Payment, PushRefs, RepoAction, Signer,
-    StakingAction, ThreadAction, Tx,
+    AccountAction, Action, GovernanceAction, IssueAction, OrgAction, Payment, PushRefs, RepoAction,
+    Signer, StakingAction, ThreadAction, Tx,
 };
 use crate::work::Puzzle;
 
@@ -367,6 +367,9 @@ fn decode_change(kind: &Kind, actor: AccountId) -> Result<Action, TxError> {
     }
     if let Some((repo, change)) = RepoAction::decode(kind)? {
         return Ok(Action::Repo { actor, repo, change });
+    }
+    if let Some(change) = GovernanceAction::decode(kind)? {
+        return Ok(Action::Governance { actor, change });
     }
     if let Some((repo, number, change)) = ThreadAction::decode(kind)? {
         return Ok(Action::Thread { actor, repo, number, change });

@@ -62,6 +62,9 @@ kinds! {
     PutTeam = 86, "put_team";
     DropTeam = 87, "drop_team";
     OrgTransfer = 88, "org_transfer";
+    Propose = 96, "propose";
+    Deposit = 97, "deposit";
+    Vote = 98, "vote";
     DrawFaucet = 112, "draw_faucet";
     Comment = 128, "comment";
     EditComment = 129, "edit_comment";

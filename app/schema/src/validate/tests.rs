@@ -4,10 +4,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::ids::ValidatorAddress;
 use crate::limits::SALT_BYTES;
-use crate::proto::{CloseReason, OrgRole, Reaction, RepoRole};
+use crate::proto::propose::Content;
+use crate::proto::{CloseReason, OrgRole, Reaction, RepoRole, VoteOption};
 use crate::sign::{ProofOf, SecretKey, proof_message};
 use crate::tx::{
-    ActionKind, Draft, IssueAction, KeyProof, OrgAction, RepoAction, StakingAction, ThreadAction,
+    ActionKind, Draft, GovernanceAction, IssueAction, KeyProof, OrgAction, RepoAction,
+    StakingAction, ThreadAction,
 };
 
 const CERTIFICATE: &[u8] = include_bytes!("../../testdata/push.cert");
@@ -200,6 +202,59 @@ fn talk() -> Vec<Action> {
     [threads.to_vec(), issues.to_vec()].concat()
 }
 
+fn decisions() -> Vec<Action> {
+    let actor = account(1);
+    let propose = |content| {
+        GovernanceAction::Propose(proto::Propose {
+            title: "better".into(),
+            text: "because".into(),
+            deposit: 5,
+            content,
+        })
+    };
+    let spend = proto::Spend { to: actor.to_vec(), amount: 7 };
+    let all = [
+        propose(None),
+        propose(Some(Content::Params("{}".into()))),
+        propose(Some(Content::Emergency("{}".into()))),
+        propose(Some(Content::Upgrade(proto::Upgrade { height: 9, version: 2 }))),
+        propose(Some(Content::Spend(spend))),
+        GovernanceAction::Deposit { proposal: 1, amount: 2 },
+        GovernanceAction::Vote { proposal: 1, option: VoteOption::Veto },
+    ];
+    all.map(|change| Action::Governance { actor, change }).to_vec()
+}
+
+#[test]
+fn proposals_have_a_form() {
+    let actor = account(1);
+    let tx = |change| check(&signed(draft(&[Action::Governance { actor, change }])));
+    let propose = |change: &dyn Fn(&mut proto::Propose)| {
+        let mut what = proto::Propose {
+            title: "better".into(),
+            text: "because".into(),
+            deposit: 5,
+            content: None,
+        };
+        change(&mut what);
+        tx(GovernanceAction::Propose(what))
+    };
+    assert!(propose(&|_| {}).is_ok());
+    assert_eq!(propose(&|w| w.title.clear()), Err(TxError::Name(NameError::Title)));
+    assert_eq!(propose(&|w| w.text.clear()), Err(TxError::Name(NameError::Text)));
+    let field = |answer| assert!(matches!(answer, Err(TxError::Field(_))), "{answer:?}");
+    field(propose(&|w| w.deposit = 0));
+    field(propose(&|w| w.content = Some(Content::Params(String::new()))));
+    field(propose(&|w| w.content = Some(Content::Emergency("x".repeat(8193)))));
+    let upgrade = |height, version| Some(Content::Upgrade(proto::Upgrade { height, version }));
+    field(propose(&|w| w.content = upgrade(0, 1)));
+    field(propose(&|w| w.content = upgrade(1, 0)));
+    let spend = |to: Vec<u8>, amount| Some(Content::Spend(proto::Spend { to, amount }));
+    field(propose(&|w| w.content = spend(vec![1; 20], 0)));
+    assert!(matches!(propose(&|w| w.content = spend(vec![1], 1)), Err(TxError::Id(_))));
+    field(tx(GovernanceAction::Deposit { proposal: 1, amount: 0 }));
+}
+
 #[test]
 fn what_is_said_has_bounds() {
     let (actor, repo) = (account(1), RepoId::new(7).expect("not 0"));
@@ -297,7 +352,7 @@ fn signed_by_both(actions: &[Action]) -> Vec<u8> {
 
 #[test]
 fn every_change_comes_back_as_it_was_drafted() {
-    let all = [changes(), stakes(), houses(), talk()].concat();
+    let all = [changes(), stakes(), houses(), talk(), decisions()].concat();
     for part in all.chunks(ACTIONS_MAX) {
         let tx = check(&signed_by_both(part)).expect("good");
         assert_eq!(tx.actions, part);

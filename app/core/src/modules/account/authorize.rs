@@ -54,6 +54,7 @@ pub(super) fn check(run: &Run<'_>, action: &Action) -> Result<(), Fault> {
         // Other modules' actions are theirs to authorise.
         Action::Staking { .. }
         | Action::Org { .. }
+        | Action::Governance { .. }
         | Action::DrawFaucet { .. }
         | Action::Thread { .. }
         | Action::Issue { .. }

@@ -22,6 +22,7 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         Action::Account { actor, change } => execute_change(run, actor, change),
         Action::Staking { .. }
         | Action::Org { .. }
+        | Action::Governance { .. }
         | Action::DrawFaucet { .. }
         | Action::Thread { .. }
         | Action::Issue { .. }

@@ -18,6 +18,7 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
         supply.bonded,
         supply.unbonding,
         supply.rewards,
+        supply.deposits,
     ];
     let mut sum: u128 = pots.into_iter().map(u128::from).sum();
     for (id, account) in whole.below::<proto::Account>(ACCOUNT_TAG)? {

@@ -157,6 +157,8 @@ pub enum Pot {
     Unbonding,
     /// Given out and not claimed.
     Rewards,
+    /// Laid down for proposals.
+    Deposits,
 }
 
 /// One end of a payment.
@@ -178,6 +180,7 @@ impl Pot {
             Self::Bonded => supply.bonded,
             Self::Unbonding => supply.unbonding,
             Self::Rewards => supply.rewards,
+            Self::Deposits => supply.deposits,
         }
     }
 
@@ -189,6 +192,7 @@ impl Pot {
             Self::Bonded => &mut supply.bonded,
             Self::Unbonding => &mut supply.unbonding,
             Self::Rewards => &mut supply.rewards,
+            Self::Deposits => &mut supply.deposits,
         }
     }
 }

@@ -153,6 +153,26 @@ numbers! {
     faucet_amount = 10_000;
     /// What it gives in an epoch in all; at most a thousandth of the bonded stake in any case.
     faucet_epoch_max = 100_000_000;
+    /// Deposit that opens a vote, in smallest units.
+    gov_deposit_min = 1_000_000;
+    /// How long deposits are taken, in seconds of header time.
+    gov_deposit_s = 24 * 3600;
+    /// How long votes are taken, in seconds of header time.
+    gov_voting_s = 24 * 3600;
+    /// The same in an emergency.
+    gov_emergency_voting_s = 3600;
+    /// How long an accepted proposal waits, in seconds of header time; none in an emergency.
+    gov_timelock_s = 24 * 3600;
+    /// Share of the set's stake that must vote, in millionths.
+    gov_quorum_ppm = 334_000;
+    /// Share of yes among yes, no and veto that must be passed, in millionths.
+    gov_threshold_ppm = 500_000;
+    /// The same in an emergency.
+    gov_emergency_threshold_ppm = 667_000;
+    /// Share of veto among all votes that must be passed to veto, in millionths.
+    gov_veto_ppm = 334_000;
+    /// Proposals that are open at a time.
+    gov_open_max = 50;
 }
 
 /// All stake there can be, in units of this, is no more than the power a set may have in all
@@ -209,9 +229,16 @@ impl Genesis {
             self.slash_double_sign_ppm,
             self.slash_downtime_ppm,
             self.commission_step_ppm,
+            self.gov_quorum_ppm,
+            self.gov_threshold_ppm,
+            self.gov_emergency_threshold_ppm,
+            self.gov_veto_ppm,
         ];
         if millionths.iter().any(|ppm| *ppm > PPM) {
             return wrong("shares in millionths are at most 1000000");
+        }
+        if self.gov_voting_s == 0 || self.gov_emergency_voting_s == 0 || self.gov_open_max == 0 {
+            return wrong("gov_voting_s, gov_emergency_voting_s and gov_open_max must be above 0");
         }
         if self.epoch_s == 0 || self.jail_s == 0 {
             return wrong("epoch_s and jail_s must be above 0");
@@ -274,6 +301,22 @@ impl Genesis {
         }
         Ok(())
     }
+}
+
+/// Parameters with what a JSON object in the form of genesis changes; the error is for people.
+pub(crate) fn changed(params: &proto::Params, json: &str) -> Result<proto::Params, String> {
+    let read = |error: serde_json::Error| error.to_string();
+    let changes: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(json).map_err(read)?;
+    if changes.is_empty() || changes.contains_key("app_version") {
+        return Err("name parameters; app_version changes by upgrades alone".into());
+    }
+    let now = serde_json::to_value(Genesis::from_proto(params)).map_err(read)?;
+    let serde_json::Value::Object(mut all) = now else { return Err("no object".into()) };
+    all.extend(changes);
+    let genesis: Genesis = serde_json::from_value(serde_json::Value::Object(all)).map_err(read)?;
+    genesis.check().map_err(|error| error.to_string())?;
+    Ok(genesis.to_proto())
 }
 
 pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken> {

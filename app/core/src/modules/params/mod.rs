@@ -2,11 +2,11 @@
 //!
 //! | state | value |
 //! |---|---|
-//! | `params` | `proto::Params`, from genesis |
+//! | `params` | `proto::Params`, from genesis, then governance |
 //!
 //! | action | who may |
 //! |---|---|
-//! | none yet: parameters change under governance | |
+//! | none: parameters change under governance, which calls this | |
 //!
 //! Invariants: parameters exist and are consistent ([`genesis`] checks them).
 //! Calls: nothing.
@@ -14,8 +14,10 @@
 mod genesis;
 mod state;
 
+pub(crate) use genesis::changed;
 pub use genesis::{Genesis, Price};
 pub use state::get;
+pub(crate) use state::put;
 
 use crate::modules::Module;
 

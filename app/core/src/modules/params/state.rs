@@ -12,6 +12,7 @@ pub fn get(view: &dyn Read) -> Result<proto::Params, Broken> {
     load(view, &keys::params())?.ok_or_else(missing)
 }
 
-pub(super) fn put(run: &mut Run<'_>, params: &proto::Params) -> Result<(), Broken> {
+/// Changes them.
+pub(crate) fn put(run: &mut Run<'_>, params: &proto::Params) -> Result<(), Broken> {
     run.save(keys::params(), params)
 }

@@ -27,6 +27,8 @@ fn contradictions_are_refused() {
     assert!(refused(|p| p.validators_max = 129).contains("validators_max"));
     assert!(refused(|p| p.candidates_max = 99).contains("candidates_max"));
     assert!(refused(|p| p.missed_max = p.missed_window).contains("missed_max"));
+    assert!(refused(|p| p.gov_voting_s = 0).contains("gov_voting_s"));
+    assert!(refused(|p| p.gov_veto_ppm = 1_000_001).contains("millionths"));
     assert!(refused(|p| p.pack_bytes_max = u64::MAX).contains("in flight"));
 }
 

@@ -28,6 +28,7 @@ pub(super) fn check(run: &Run<'_>, action: &Action) -> Result<(), Fault> {
         | Action::Account { .. }
         | Action::Staking { .. }
         | Action::Org { .. }
+        | Action::Governance { .. }
         | Action::DrawFaucet { .. }
         | Action::Thread { .. }
         | Action::Issue { .. }

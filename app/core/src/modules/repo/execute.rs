@@ -41,6 +41,7 @@ pub fn execute(run: &mut Run<'_>, action: &Action) -> Result<(), Fault> {
         | Action::Account { .. }
         | Action::Staking { .. }
         | Action::Org { .. }
+        | Action::Governance { .. }
         | Action::DrawFaucet { .. }
         | Action::Thread { .. }
         | Action::Issue { .. }

@@ -177,7 +177,7 @@ fn end_epoch(run: &mut Run<'_>, epoch: &proto::Epoch) -> Result<(), Broken> {
     let number = epoch.number.saturating_add(1);
     // After a rest, the epochs that were slept through are skipped.
     let ends_s = run.block.time_s.saturating_add(params.epoch_s);
-    state::put_epoch(run, &proto::Epoch { number, ends_s })?;
+    state::put_epoch(run, &proto::Epoch { number, ends_s, begun_height: run.block.height })?;
     run.emit(
         events::EPOCH_ENDED,
         &[("epoch", &epoch.number), ("amount", &given), ("validators", &elected.len())],

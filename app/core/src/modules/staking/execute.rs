@@ -140,7 +140,7 @@ fn own_validator(run: &Run<'_>, actor: &AccountId) -> Result<ValidatorAddress, F
 }
 
 /// What shares are worth, rounded down.
-pub(super) fn worth(info: &proto::ValidatorInfo, shares: u64) -> u64 {
+pub fn worth(info: &proto::ValidatorInfo, shares: u64) -> u64 {
     if info.shares == 0 {
         return 0;
     }

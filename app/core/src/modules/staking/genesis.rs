@@ -69,7 +69,7 @@ pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken>
     }
     let epoch_s = params::get(&run.state)?.epoch_s;
     let ends_s = run.block.time_s.saturating_add(epoch_s);
-    state::put_epoch(run, &proto::Epoch { number: 0, ends_s })?;
+    state::put_epoch(run, &proto::Epoch { ends_s, ..Default::default() })?;
     let height = run.block.height;
     state::put(run, height, validators)
 }

@@ -284,6 +284,11 @@ pub fn epoch(view: &dyn Read) -> Result<proto::Epoch, Broken> {
     load(view, &keys::epoch())?.ok_or_else(none)
 }
 
+/// Whether an epoch ended in the block that is executed.
+pub fn epoch_ended(run: &Run<'_>) -> Result<bool, Broken> {
+    Ok(epoch(&run.state)?.begun_height == run.block.height)
+}
+
 pub(super) fn put_epoch(run: &mut Run<'_>, epoch: &proto::Epoch) -> Result<(), Broken> {
     run.save(keys::epoch(), epoch)
 }

@@ -1,0 +1,214 @@
+//! What blocks do to proposals: upgrades begin before transactions; votes end, and what was accepted
+//! is carried out, after them.
+
+use std::collections::BTreeMap;
+
+use guts_schema::attest::Attested;
+use guts_schema::ids::ValidatorAddress;
+use guts_schema::limits::PPM;
+use guts_schema::proto::propose::Content;
+use guts_schema::proto::{self, ProposalStatus, VoteOption};
+use guts_schema::{AccountId, events};
+
+use super::execute::check_content;
+use super::{RULES_VERSION, state};
+use crate::fault::{Broken, Fault};
+use crate::modules::account::{self, Pot, Purse};
+use crate::modules::{params, staking};
+use crate::run::Run;
+
+pub(super) fn begin(run: &mut Run<'_>, _attested: Option<&Attested>) -> Result<(), Broken> {
+    let Some(plan) = state::upgrade(&run.state)? else { return Ok(()) };
+    if run.block.height < plan.height {
+        return Ok(());
+    }
+    if plan.version > RULES_VERSION {
+        let (height, version, known) = (plan.height, plan.version, RULES_VERSION);
+        return Err(Broken::Upgrade { height, version, known });
+    }
+    let mut params = params::get(&run.state)?;
+    params.app_version = plan.version;
+    params::put(run, &params)?;
+    state::put_upgrade(run, None)?;
+    run.emit(events::UPGRADED, &[("version", &plan.version)]);
+    Ok(())
+}
+
+/// Only blocks that are not empty anyhow move proposals on, so that a chain at rest stays so.
+pub(super) fn end(run: &mut Run<'_>) -> Result<(), Broken> {
+    if !run.block.has_txs && !staking::epoch_ended(run)? {
+        return Ok(());
+    }
+    let list = state::proposals(&run.state)?;
+    for number in &list.open {
+        let gone = || Broken::Contradiction(format!("open proposal {number} is gone"));
+        let proposal = state::get(&run.state, *number)?.ok_or_else(gone)?;
+        if run.block.time_s <= proposal.until_s {
+            continue;
+        }
+        match proposal.status() {
+            ProposalStatus::Deposit => {
+                refund(run, &proposal)?;
+                close(run, *number, proposal, ProposalStatus::Dropped, "")?;
+            }
+            ProposalStatus::Voting => count(run, *number, proposal)?,
+            ProposalStatus::Queued => carry_out(run, *number, proposal)?,
+            _ => return Err(gone()),
+        }
+    }
+    Ok(())
+}
+
+fn content(proposal: &proto::Proposal) -> Option<&Content> {
+    proposal.what.as_ref().and_then(|what| what.content.as_ref())
+}
+
+fn say(run: &mut Run<'_>, number: u64, status: ProposalStatus, reason: &str) {
+    let status = i32::from(status);
+    run.emit(
+        events::PROPOSAL_MOVED,
+        &[("proposal", &number), ("status", &status), ("reason", &reason)],
+    );
+}
+
+/// Ends a proposal. What was laid down went where it goes before.
+fn close(
+    run: &mut Run<'_>,
+    number: u64,
+    mut proposal: proto::Proposal,
+    status: ProposalStatus,
+    reason: &str,
+) -> Result<(), Broken> {
+    proposal.status = status.into();
+    proposal.deposits.clear();
+    reason.clone_into(&mut proposal.reason);
+    state::put(run, number, &proposal)?;
+    let mut list = state::proposals(&run.state)?;
+    list.open.retain(|one| *one != number);
+    state::put_proposals(run, &list)?;
+    say(run, number, status, reason);
+    Ok(())
+}
+
+fn refund(run: &mut Run<'_>, proposal: &proto::Proposal) -> Result<(), Broken> {
+    for one in &proposal.deposits {
+        let id = AccountId::from_slice(&one.account);
+        let id = id.map_err(|error| Broken::Contradiction(error.to_string()))?;
+        account::pay(run, Purse::In(Pot::Deposits), Purse::Balance(&id), one.amount)?;
+    }
+    Ok(())
+}
+
+/// Whether `part` is more than so many millionths of `whole`.
+fn exceeds(part: u64, whole: u64, ppm: u64) -> bool {
+    u128::from(part) * u128::from(PPM) > u128::from(whole) * u128::from(ppm)
+}
+
+fn count(run: &mut Run<'_>, number: u64, mut proposal: proto::Proposal) -> Result<(), Broken> {
+    tally(run, number, &mut proposal)?;
+    let params = params::get(&run.state)?;
+    let urgent = matches!(content(&proposal), Some(Content::Emergency(_)));
+    let threshold =
+        if urgent { params.gov_emergency_threshold_ppm } else { params.gov_threshold_ppm };
+    let decisive = proposal.yes.saturating_add(proposal.no).saturating_add(proposal.veto);
+    let cast = decisive.saturating_add(proposal.abstain);
+    if exceeds(proposal.veto, cast, params.gov_veto_ppm) {
+        for one in &proposal.deposits {
+            account::pay(run, Purse::In(Pot::Deposits), Purse::In(Pot::Burnt), one.amount)?;
+        }
+        return close(run, number, proposal, ProposalStatus::Vetoed, "");
+    }
+    refund(run, &proposal)?;
+    proposal.deposits.clear();
+    let quorum = account::ppm_of(proposal.total, params.gov_quorum_ppm);
+    if cast < quorum || cast == 0 {
+        return close(run, number, proposal, ProposalStatus::Rejected, "too little stake voted");
+    }
+    if !exceeds(proposal.yes, decisive, threshold) {
+        return close(run, number, proposal, ProposalStatus::Rejected, "too little stake agreed");
+    }
+    if urgent || content(&proposal).is_none() {
+        return carry_out(run, number, proposal);
+    }
+    proposal.status = ProposalStatus::Queued.into();
+    proposal.until_s = run.block.time_s.saturating_add(params.gov_timelock_s);
+    state::put(run, number, &proposal)?;
+    say(run, number, ProposalStatus::Queued, "");
+    Ok(())
+}
+
+/// Sums the stake of the newest set. Delegators who vote speak for themselves; for all the rest of
+/// a validator's stake, its operator does.
+fn tally(run: &Run<'_>, number: u64, proposal: &mut proto::Proposal) -> Result<(), Broken> {
+    let mut left: BTreeMap<ValidatorAddress, (proto::ValidatorInfo, u64)> = BTreeMap::new();
+    for one in staking::newest(&run.state)? {
+        let address = ValidatorAddress::from_slice(&one.address);
+        let address = address.map_err(|error| Broken::Contradiction(error.to_string()))?;
+        if let Some(info) = staking::info(&run.state, &address)? {
+            proposal.total = proposal.total.saturating_add(info.tokens);
+            let shares = info.shares;
+            left.insert(address, (info, shares));
+        }
+    }
+    let mut operators = BTreeMap::new();
+    for index in 0..proposal.votes {
+        let cast = state::vote(&run.state, number, index)?;
+        let id = AccountId::from_slice(&cast.account);
+        let id = id.map_err(|error| Broken::Contradiction(error.to_string()))?;
+        operators.insert(cast.account.clone(), cast.option());
+        for (address, (info, shares)) in &mut left {
+            let own = info.operator == cast.account;
+            let held = staking::delegation(&run.state, address, &id)?.unwrap_or_default().shares;
+            if !own && held > 0 {
+                *shares = shares.saturating_sub(held);
+                add(proposal, cast.option(), staking::worth(info, held));
+            }
+        }
+    }
+    for (info, shares) in left.values() {
+        if let Some(option) = operators.get(&info.operator) {
+            add(proposal, *option, staking::worth(info, *shares));
+        }
+    }
+    Ok(())
+}
+
+fn add(proposal: &mut proto::Proposal, option: VoteOption, stake: u64) {
+    let sum = match option {
+        VoteOption::Yes => &mut proposal.yes,
+        VoteOption::No => &mut proposal.no,
+        VoteOption::Veto => &mut proposal.veto,
+        VoteOption::Abstain => &mut proposal.abstain,
+    };
+    *sum = sum.saturating_add(stake);
+}
+
+/// Does what was accepted, if it still can be done.
+fn carry_out(run: &mut Run<'_>, number: u64, proposal: proto::Proposal) -> Result<(), Broken> {
+    match check_content(run, content(&proposal)) {
+        Ok(()) => {}
+        Err(Fault::Refused(refusal)) => {
+            return close(run, number, proposal, ProposalStatus::Failed, &refusal.sentence);
+        }
+        Err(Fault::Broken(broken)) => return Err(broken),
+    }
+    match content(&proposal) {
+        None => {}
+        Some(Content::Params(json) | Content::Emergency(json)) => {
+            let now = params::get(&run.state)?;
+            let changed = params::changed(&now, json).map_err(Broken::Contradiction)?;
+            params::put(run, &changed)?;
+        }
+        Some(Content::Upgrade(upgrade)) => {
+            let (height, version) = (upgrade.height, upgrade.version);
+            let plan = proto::UpgradePlan { height, version, proposal: number };
+            state::put_upgrade(run, Some(&plan))?;
+        }
+        Some(Content::Spend(spend)) => {
+            let to = AccountId::from_slice(&spend.to);
+            let to = to.map_err(|error| Broken::Contradiction(error.to_string()))?;
+            account::pay(run, Purse::In(Pot::Treasury), Purse::Balance(&to), spend.amount)?;
+        }
+    }
+    close(run, number, proposal, ProposalStatus::Done, "")
+}

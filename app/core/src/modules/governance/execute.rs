@@ -1,0 +1,149 @@
+//! The actions on proposals: all checks, then all writes.
+
+use guts_schema::limits::DEPOSITORS_MAX;
+use guts_schema::proto::propose::Content;
+use guts_schema::proto::{self, ProposalStatus, VoteOption};
+use guts_schema::tx::GovernanceAction;
+use guts_schema::{AccountId, events};
+
+use super::{authorize, error, state};
+use crate::fault::{Broken, Fault};
+use crate::modules::account::{self, Pot, Purse};
+use crate::modules::params;
+use crate::run::Run;
+
+/// Executes one action of this module.
+pub fn execute(
+    run: &mut Run<'_>,
+    actor: &AccountId,
+    change: &GovernanceAction,
+) -> Result<(), Fault> {
+    authorize::check(run, actor, change)?;
+    match change {
+        GovernanceAction::Propose(what) => propose(run, actor, what),
+        GovernanceAction::Deposit { proposal, amount } => {
+            let open = existing(run, *proposal)?;
+            if open.status() != ProposalStatus::Deposit {
+                return Err(error::past(*proposal, "deposits"));
+            }
+            deposit(run, actor, *proposal, open, *amount)
+        }
+        GovernanceAction::Vote { proposal, option } => vote(run, actor, *proposal, *option),
+    }
+}
+
+fn existing(run: &Run<'_>, number: u64) -> Result<proto::Proposal, Fault> {
+    state::get(&run.state, number)?.ok_or_else(|| error::unknown(number))
+}
+
+/// Whether what is proposed could be carried out now; what could not is not worth a vote.
+pub(super) fn check_content(run: &Run<'_>, content: Option<&Content>) -> Result<(), Fault> {
+    match content {
+        None => Ok(()),
+        Some(Content::Params(json) | Content::Emergency(json)) => {
+            let now = params::get(&run.state)?;
+            params::changed(&now, json).map(|_| ()).map_err(|why| error::params(&why))
+        }
+        Some(Content::Upgrade(upgrade)) => {
+            let at = (upgrade.height, upgrade.version);
+            let now = (run.block.height, params::get(&run.state)?.app_version);
+            if at.0 > now.0 && at.1 > now.1 { Ok(()) } else { Err(error::upgrade_past(at, now)) }
+        }
+        Some(Content::Spend(spend)) => {
+            let to = AccountId::from_slice(&spend.to);
+            let to = to.map_err(|error| Broken::Contradiction(error.to_string()))?;
+            if account::get(&run.state, &to)?.is_none() {
+                return Err(account::error::unknown(&to));
+            }
+            let held = Pot::Treasury.of(&account::supply(&run.state)?);
+            if held >= spend.amount {
+                return Ok(());
+            }
+            Err(error::treasury_low(held, spend.amount))
+        }
+    }
+}
+
+fn propose(run: &mut Run<'_>, actor: &AccountId, what: &proto::Propose) -> Result<(), Fault> {
+    let mut list = state::proposals(&run.state)?;
+    let params = params::get(&run.state)?;
+    if list.open.len() as u64 >= params.gov_open_max {
+        return Err(error::many(list.open.len()));
+    }
+    check_content(run, what.content.as_ref())?;
+    let out = || Broken::Contradiction("proposals are counted out".into());
+    list.count = list.count.checked_add(1).ok_or_else(out)?;
+    list.open.push(list.count);
+    state::put_proposals(run, &list)?;
+    let proposal = proto::Proposal {
+        proposer: actor.to_vec(),
+        what: Some(what.clone()),
+        until_s: run.block.time_s.saturating_add(params.gov_deposit_s),
+        ..Default::default()
+    };
+    run.emit(
+        events::PROPOSED,
+        &[("proposal", &list.count), ("account", actor), ("title", &what.title)],
+    );
+    deposit(run, actor, list.count, proposal, what.deposit)
+}
+
+/// Lays something down; when it is enough, the vote opens.
+fn deposit(
+    run: &mut Run<'_>,
+    actor: &AccountId,
+    number: u64,
+    mut proposal: proto::Proposal,
+    amount: u64,
+) -> Result<(), Fault> {
+    let list = &mut proposal.deposits;
+    let count = list.len();
+    let at = list.binary_search_by(|one| one.account[..].cmp(&actor.as_bytes()[..]));
+    match at {
+        Ok(at) => list[at].amount = list[at].amount.saturating_add(amount),
+        Err(_) if count >= DEPOSITORS_MAX => return Err(error::depositors_many(count, number)),
+        Err(at) => list.insert(at, proto::DepositOf { account: actor.to_vec(), amount }),
+    }
+    let params = params::get(&run.state)?;
+    let sum = list.iter().fold(0u64, |sum, one| sum.saturating_add(one.amount));
+    if sum >= params.gov_deposit_min {
+        let urgent = matches!(
+            proposal.what.as_ref().and_then(|what| what.content.as_ref()),
+            Some(Content::Emergency(_))
+        );
+        let lasts_s = if urgent { params.gov_emergency_voting_s } else { params.gov_voting_s };
+        proposal.status = ProposalStatus::Voting.into();
+        proposal.until_s = run.block.time_s.saturating_add(lasts_s);
+    }
+    state::put(run, number, &proposal)?;
+    account::pay(run, Purse::Balance(actor), Purse::In(Pot::Deposits), amount)?;
+    run.emit(events::DEPOSITED, &[("proposal", &number), ("account", actor), ("amount", &amount)]);
+    Ok(())
+}
+
+fn vote(
+    run: &mut Run<'_>,
+    actor: &AccountId,
+    number: u64,
+    option: VoteOption,
+) -> Result<(), Fault> {
+    let mut proposal = existing(run, number)?;
+    let ended = run.block.time_s > proposal.until_s;
+    if proposal.status() != ProposalStatus::Voting || ended {
+        return Err(error::past(number, "votes"));
+    }
+    let index = match state::vote_of(&run.state, number, actor)? {
+        Some(index) => index,
+        None => {
+            let index = proposal.votes;
+            let out = || Broken::Contradiction("votes are counted out".into());
+            proposal.votes = index.checked_add(1).ok_or_else(out)?;
+            state::put(run, number, &proposal)?;
+            index
+        }
+    };
+    state::put_vote(run, (number, index), actor, option)?;
+    let option = i32::from(option);
+    run.emit(events::VOTED, &[("proposal", &number), ("account", actor), ("option", &option)]);
+    Ok(())
+}

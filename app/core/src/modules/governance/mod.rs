@@ -1,0 +1,53 @@
+//! What the network decides: proposals, deposits, votes by stake, a time lock, a veto.
+//!
+//! | state | value |
+//! |---|---|
+//! | `proposals` | `proto::Proposals`: how many there are, and which are open |
+//! | `proposal/N` | `proto::Proposal` |
+//! | `vote/N I` | `proto::VoteCast`, dense; one an account |
+//! | `vote_of/N ACCOUNT` | `proto::VoteOf`: the number of its vote |
+//! | `upgrade` | `proto::UpgradePlan`, while one waits for its height |
+//!
+//! | action | who may |
+//! |---|---|
+//! | `Propose`, `Deposit` | any account, with what it lays down |
+//! | `Vote` | an account with stake |
+//!
+//! A vote opens when enough is laid down. An operator votes for all stake of its validator, but for
+//! what delegators vote with themselves. Enough stake must vote; more than the threshold of those
+//! who care must say yes; more than the veto share of all votes stops it and burns the deposits,
+//! which come back in every other case. What is accepted waits for the time lock, in which whoever
+//! disagrees may leave. Proposals move on in blocks with transactions and at the ends of epochs.
+//!
+//! Invariants: deposits add up; open proposals are listed; votes are dense and point back.
+//! Calls: params, account, staking.
+
+mod authorize;
+mod block;
+mod error;
+mod execute;
+mod genesis;
+mod invariants;
+mod state;
+
+pub use execute::execute;
+pub use state::{get, proposals, upgrade};
+
+use crate::modules::Module;
+
+/// The newest rules that this program knows.
+pub const RULES_VERSION: u64 = 1;
+
+/// This module's part in the walks.
+pub const MODULE: Module = Module {
+    name: "governance",
+    init: genesis::init,
+    export: genesis::export,
+    begin: Some(block::begin),
+    end: Some(block::end),
+    query: None,
+    audit: Some(invariants::audit),
+};
+
+#[cfg(test)]
+mod tests;

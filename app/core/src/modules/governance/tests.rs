@@ -1,0 +1,298 @@
+//! Each rule of governance, broken; each kind of proposal, carried out.
+
+use guts_schema::proto::propose::Content;
+use guts_schema::proto::{self, ProposalStatus, VoteOption};
+use guts_schema::tx::{Draft, GovernanceAction, StakingAction};
+use guts_schema::{Action, Code};
+
+use super::{get, proposals};
+use crate::modules::{account, params};
+use crate::testing::{CHAIN, FEE, Person, World, address};
+
+const DAY_S: u64 = 24 * 3600;
+const ENOUGH: u64 = 1_000_000;
+
+fn act(who: &Person, change: GovernanceAction) -> Action {
+    Action::Governance { actor: who.id, change }
+}
+
+fn propose(who: &Person, deposit: u64, content: Option<Content>) -> Action {
+    let (title, text) = ("better".into(), "because".into());
+    act(who, GovernanceAction::Propose(proto::Propose { title, text, deposit, content }))
+}
+
+fn deposit(who: &Person, proposal: u64, amount: u64) -> Action {
+    act(who, GovernanceAction::Deposit { proposal, amount })
+}
+
+fn vote(who: &Person, option: VoteOption) -> Action {
+    act(who, GovernanceAction::Vote { proposal: 1, option })
+}
+
+fn delegate(who: &Person, to: &Person, amount: u64) -> Action {
+    Action::Staking {
+        actor: who.id,
+        change: StakingAction::Delegate { validator: address(to), amount },
+    }
+}
+
+fn json(text: &str) -> Option<Content> {
+    Some(Content::Params(text.into()))
+}
+
+fn balance(world: &World, who: &Person) -> u64 {
+    account::get(&world.state(), &who.id).unwrap().unwrap().balance
+}
+
+fn status(world: &World) -> ProposalStatus {
+    get(&world.state(), 1).unwrap().unwrap().status()
+}
+
+fn refused(world: &mut World, who: &Person, action: Action, code: Code, text: &str) {
+    let (found, sentence) = world.refused(world.tx(who, &[action]));
+    assert_eq!(found, code, "{sentence}");
+    assert!(sentence.contains(text), "{sentence}");
+}
+
+fn done(world: &mut World, who: &Person, action: Action) {
+    let outcome = world.block(vec![world.tx(who, &[action])]);
+    let last = outcome.results.len() - 1;
+    assert_eq!(outcome.code(last), None, "{}", outcome.results[last].log);
+}
+
+/// Time passes, and a block is made that moves proposals on.
+fn pass(world: &mut World, seconds: u64) {
+    world.time_s += seconds;
+    world.block(vec![]);
+}
+
+/// Proposes, with alice holding most of the stake; votes; the vote ends.
+fn decided(content: Option<Content>, option: VoteOption) -> World {
+    decided_in(World::new(), content, option)
+}
+
+fn decided_in(mut world: World, content: Option<Content>, option: VoteOption) -> World {
+    let (alice, one) = (world.alice.clone(), world.validators[1].clone());
+    done(&mut world, &alice, delegate(&alice, &one, 400_000_000));
+    done(&mut world, &alice, propose(&alice, ENOUGH, content));
+    done(&mut world, &alice, vote(&alice, option));
+    pass(&mut world, DAY_S + 1);
+    world
+}
+
+#[test]
+fn a_vote_opens_when_enough_is_laid_down() {
+    let mut world = World::with(|state| state.params.gov_open_max = 1);
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let w = &mut world;
+    refused(w, &bob, deposit(&bob, 1, 1), Code::ProposalUnknown, "there is no proposal 1");
+    let rich = propose(&bob, u64::MAX, None);
+    refused(w, &bob, rich, Code::BalanceLow, "is needed");
+    done(w, &alice, propose(&alice, 1, None));
+    assert_eq!(status(w), ProposalStatus::Deposit);
+    refused(w, &bob, propose(&bob, 1, None), Code::ProposalsMany, "1 proposals are open");
+    refused(w, &alice, vote(&alice, VoteOption::Yes), Code::VoteStake, "delegate some first");
+    let gateway = w.gateway.clone();
+    let early = vote(&gateway, VoteOption::Yes);
+    refused(w, &gateway, early.clone(), Code::ProposalPast, "takes no votes now");
+    done(w, &bob, deposit(&bob, 1, ENOUGH));
+    assert_eq!(status(w), ProposalStatus::Voting);
+    refused(w, &bob, deposit(&bob, 1, 1), Code::ProposalPast, "takes no deposits now");
+    done(w, &gateway, early);
+    // Nobody else votes: too little. What was laid down comes back.
+    let before = balance(w, &bob);
+    w.time_s += DAY_S;
+    let late = w.tx(&gateway, &[vote(&gateway, VoteOption::No)]);
+    assert_eq!(w.refused(late).0, Code::ProposalPast);
+    assert_eq!(status(w), ProposalStatus::Rejected);
+    assert_eq!(balance(w, &bob), before + ENOUGH);
+    let reason = get(&w.state(), 1).unwrap().unwrap().reason;
+    assert!(reason.contains("too little stake voted"), "{reason}");
+}
+
+#[test]
+fn what_nobody_supports_is_dropped() {
+    let mut world = World::new();
+    let alice = world.alice.clone();
+    let before = balance(&world, &alice);
+    done(&mut world, &alice, propose(&alice, 5, None));
+    pass(&mut world, DAY_S + 1);
+    assert_eq!(status(&world), ProposalStatus::Dropped);
+    assert_eq!(balance(&world, &alice), before - FEE);
+    assert!(proposals(&world.state()).unwrap().open.is_empty());
+}
+
+#[test]
+fn so_many_lay_something_down_and_no_more() {
+    let mut world = World::with(|state| {
+        state.params.gov_deposit_min = u64::MAX;
+        state.account.accounts.extend((1..=100).map(|seed| account::GenesisAccount {
+            key: Person::new(seed).secret.public(),
+            handle: String::new(),
+            balance: 1_000_000,
+        }));
+    });
+    let alice = world.alice.clone();
+    done(&mut world, &alice, propose(&alice, 5, None));
+    let people: Vec<_> = (1..=100).map(Person::new).collect();
+    let txs = people[..99].iter().map(|who| world.tx(who, &[deposit(who, 1, 1)])).collect();
+    let outcome = world.block(txs);
+    assert!((0..99).all(|index| outcome.code(index).is_none()));
+    let more = deposit(&people[99], 1, 1);
+    refused(&mut world, &people[99], more, Code::DepositorsMany, "100 accounts laid something");
+    done(&mut world, &alice, deposit(&alice, 1, 1));
+}
+
+#[test]
+fn parameters_change_after_the_time_lock() {
+    let mut world = decided(json("{\"epoch_s\": 7200}"), VoteOption::Yes);
+    assert_eq!(status(&world), ProposalStatus::Queued);
+    assert_eq!(params::get(&world.state()).unwrap().epoch_s, 3600);
+    pass(&mut world, DAY_S + 1);
+    assert_eq!(status(&world), ProposalStatus::Done);
+    assert_eq!(params::get(&world.state()).unwrap().epoch_s, 7200);
+}
+
+#[test]
+fn parameters_that_cannot_be_are_not_voted_on() {
+    let mut world = World::new();
+    let alice = world.alice.clone();
+    for (text, why) in [
+        ("nonsense", "expected"),
+        ("{}", "name parameters"),
+        ("{\"app_version\": 9}", "upgrades alone"),
+        ("{\"no_such\": 1}", "unknown field"),
+        ("{\"epoch_s\": 0}", "epoch_s"),
+        ("{\"epoch_s\": 1.5}", "floating point"),
+    ] {
+        let action = propose(&alice, ENOUGH, json(text));
+        refused(&mut world, &alice, action, Code::ParamsRefused, why);
+    }
+}
+
+#[test]
+fn an_emergency_is_decided_sooner_and_by_more() {
+    let urgent = || Some(Content::Emergency("{\"accept_fee\": false}".into()));
+    let mut world = World::new();
+    let (alice, bob, one) = (world.alice.clone(), world.bob.clone(), world.validators[1].clone());
+    done(&mut world, &alice, delegate(&alice, &one, 60_000_000));
+    done(&mut world, &bob, delegate(&bob, &one, 40_000_000));
+    done(&mut world, &alice, propose(&alice, ENOUGH, urgent()));
+    done(&mut world, &alice, vote(&alice, VoteOption::Yes));
+    done(&mut world, &bob, vote(&bob, VoteOption::No));
+    pass(&mut world, 3601);
+    let reason = get(&world.state(), 1).unwrap().unwrap().reason;
+    assert!(reason.contains("too little stake agreed"), "six of ten are not enough: {reason}");
+    let mut world = World::new();
+    done(&mut world, &alice, delegate(&alice, &one, 60_000_000));
+    done(&mut world, &alice, propose(&alice, ENOUGH, urgent()));
+    done(&mut world, &alice, vote(&alice, VoteOption::Yes));
+    pass(&mut world, 3601);
+    assert_eq!(status(&world), ProposalStatus::Done);
+    assert!(!params::get(&world.state()).unwrap().accept_fee);
+}
+
+#[test]
+fn a_veto_burns_what_was_laid_down() {
+    let world = decided(None, VoteOption::Veto);
+    assert_eq!(status(&world), ProposalStatus::Vetoed);
+    assert_eq!(account::supply(&world.state()).unwrap().burnt, ENOUGH);
+    let world = decided(None, VoteOption::No);
+    assert_eq!(status(&world), ProposalStatus::Rejected);
+    assert_eq!(account::supply(&world.state()).unwrap().burnt, 0);
+    let world = decided(None, VoteOption::Yes);
+    assert_eq!(status(&world), ProposalStatus::Done, "a text has nothing to wait for");
+}
+
+#[test]
+fn the_treasury_pays() {
+    let spend =
+        |who: &Person, amount| Some(Content::Spend(proto::Spend { to: who.id.to_vec(), amount }));
+    let mut world = World::new();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let much = propose(&alice, ENOUGH, spend(&bob, u64::MAX));
+    refused(&mut world, &alice, much, Code::TreasuryLow, "ask for less");
+    let nobody = propose(&alice, ENOUGH, spend(&Person::new(70), 1));
+    refused(&mut world, &alice, nobody, Code::AccountUnknown, "does not exist");
+    let mut world = decided(spend(&bob, 777), VoteOption::Yes);
+    let before = balance(&world, &bob);
+    pass(&mut world, DAY_S + 1);
+    assert_eq!(balance(&world, &bob), before + 777);
+    // What can no longer be done fails, and says why.
+    let world = World::with(|state| {
+        (state.account.treasury, state.params.faucet_amount) = (1000, 0);
+    });
+    let mut world = decided_in(world, spend(&bob, 1000), VoteOption::Yes);
+    done(&mut world, &alice, propose(&alice, ENOUGH, spend(&bob, 1000)));
+    let second = act(&alice, GovernanceAction::Vote { proposal: 2, option: VoteOption::Yes });
+    done(&mut world, &alice, second);
+    pass(&mut world, DAY_S + 1);
+    pass(&mut world, DAY_S + 1);
+    let second = get(&world.state(), 2).unwrap().unwrap();
+    assert_eq!(second.status(), ProposalStatus::Failed);
+    assert!(second.reason.contains("the treasury has 0"), "{}", second.reason);
+}
+
+#[test]
+fn delegators_speak_for_themselves() {
+    let mut world = World::new();
+    let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
+    let zero = world.validators[0].clone();
+    for (who, amount) in [(&alice, 30_000_000), (&bob, 20_000_000)] {
+        done(&mut world, who, delegate(who, &zero, amount));
+    }
+    done(&mut world, &alice, propose(&alice, ENOUGH, None));
+    // The operator speaks for its own and for bob's, who says nothing; alice for hers.
+    done(&mut world, &gateway, vote(&gateway, VoteOption::No));
+    done(&mut world, &alice, vote(&alice, VoteOption::Abstain));
+    done(&mut world, &alice, vote(&alice, VoteOption::Yes));
+    pass(&mut world, DAY_S + 1);
+    let proposal = get(&world.state(), 1).unwrap().unwrap();
+    assert_eq!((proposal.yes, proposal.no, proposal.abstain), (30_000_000, 30_000_000, 0));
+    assert_eq!((proposal.total, proposal.votes), (90_000_000, 2));
+    assert_eq!(proposal.status(), ProposalStatus::Rejected, "half is not more than half");
+    let nobody = Person::new(70);
+    let draft = Draft::new(CHAIN, nobody.id, 0, &[vote(&nobody, VoteOption::Yes)]).fee(FEE);
+    let tx = draft.sign(nobody.id, &nobody.secret).encode();
+    assert_eq!(world.refused(tx).0, Code::AccountUnknown);
+}
+
+fn upgrade(height: u64, version: u64) -> Option<Content> {
+    Some(Content::Upgrade(proto::Upgrade { height, version }))
+}
+
+#[test]
+fn an_upgrade_that_is_known_begins_at_its_height() {
+    let world = World::with(|state| state.params.app_version = 0);
+    let mut world = decided_in(world, upgrade(9, 1), VoteOption::Yes);
+    pass(&mut world, DAY_S + 1);
+    assert_eq!(status(&world), ProposalStatus::Done);
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    while world.height < 9 {
+        assert_eq!(params::get(&world.state()).unwrap().app_version, 0);
+        let pay = Action::Transfer { actor: alice.id, to: bob.id, amount: 1 };
+        done(&mut world, &alice, pay);
+    }
+    assert_eq!(params::get(&world.state()).unwrap().app_version, 1);
+    let late = propose(&alice, ENOUGH, upgrade(99, 1));
+    refused(&mut world, &alice, late, Code::UpgradePast, "leads back");
+    let late = propose(&alice, ENOUGH, upgrade(3, 2));
+    refused(&mut world, &alice, late, Code::UpgradePast, "comes too late");
+}
+
+#[test]
+fn an_upgrade_that_is_not_known_stops_the_program() {
+    let mut world = decided(upgrade(7, 2), VoteOption::Yes);
+    pass(&mut world, DAY_S + 1);
+    while world.height < 6 {
+        world.block(vec![]);
+    }
+    let request = guts_abci::proto::abci::RequestFinalizeBlock {
+        hash: vec![1; 32].into(),
+        height: 7,
+        ..Default::default()
+    };
+    let stopped = world.node.app.finalize(&request, &crate::Direct).unwrap_err().to_string();
+    assert!(stopped.contains("version 2 of the rules holds from height 7 on"), "{stopped}");
+    assert!(stopped.contains("guts-app run"), "{stopped}");
+}

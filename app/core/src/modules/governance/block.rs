@@ -1,5 +1,5 @@
-//! What blocks do to proposals: upgrades begin before transactions; votes end, and what was accepted
-//! is carried out, after them.
+//! What blocks do to proposals: upgrades begin before transactions; after them votes end, and what
+//! was accepted is carried out.
 
 use std::collections::BTreeMap;
 

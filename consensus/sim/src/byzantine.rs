@@ -52,6 +52,11 @@ impl Byzantine {
         }
     }
 
+    /// What it does.
+    pub fn kind(&self) -> Villain {
+        self.kind
+    }
+
     /// Whom it accuses, if it does.
     pub fn against(self, victim: Address) -> Byzantine {
         Byzantine { victim, ..self }

@@ -109,16 +109,16 @@ impl Disk {
         self.written = self.store_tail.len();
     }
 
-    /// Makes an output durable: the store, if it has something for it, and the log, which does not
-    /// matter once its height's block is stored. Starts a new log after a decided height.
+    /// Makes outputs durable: the store, if they have something for it, and the log, if it has an
+    /// intent to sign. Starts a new log after a decided height.
     pub fn sync(&mut self) {
-        let fresh = &self.store_tail[self.written..];
-        let is_decided = fresh.iter().any(|record| matches!(record, Record::Block(_)));
-        if !fresh.is_empty() {
+        if self.store_tail.len() > self.written {
             self.store_tail.drain(..).for_each(|record| self.durable.apply(&record));
         }
         self.write();
-        if is_decided {
+        let is_intent =
+            |(record, _): &(Record, usize)| matches!(record, Record::Wal(Entry::Intent(_)));
+        if !self.log_tail.iter().any(is_intent) {
             return;
         }
         self.log_tail.drain(..).for_each(|(record, _)| self.durable.apply(&record));
@@ -165,6 +165,22 @@ impl Disk {
         self.log.truncate(end + torn);
         self.live = self.durable.clone();
         Loss { records: records as u64, torn: torn > 0 }
+    }
+
+    /// Whether a bit that flips somewhere in the log would be noticed when it is read: refused, or
+    /// cut off with what comes after it. Nothing is changed. None if there is no log.
+    pub fn try_bit_rot(&self, rng: &mut Rng) -> Option<bool> {
+        let whole = wal::recover(&Bytes::copy_from_slice(&self.log)).ok()?;
+        let good = usize::try_from(whole.good_len).ok().filter(|len| *len > 0)?;
+        let mut rotten = self.log.clone();
+        rotten[rng.index(good)] ^= 1 << rng.below(8);
+        Some(match wal::recover(&Bytes::from(rotten)) {
+            Err(_) => true,
+            Ok(cut) => {
+                let same = cut.entries.iter().zip(&whole.entries).all(|(a, b)| a == b);
+                same && cut.entries.len() < whole.entries.len()
+            }
+        })
     }
 
     /// The node starts: reads its log.

@@ -80,6 +80,8 @@ impl World {
         if !self.nodes[node].is_up() {
             return;
         }
+        let in_group = self.nodes[node].grouped > 1;
+        self.totals.add("crash inside a group commit", u64::from(in_group));
         self.nodes[node].stop();
         if power_cut {
             self.totals.count("power cut (engine and application)");

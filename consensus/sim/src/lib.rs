@@ -3,8 +3,9 @@
 //! Nodes are real [`guts_consensus::engine::Engine`]s, each over a disk that loses what was not
 //! synced or fails to sync, an application that may fall behind, linger and decline, a signer that
 //! lingers and refuses and a clock that is set, in a network that loses, delays, doubles, garbles
-//! and divides. One validator may be byzantine, in one of seven ways (`plan`). Time is virtual, and everything that happens follows from the seed: [`run`] with the
-//! same seed and options does the same, step by step.
+//! and divides; several inputs may be written in one go. One validator may be byzantine, or two of
+//! seven, in one of seven ways (`plan`). Time is virtual, and everything that happens follows from
+//! the seed: [`run`] with the same seed and options does the same, step by step.
 //!
 //! A run has two phases. First anything may happen that the seed wants; then the faults end, a
 //! quorum is healed, and the chain must go on within a bound. What must never happen is checked

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use guts_consensus::config::Config;
 use guts_consensus::engine::{Boot, Engine};
-use guts_consensus::io::{AppCall, Counters, PeerId, Ticket, TimerId};
+use guts_consensus::io::{AppCall, Counters, Output, PeerId, Ticket, TimerId};
 use guts_genesis::{Address, GenesisDoc, Height, PublicKey};
 
 use crate::app::{App, History};
@@ -44,6 +44,10 @@ pub struct Node {
     pub height: Height,
     /// Kept down on purpose until the end.
     pub frozen: bool,
+    /// Outputs of a group that are neither written nor acted upon yet.
+    pub held: Output,
+    /// Outputs in the group.
+    pub grouped: u32,
     next_peer: u64,
     /// Of lives that are over.
     past: Counters,
@@ -68,6 +72,8 @@ impl Node {
             skew_us,
             height: Height::ZERO,
             frozen: false,
+            held: Output::default(),
+            grouped: 0,
             next_peer: 0,
             past: Counters::default(),
         }
@@ -109,6 +115,8 @@ impl Node {
         }
         self.life += 1;
         self.timers.clear();
+        self.held = Output::default();
+        self.grouped = 0;
     }
 
     /// A name for a new connection to `node`.

@@ -76,8 +76,10 @@ impl Topology {
 /// The dials of one run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The byzantine validator (the last of the first ones), if there is one.
-    pub villain: Option<Villain>,
+    /// Validators at the start.
+    pub nodes: usize,
+    /// The byzantine validators (the last of the first ones), if there are any.
+    pub villains: Vec<Villain>,
     /// Who is connected to whom.
     pub topology: Topology,
     /// Messages lost, per mille.
@@ -110,8 +112,11 @@ impl Plan {
     /// The dials of a seed.
     pub fn of(seed: u64, options: &Options) -> Plan {
         let mut rng = Rng::new(seed, 1);
-        let villain = match rng.below(12) {
-            _ if options.nodes < 4 => None,
+        // Every eighth world is large enough for two villains, unless its size was asked for.
+        let is_large = seed % 8 == 7 && options.nodes == Options::default().nodes;
+        let nodes = if is_large { 7 } else { options.nodes };
+        let mut villain = || match rng.below(12) {
+            _ if nodes < 4 => None,
             0..=3 => Some(Villain::Equivocator),
             4 => Some(Villain::Silent),
             5 => Some(Villain::Amnesiac),
@@ -121,15 +126,18 @@ impl Plan {
             9 => Some(Villain::Forger),
             _ => None,
         };
+        let count = if nodes >= 7 { 2 } else { 1 };
+        let villains: Vec<Villain> = (0..count).filter_map(|_| villain()).collect();
         let pick = |rng: &mut Rng, choices: &[u64]| choices[rng.index(choices.len())];
-        // A villain in a line could keep its two sides apart for good.
+        // A villain in a line could keep its two sides apart for good, as two could in a ring.
         let topology = match Rng::new(seed, 4).below(8) {
-            0 => Topology::Ring,
-            1 if villain.is_none() => Topology::Line,
+            0 if villains.len() < 2 => Topology::Ring,
+            1 if villains.is_empty() => Topology::Line,
             _ => Topology::Mesh,
         };
         Plan {
-            villain,
+            nodes,
+            villains,
             topology,
             loss: pick(&mut rng, &[0, 5, 20, 60, 120]),
             corruption: pick(&mut rng, &[0, 0, 1, 5]),

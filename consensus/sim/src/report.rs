@@ -24,7 +24,7 @@ impl fmt::Display for Failure {
 pub struct Totals(BTreeMap<&'static str, u64>);
 
 /// What a batch of a hundred seeds or more must have seen at least once.
-pub const EXPECTED: [&str; 34] = [
+pub const EXPECTED: [&str; 38] = [
     "message lost",
     "message doubled",
     "message held up",
@@ -43,6 +43,10 @@ pub const EXPECTED: [&str; 34] = [
     "equivocating proposal",
     "withheld message",
     "message passed on",
+    "group commit",
+    "crash inside a group commit",
+    "two villains",
+    "bit rot noticed",
     "corrupt bytes",
     "fsync error",
     "clock step",

@@ -29,6 +29,7 @@ pub(crate) enum Event {
     Deliver { from: usize, to: usize, link: u64, message: Arc<Message> },
     Answer { node: usize, life: u64, input: Input },
     Call { node: usize, life: u64 },
+    Flush { node: usize, life: u64 },
     Timer { node: usize, life: u64, id: TimerId, generation: u64 },
     Start(usize),
     AppStart { node: usize, life: u64 },
@@ -72,21 +73,26 @@ pub fn run(seed: u64, options: &Options) -> Report {
 impl World {
     fn new(seed: u64, options: Options) -> World {
         let plan = Plan::of(seed, &options);
+        let options = Options { nodes: plan.nodes, ..options };
         let mut rng = Rng::new(seed, 2);
         let genesis = Arc::new(genesis(seed, &options, &plan));
         let state = State::from_genesis(&genesis).expect("the genesis document is sound");
-        let villain = plan.villain.map(|kind| (options.nodes - 1, kind));
+        let villain = |index: usize| {
+            let from_last = options.nodes.checked_sub(index + 1)?;
+            plan.villains.get(from_last).copied()
+        };
         let node = |index: usize| {
             let key = key_of(seed, index);
-            let byzantine = villain
-                .filter(|(who, _)| *who == index)
-                .map(|(_, kind)| Byzantine::new(kind, key, &state.chain_id))
+            let byzantine = villain(index)
+                .map(|kind| Byzantine::new(kind, key, &state.chain_id))
                 .map(|villain| villain.against(key_of(seed, 0).address()));
             Node::new(key, byzantine, rng.below(plan.skew_ms * 1000 + 1))
         };
         let nodes: Vec<Node> = (0..options.nodes + plan.joiners).map(node).collect();
         let villains: BTreeSet<_> =
             nodes.iter().filter(|node| node.villain.is_some()).map(|node| node.address).collect();
+        let mut totals = Totals::default();
+        totals.add("two villains", u64::from(villains.len() == 2));
         World {
             checkers: Checkers::new(&state, villains),
             faults: Faults::new(&options, nodes.len()),
@@ -99,7 +105,7 @@ impl World {
             sequence: 0,
             nodes,
             genesis,
-            totals: Totals::default(),
+            totals,
             failure: None,
             links: 0,
             generations: 0,
@@ -182,6 +188,11 @@ impl World {
                     self.call(node);
                 }
             }
+            Event::Flush { node, life } => {
+                if self.nodes[node].life == life {
+                    self.end_group(node);
+                }
+            }
             Event::Timer { node, life, id, generation } => {
                 let current = self.nodes[node].life == life
                     && self.nodes[node].timers.get(&id) == Some(&generation);
@@ -236,7 +247,7 @@ impl World {
         }
         self.nodes[node].engine = Some(engine);
         match output {
-            Ok(output) => self.perform(node, output),
+            Ok(output) => self.take_output(node, output),
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().cloned();
                 let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
@@ -257,7 +268,7 @@ impl World {
     }
 
     /// Records first, then actions; a crash may come at each boundary.
-    fn perform(&mut self, node: usize, output: Output) {
+    pub(crate) fn perform(&mut self, node: usize, output: Output) {
         let boundaries = output.records.len() + output.actions.len();
         let crash_at = self.crash_point(boundaries);
         for (i, record) in output.records.iter().enumerate() {
@@ -432,8 +443,11 @@ impl World {
         if self.nodes[node].is_up() || self.nodes[node].frozen {
             return;
         }
+        if !self.check_bit_rot(node) {
+            return self.fail(format!("node {node} takes a rotten log for a good one"));
+        }
         let mut config = self.config();
-        if self.plan.villain == Some(Villain::Amnesiac) && self.nodes[node].villain.is_some() {
+        if self.nodes[node].villain.as_ref().is_some_and(|v| v.kind() == Villain::Amnesiac) {
             self.totals.count("amnesiac validator");
             config.canary = Some(config::Canary::ForgetLock);
         }

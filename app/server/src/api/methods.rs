@@ -5,7 +5,7 @@ use std::str::FromStr;
 use guts_rpc::RpcError;
 use guts_rpc::server::Args;
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::{AccountId, Key, PushId, RepoId, keys, names, refs};
+use guts_schema::{AccountId, Hash, Key, PushId, RepoId, keys, names, refs};
 
 /// A method.
 pub(super) struct Spec {
@@ -44,14 +44,17 @@ const fn param(name: &'static str, form: Form, about: &'static str) -> Param {
 }
 
 /// Every parameter there is.
-pub(super) static PARAMS: [Param; 11] = [
-    param("account", Form::Hex(AccountId::LEN), "account id"),
+pub(super) static PARAMS: [Param; 14] = [
+    param("account", Form::Hex(AccountId::LEN), "id of an account or organisation"),
+    param("comment", Form::Number, "number of the comment in its thread"),
+    param("commitment", Form::Hex(Hash::LEN), "digest that commits to a handle"),
+    param("edit", Form::Number, "number of the edit, from 0 on"),
     param("handle", Form::Text, "handle of an account"),
     param("height", Form::Number, "height of the state; 0 or none: the newest that is proved"),
     param("index", Form::Number, "place in the list, from 0 on"),
     param("key", Form::Hex(Key::LEN), "ed25519 public key"),
     param("name", Form::Text, "name of a repository"),
-    param("number", Form::Number, "number of the entry, from 0 on"),
+    param("number", Form::Number, "number of the entry, or the height of a change"),
     param("push", Form::Hex(PushId::LEN), "digest of the signed part of the push certificate"),
     param("ref", Form::Text, "full name of a ref, such as refs/heads/main"),
     param("repo", Form::Number, "repository id"),
@@ -78,12 +81,36 @@ pub(super) static TABLE: &[Spec] = &[
     spec("guts_account", "an account", ACCOUNT, "Account", |args| {
         Ok(keys::account(&id::<AccountId>(args, 0)?))
     }),
+    spec(
+        "guts_anchor",
+        "a recorded anchor, by its number",
+        &["number", "height"],
+        "Anchor",
+        |args| Ok(keys::anchor(number(args, 0)?)),
+    ),
     spec("guts_anchors", "how many anchors were recorded", HEIGHT, "Anchors", |_| {
         Ok(keys::anchors())
     }),
     spec("guts_candidates", "validators with stake", HEIGHT, "Candidates", |_| {
         Ok(keys::candidates())
     }),
+    spec(
+        "guts_comment",
+        "a comment of a thread",
+        &["repo", "number", "comment", "height"],
+        "CommentValue",
+        |args| Ok(keys::comment(repo(args, 0)?, number(args, 1)?, number(args, 2)?)),
+    ),
+    spec(
+        "guts_comment_edit",
+        "a former text of a comment",
+        &["repo", "number", "comment", "edit", "height"],
+        "CommentEdit",
+        |args| {
+            let (number, comment, edit) = (number(args, 1)?, number(args, 2)?, number(args, 3)?);
+            Ok(keys::comment_edit(repo(args, 0)?, number, comment, edit))
+        },
+    ),
     spec(
         "guts_delegation",
         "what an account has delegated to a validator",
@@ -99,6 +126,16 @@ pub(super) static TABLE: &[Spec] = &[
         |args| Ok(keys::delegations_of(&id(args, 0)?)),
     ),
     spec("guts_epoch", "the staking period under way", HEIGHT, "Epoch", |_| Ok(keys::epoch())),
+    spec("guts_faucet", "what the faucet gave in this staking period", HEIGHT, "Faucet", |_| {
+        Ok(keys::faucet())
+    }),
+    spec(
+        "guts_faucet_draw",
+        "what an account drew from the faucet",
+        ACCOUNT,
+        "FaucetDraw",
+        |args| Ok(keys::faucet_draw(&id(args, 0)?)),
+    ),
     spec("guts_guardians", "who may recover an account", ACCOUNT, "Guardians", |args| {
         Ok(keys::guardians(&id(args, 0)?))
     }),
@@ -113,12 +150,27 @@ pub(super) static TABLE: &[Spec] = &[
             Ok(keys::handle(&handle))
         },
     ),
+    spec(
+        "guts_handle_commit",
+        "a handle that somebody is about to claim",
+        &["commitment", "height"],
+        "HandleCommit",
+        |args| Ok(keys::handle_commit(&id(args, 0)?)),
+    ),
+    spec("guts_issue", "an issue", &["repo", "number", "height"], "Issue", |args| {
+        Ok(keys::issue(repo(args, 0)?, number(args, 1)?))
+    }),
     spec("guts_key", "whose a key is, and since when", &["key", "height"], "KeyRecord", |args| {
         Ok(keys::key(&id::<Key>(args, 0)?))
+    }),
+    spec("guts_missed", "the blocks a validator has missed", VALIDATOR, "Missed", |args| {
+        Ok(keys::missed(&id(args, 0)?))
     }),
     spec("guts_operator", "the validator an account operates", ACCOUNT, "OperatorOf", |args| {
         Ok(keys::operator(&id(args, 0)?))
     }),
+    spec("guts_org", "an organisation", ACCOUNT, "Org", |args| Ok(keys::org(&id(args, 0)?))),
+    spec("guts_orgs", "how many organisations there are", HEIGHT, "Orgs", |_| Ok(keys::orgs())),
     spec(
         "guts_owner_repo",
         "a repository by its place among its owner's",
@@ -127,6 +179,23 @@ pub(super) static TABLE: &[Spec] = &[
         |args| Ok(keys::owner_repo(&id(args, 0)?, number(args, 1)?)),
     ),
     spec("guts_params", "the chain's parameters", HEIGHT, "Params", |_| Ok(keys::params())),
+    spec("guts_proposal", "a proposal, by its number", &["number", "height"], "Proposal", |args| {
+        Ok(keys::proposal(number(args, 0)?))
+    }),
+    spec(
+        "guts_proposals",
+        "how many proposals there are, and which are open",
+        HEIGHT,
+        "Proposals",
+        |_| Ok(keys::proposals()),
+    ),
+    spec(
+        "guts_protections",
+        "what protects the refs of a repository",
+        REPO,
+        "Protections",
+        |args| Ok(keys::protections(repo(args, 0)?)),
+    ),
     spec(
         "guts_push",
         "a push, while it is pending or its certificate fresh",
@@ -134,9 +203,22 @@ pub(super) static TABLE: &[Spec] = &[
         "Push",
         |args| Ok(keys::push(&id::<PushId>(args, 0)?)),
     ),
+    spec("guts_pushes_of", "what an account has in flight", ACCOUNT, "PushesOf", |args| {
+        Ok(keys::pushes_of(&id(args, 0)?))
+    }),
     spec("guts_pushes_pending", "pushes under way", HEIGHT, "PushesPending", |_| {
         Ok(keys::pushes_pending())
     }),
+    spec(
+        "guts_reactions",
+        "an account's reactions to a comment",
+        &["repo", "number", "comment", "account", "height"],
+        "Reactions",
+        |args| {
+            let (number, comment) = (number(args, 1)?, number(args, 2)?);
+            Ok(keys::reactions(repo(args, 0)?, number, comment, &id(args, 3)?))
+        },
+    ),
     spec("guts_recovery", "a recovery under way", ACCOUNT, "Recovery", |args| {
         Ok(keys::recovery(&id(args, 0)?))
     }),
@@ -160,6 +242,9 @@ pub(super) static TABLE: &[Spec] = &[
         |args| Ok(keys::refs(repo(args, 0)?)),
     ),
     spec("guts_repo", "a repository", REPO, "Repo", |args| Ok(keys::repo(repo(args, 0)?))),
+    spec("guts_repo_access", "who may do what in a repository", REPO, "RepoAccess", |args| {
+        Ok(keys::repo_access(repo(args, 0)?))
+    }),
     spec(
         "guts_repo_named",
         "the repository of that owner and name",
@@ -172,13 +257,67 @@ pub(super) static TABLE: &[Spec] = &[
         },
     ),
     spec("guts_repos", "how many repositories there are", HEIGHT, "Repos", |_| Ok(keys::repos())),
+    spec(
+        "guts_star",
+        "the star that an account gave a repository",
+        &["repo", "account", "height"],
+        "Star",
+        |args| Ok(keys::star(repo(args, 0)?, &id(args, 1)?)),
+    ),
     spec("guts_supply", "all money there is, and where", HEIGHT, "Supply", |_| Ok(keys::supply())),
+    spec("guts_thread", "a thread of comments", &["repo", "number", "height"], "Thread", |args| {
+        Ok(keys::thread(repo(args, 0)?, number(args, 1)?))
+    }),
+    spec("guts_threads", "how many threads a repository has", REPO, "Threads", |args| {
+        Ok(keys::threads(repo(args, 0)?))
+    }),
+    spec("guts_tracker", "labels and milestones of a repository", REPO, "Tracker", |args| {
+        Ok(keys::tracker(repo(args, 0)?))
+    }),
+    spec(
+        "guts_unbonding",
+        "stake on its way out, by its number",
+        &["number", "height"],
+        "Unbonding",
+        |args| Ok(keys::unbonding(number(args, 0)?)),
+    ),
+    spec("guts_upgrade", "the upgrade that waits for its height", HEIGHT, "UpgradePlan", |_| {
+        Ok(keys::upgrade())
+    }),
     spec("guts_validator", "what a validator bonded", VALIDATOR, "ValidatorInfo", |args| {
         Ok(keys::validator(&id(args, 0)?))
     }),
     spec("guts_validators", "the validators in force", HEIGHT, "Validators", |_| {
         Ok(keys::validators())
     }),
+    spec(
+        "guts_validators_at",
+        "the validators whose signatures count from a change on",
+        &["number", "height"],
+        "Validators",
+        |args| Ok(keys::validators_at(number(args, 0)?)),
+    ),
+    spec(
+        "guts_validators_changes",
+        "the heights at which the validators changed",
+        HEIGHT,
+        "ValidatorsChanges",
+        |_| Ok(keys::validators_changes()),
+    ),
+    spec(
+        "guts_vote",
+        "a vote on a proposal, by its place",
+        &["number", "index", "height"],
+        "VoteCast",
+        |args| Ok(keys::vote(number(args, 0)?, number(args, 1)?)),
+    ),
+    spec(
+        "guts_vote_of",
+        "the vote of an account on a proposal",
+        &["number", "account", "height"],
+        "VoteOf",
+        |args| Ok(keys::vote_of(number(args, 0)?, &id(args, 1)?)),
+    ),
 ];
 
 /// An identifier in hex.

@@ -180,7 +180,7 @@ fn of_kind(kind: &Kind, schemas: &mut BTreeMap<String, Value>) -> Value {
 }
 
 /// The comment above a declaration in its `.proto` file, in one line.
-fn comment(message: &MessageDescriptor, path: &[i32]) -> String {
+pub(super) fn comment(message: &MessageDescriptor, path: &[i32]) -> String {
     let file = message.parent_file();
     let info = file.file_descriptor_proto().source_code_info.as_ref();
     let found = info.and_then(|info| info.location.iter().find(|place| place.path == path));

@@ -45,3 +45,21 @@ fn comments_of_the_messages_are_descriptions() {
     assert!(until["description"].as_str().unwrap().starts_with("Last second"), "{until}");
     assert_eq!(until["pattern"], "^[0-9]+$");
 }
+
+#[test]
+fn every_value_of_the_state_can_be_asked_for() {
+    // Parts of indexes, which a client does not need to believe an answer.
+    let inner = ["QueueEnds", "QueueItem", "RefBucket", "RefDir", "Tick"];
+    let pool = messages();
+    let file = pool.get_file_by_name("guts/v1/state.proto").unwrap();
+    let mut asked = 0;
+    for message in file.messages() {
+        let about = openrpc::comment(&message, message.path());
+        if about.starts_with("keys::") && !inner.contains(&message.name()) {
+            let is_there = TABLE.iter().any(|spec| spec.message == message.name());
+            assert!(is_there, "no method answers with {}: {about}", message.name());
+            asked += 1;
+        }
+    }
+    assert!(asked > 20, "{asked}");
+}

@@ -7,6 +7,7 @@ mod act;
 mod git;
 mod handle;
 mod init;
+mod issue;
 mod key;
 mod node;
 mod org;
@@ -101,6 +102,15 @@ enum Command {
     /// Repositories
     #[command(subcommand)]
     Repo(repo::Repo),
+    /// Issues of repositories
+    #[command(subcommand)]
+    Issue(issue::Issue),
+    /// Labels of issues
+    #[command(subcommand)]
+    Label(issue::tracker::Label),
+    /// Milestones of issues
+    #[command(subcommand)]
+    Milestone(issue::tracker::Milestone),
     /// Transactions
     #[command(subcommand)]
     Tx(tx::Tx),
@@ -191,6 +201,9 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Error> {
         Command::Recovery(args) => recovery::run(&context, args).await,
         Command::Stake(args) => stake::run(&context, args).await,
         Command::Repo(args) => repo::run(&context, args).await,
+        Command::Issue(args) => issue::run(&context, args).await,
+        Command::Label(args) => issue::tracker::run_label(&context, args).await,
+        Command::Milestone(args) => issue::tracker::run_milestone(&context, args).await,
         Command::Tx(args) => tx::run(&context, args).await,
         Command::Validators(args) => validators::run(&context, args).await,
         Command::Node(args) => node::run(&context, args).await,

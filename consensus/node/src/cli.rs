@@ -54,6 +54,8 @@ enum Command {
         #[arg(long, required = true)]
         keep_keys: bool,
     },
+    /// Serve blocks, results, validators and searches of a node that does not run, at rpc.laddr.
+    Inspect(RunArgs),
     /// Make the index of events anew from what the application answered. The node must not run.
     Reindex {
         #[command(flatten)]
@@ -132,6 +134,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Command::Init { at, chain_id } => init(&Home::new(at.home), &chain_id),
         Command::Run(args) => run_node(args),
         Command::Reset { at, .. } => reset(&Home::new(at.home)),
+        Command::Inspect(args) => inspect(args),
         Command::Metrics => {
             print!("{}", crate::metrics::documentation());
             Ok(())
@@ -175,23 +178,43 @@ fn run_node(args: RunArgs) -> Result<(), CliError> {
         return Ok(());
     }
     log_to_stderr(&config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
+    let runtime = runtime()?;
     let result = runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
+        let asked = asked_to_end()?;
         let node = Node::start(&home, config).await?;
-        let asked = async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        };
         Ok(node.run_until(asked).await?)
     });
     // Connections get a moment to say goodbye.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    result
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().map_err(CliError::Runtime)
+}
+
+/// Done with SIGTERM or Ctrl-C.
+fn asked_to_end() -> Result<impl Future<Output = ()>, CliError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    })
+}
+
+fn inspect(args: RunArgs) -> Result<(), CliError> {
+    let home = Home::new(&args.at.home);
+    let config = config(&home, &args)?;
+    log_to_stderr(&config)?;
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        let asked = asked_to_end()?;
+        let say = |address: &str| println!("the stores of {} at {address}", home.dir().display());
+        Ok(crate::node::inspect(&home, config, say, asked).await?)
+    });
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     result
 }

@@ -1,7 +1,7 @@
 //! Putting a node together: home, disk, keys, engine, network, application, RPC; and taking it
 //! apart again.
 
-use crate::backend::{Feed, NodeBackend, P2P_PROTOCOL, Tell, Waiting, Watchers};
+use crate::backend::{Chain, Feed, NodeBackend, P2P_PROTOCOL, Tell, Waiting, Watchers};
 use crate::config::Config;
 use crate::home::{FileError, Home, Lock};
 use crate::index;
@@ -15,6 +15,7 @@ use crate::wal::{Found, Log, LogError};
 use guts_consensus::engine::{Boot, BootError, Engine};
 use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
 use guts_genesis::{GenesisDoc, GenesisError, Height, PrivateKey, Zip215, key_file};
+use guts_rpc::Backend;
 use guts_rpc::server::{self, Limits};
 use key_file::KeyFileError;
 use std::path::PathBuf;
@@ -121,14 +122,17 @@ impl Node {
         let waiting = Arc::new(Waiting::default());
         let Disk { store, log, .. } = disk;
         let feed = Feed::start();
-        let backend = NodeBackend {
+        let chain = Chain {
             genesis_json: genesis.to_compact_json(),
-            key: keys.validator.public_key(),
             config: config.clone(),
             genesis,
             store: store.clone(),
-            inbox: inbox.clone(),
             shown: shown.clone(),
+        };
+        let backend = NodeBackend {
+            chain,
+            key: keys.validator.public_key(),
+            inbox: inbox.clone(),
             network: network.clone(),
             app,
             waiting: waiting.clone(),
@@ -367,9 +371,38 @@ async fn serve_metrics(
     Ok(Some(tokio::spawn(crate::metrics::serve(listener, backend))))
 }
 
+/// Serves what a stopped node has stored, until `signal` is done. Calls about anything but the
+/// chain are refused. Says where it listens through `ready`.
+///
+/// # Errors
+/// The home is in use or unreadable, or the address taken.
+pub async fn inspect(
+    home: &Home,
+    config: Config,
+    ready: impl FnOnce(&str),
+    signal: impl Future<Output = ()>,
+) -> Result<(), NodeError> {
+    let _lock = home.lock()?;
+    let genesis = Arc::new(read_genesis(home)?);
+    let Disk { store, .. } = open_disk(home, &config, &genesis)?;
+    let shown = Arc::new(Shown::default());
+    let top = store.state()?.map_or(Height::ZERO, |state| state.last_block_height);
+    shown.base.store(store.base()?.0, Ordering::Release);
+    shown.top.store(top.0, Ordering::Release);
+    let genesis_json = genesis.to_compact_json();
+    let chain = Chain { config: config.clone(), genesis, genesis_json, store, shown };
+    let (stop, stopped) = watch::channel(false);
+    let (address, server) = serve(&config, Arc::new(chain), stopped).await?;
+    ready(&address);
+    signal.await;
+    stop.send_replace(true);
+    let _ = tokio::time::timeout(GOODBYE_MAX, server).await;
+    Ok(())
+}
+
 async fn serve(
     config: &Config,
-    backend: Arc<NodeBackend>,
+    backend: Arc<dyn Backend>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(String, tokio::task::JoinHandle<()>), NodeError> {
     let address = config.rpc.laddr.clone();

@@ -1,14 +1,16 @@
 //! Reads of the chain. A height is answered for only once it is shown: its block, its results and
 //! its transactions become visible together.
 
-use super::{Failed, NodeBackend, missing};
+use super::{Chain, Failed, internal, missing, reply};
 use crate::store::TxPlace;
 use guts_abci::proto::{self, Message, abci as pb};
 use guts_consensus::types::{Block, tx_hash};
 use guts_genesis::Height;
-use guts_rpc::{Backend, RpcError, types};
+use guts_rpc::search::Search;
+use guts_rpc::{Backend, Heights, Reply, RpcError, TxHit, types};
+use std::sync::atomic::Ordering;
 
-impl NodeBackend {
+impl Chain {
     pub(super) fn is_shown(&self, height: u64) -> bool {
         let heights = self.heights();
         height >= heights.base && height <= heights.top
@@ -100,6 +102,101 @@ impl NodeBackend {
             tx: tx.clone().into(),
             proof: if prove { proof(&block, index) } else { None },
         })
+    }
+}
+
+impl Backend for Chain {
+    fn heights(&self) -> Heights {
+        Heights {
+            base: self.shown.base.load(Ordering::Acquire),
+            top: self.shown.top.load(Ordering::Acquire),
+        }
+    }
+
+    fn genesis(&self) -> Reply<'_, types::GenesisResult> {
+        reply(async {
+            let genesis = serde_json::value::RawValue::from_string(self.genesis_json.clone());
+            Ok(types::GenesisResult { genesis: genesis.map_err(|e| internal(&e))? })
+        })
+    }
+
+    fn block(&self, height: u64) -> Reply<'_, types::BlockResult> {
+        reply(async move { self.block_at(height) })
+    }
+
+    fn block_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::BlockResult>> {
+        reply(async move {
+            match self.store.height_of(&hash)? {
+                Some(Height(height)) if self.is_shown(height) => Ok(Some(self.block_at(height)?)),
+                _ => Ok(None),
+            }
+        })
+    }
+
+    fn block_results(&self, height: u64) -> Reply<'_, types::BlockResults> {
+        reply(async move {
+            let response = self.response_at(height)?;
+            Ok(types::BlockResults::new(Height(height).wire(), response))
+        })
+    }
+
+    fn block_metas(&self, min: u64, max: u64) -> Reply<'_, Vec<types::BlockMeta>> {
+        reply(async move {
+            let mut metas = Vec::new();
+            for height in (min..=max).rev() {
+                metas.extend(self.store.meta(Height(height))?.map(types::BlockMeta::from));
+            }
+            Ok(metas)
+        })
+    }
+
+    fn header(&self, height: u64) -> Reply<'_, types::Header> {
+        reply(async move {
+            let header = self.header_at(height)?.ok_or_else(|| missing("header", height))?;
+            Ok(header.into())
+        })
+    }
+
+    fn commit(&self, height: u64) -> Reply<'_, types::CommitResult> {
+        reply(async move { self.commit_at(height) })
+    }
+
+    fn validators(&self, height: u64) -> Reply<'_, Vec<types::Validator>> {
+        reply(async move {
+            let set = self.store.validators(Height(height))?;
+            let set = set.ok_or_else(|| missing("validators", height))?;
+            Ok(set.validators.into_iter().map(Into::into).collect())
+        })
+    }
+
+    fn consensus_params(&self, height: u64) -> Reply<'_, types::ConsensusParams> {
+        reply(async move {
+            let params = self.store.params(Height(height))?;
+            Ok(params.ok_or_else(|| missing("parameters", height))?.into())
+        })
+    }
+
+    fn tx(&self, hash: Vec<u8>, prove: bool) -> Reply<'_, Option<types::TxResponse>> {
+        reply(async move {
+            self.check_indexed("transaction")?;
+            self.tx_by_hash(&hash, prove)
+        })
+    }
+
+    fn tx_hits(&self, search: Search) -> Reply<'_, Vec<TxHit>> {
+        self.find_txs(search)
+    }
+
+    fn tx_at(&self, hit: TxHit, prove: bool) -> Reply<'_, types::TxResponse> {
+        self.tx_in(hit, prove)
+    }
+
+    fn block_hits(&self, search: Search) -> Reply<'_, Vec<u64>> {
+        self.find_blocks(search)
+    }
+
+    fn header_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::Header>> {
+        self.header_with(hash)
     }
 }
 

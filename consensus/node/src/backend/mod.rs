@@ -16,30 +16,35 @@ use guts_abci::proto::abci as pb;
 use guts_abci::socket::Client;
 use guts_consensus::io::Status;
 use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
-use guts_genesis::{GenesisDoc, Height, PublicKey, key_file};
+use guts_genesis::{GenesisDoc, PublicKey, key_file};
 use guts_rpc::events::NodeEvent;
 use guts_rpc::search::Search;
 use guts_rpc::{Backend, Heights, Query, Reply, RpcError, TxHit, types};
 pub(crate) use search::Watchers;
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 pub(crate) use submit::{Tell, Waiting};
 use tokio::sync::broadcast::Receiver;
 
 /// CometBFT's version of its peer protocol.
 pub const P2P_PROTOCOL: u64 = 8;
 
-/// The node as its RPC shows it.
-pub(crate) struct NodeBackend {
+/// The chain that a node has stored: what can be answered whether it runs or not.
+pub(crate) struct Chain {
     pub(crate) config: Config,
     pub(crate) genesis: Arc<GenesisDoc>,
     /// The genesis document as compact JSON.
     pub(crate) genesis_json: String,
-    pub(crate) key: PublicKey,
     pub(crate) store: Arc<Store>,
-    pub(crate) inbox: Inbox,
     pub(crate) shown: Arc<Shown>,
+}
+
+/// The node as its RPC shows it.
+pub(crate) struct NodeBackend {
+    pub(crate) chain: Chain,
+    pub(crate) key: PublicKey,
+    pub(crate) inbox: Inbox,
     pub(crate) network: Network,
     pub(crate) app: Reader,
     pub(crate) waiting: Arc<Waiting>,
@@ -74,6 +79,14 @@ where
 
 fn missing(what: &str, height: u64) -> RpcError {
     RpcError::internal(format!("the node has no {what} of height {height}"))
+}
+
+impl Deref for NodeBackend {
+    type Target = Chain;
+
+    fn deref(&self) -> &Chain {
+        &self.chain
+    }
 }
 
 impl NodeBackend {
@@ -132,10 +145,7 @@ impl NodeBackend {
 
 impl Backend for NodeBackend {
     fn heights(&self) -> Heights {
-        Heights {
-            base: self.shown.base.load(Ordering::Acquire),
-            top: self.shown.top.load(Ordering::Acquire),
-        }
+        self.chain.heights()
     }
 
     fn status(&self) -> Reply<'_, types::StatusResult> {
@@ -167,66 +177,39 @@ impl Backend for NodeBackend {
     }
 
     fn genesis(&self) -> Reply<'_, types::GenesisResult> {
-        reply(async {
-            let genesis = serde_json::value::RawValue::from_string(self.genesis_json.clone());
-            Ok(types::GenesisResult { genesis: genesis.map_err(|e| internal(&e))? })
-        })
+        self.chain.genesis()
     }
 
     fn block(&self, height: u64) -> Reply<'_, types::BlockResult> {
-        reply(async move { self.block_at(height) })
+        self.chain.block(height)
     }
 
     fn block_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::BlockResult>> {
-        reply(async move {
-            match self.store.height_of(&hash)? {
-                Some(Height(height)) if self.is_shown(height) => Ok(Some(self.block_at(height)?)),
-                _ => Ok(None),
-            }
-        })
+        self.chain.block_by_hash(hash)
     }
 
     fn block_results(&self, height: u64) -> Reply<'_, types::BlockResults> {
-        reply(async move {
-            let response = self.response_at(height)?;
-            Ok(types::BlockResults::new(Height(height).wire(), response))
-        })
+        self.chain.block_results(height)
     }
 
     fn block_metas(&self, min: u64, max: u64) -> Reply<'_, Vec<types::BlockMeta>> {
-        reply(async move {
-            let mut metas = Vec::new();
-            for height in (min..=max).rev() {
-                metas.extend(self.store.meta(Height(height))?.map(types::BlockMeta::from));
-            }
-            Ok(metas)
-        })
+        self.chain.block_metas(min, max)
     }
 
     fn header(&self, height: u64) -> Reply<'_, types::Header> {
-        reply(async move {
-            let header = self.header_at(height)?.ok_or_else(|| missing("header", height))?;
-            Ok(header.into())
-        })
+        self.chain.header(height)
     }
 
     fn commit(&self, height: u64) -> Reply<'_, types::CommitResult> {
-        reply(async move { self.commit_at(height) })
+        self.chain.commit(height)
     }
 
     fn validators(&self, height: u64) -> Reply<'_, Vec<types::Validator>> {
-        reply(async move {
-            let set = self.store.validators(Height(height))?;
-            let set = set.ok_or_else(|| missing("validators", height))?;
-            Ok(set.validators.into_iter().map(Into::into).collect())
-        })
+        self.chain.validators(height)
     }
 
     fn consensus_params(&self, height: u64) -> Reply<'_, types::ConsensusParams> {
-        reply(async move {
-            let params = self.store.params(Height(height))?;
-            Ok(params.ok_or_else(|| missing("parameters", height))?.into())
-        })
+        self.chain.consensus_params(height)
     }
 
     fn abci_info(&self) -> Reply<'_, types::AbciInfoResult> {
@@ -268,22 +251,19 @@ impl Backend for NodeBackend {
     }
 
     fn tx(&self, hash: Vec<u8>, prove: bool) -> Reply<'_, Option<types::TxResponse>> {
-        reply(async move {
-            self.check_indexed("transaction")?;
-            self.tx_by_hash(&hash, prove)
-        })
+        self.chain.tx(hash, prove)
     }
 
     fn tx_hits(&self, search: Search) -> Reply<'_, Vec<TxHit>> {
-        self.find_txs(search)
+        self.chain.tx_hits(search)
     }
 
     fn tx_at(&self, hit: TxHit, prove: bool) -> Reply<'_, types::TxResponse> {
-        self.tx_in(hit, prove)
+        self.chain.tx_at(hit, prove)
     }
 
     fn block_hits(&self, search: Search) -> Reply<'_, Vec<u64>> {
-        self.find_blocks(search)
+        self.chain.block_hits(search)
     }
 
     fn events(&self) -> Option<Receiver<Arc<Vec<NodeEvent>>>> {
@@ -291,7 +271,7 @@ impl Backend for NodeBackend {
     }
 
     fn header_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::Header>> {
-        self.header_with(hash)
+        self.chain.header_by_hash(hash)
     }
 
     fn check_tx(&self, tx: Bytes) -> Reply<'_, types::TxResult> {

@@ -1,6 +1,6 @@
 //! Searches, and the calls about what is not in a block yet.
 
-use super::{Failed, NodeBackend, internal, missing, reply};
+use super::{Chain, Failed, NodeBackend, internal, missing, reply};
 use crate::store::{SearchError, Store};
 use bytes::Bytes;
 use guts_abci::proto::abci as pb;
@@ -17,7 +17,7 @@ impl From<SearchError> for Failed {
     }
 }
 
-impl NodeBackend {
+impl Chain {
     /// Looks in the index beside the tasks that answer: it may take long.
     async fn look<T, F>(&self, search: Search, tag: &'static str, find: F) -> Result<Vec<T>, Failed>
     where
@@ -73,7 +73,9 @@ impl NodeBackend {
             }
         })
     }
+}
 
+impl NodeBackend {
     pub(super) fn ask_app(&self, tx: Bytes) -> Reply<'_, types::TxResult> {
         reply(async move {
             let request = pb::RequestCheckTx { tx, r#type: pb::CheckTxType::New as i32 };

@@ -185,6 +185,12 @@ impl Node {
         self.spawn(command);
     }
 
+    /// Serves the stores of the engine, which does not run.
+    pub fn start_inspect(&mut self) {
+        let command = self.command("inspect");
+        self.spawn(command);
+    }
+
     /// Starts the engine where no file may grow past `blocks` of 512 bytes: a write beyond that
     /// fails, as on a full disk.
     pub fn start_engine_on_small_disk(&mut self, blocks: u32) {

@@ -50,6 +50,13 @@ async fn transactions_and_blocks_are_found_by_their_events() {
         let blocks: BlockSearchResult = node.client().call("block_search", query).await.unwrap();
         assert!(blocks.total_count >= 2 && blocks.blocks.len() == 1);
         assert!(network.nodes[0].end_engine());
+        network.nodes[0].start_inspect();
+        let node = &network.nodes[0];
+        let ask = || async { node.client().block(Some(1)).await.ok() };
+        assert!(eventually(ask).await.is_some(), "a stopped node is read");
+        assert_eq!(txs(node, "tx.height > 0").await.unwrap(), all);
+        assert!(node.client().status().await.is_err(), "what runs is not there");
+        assert!(network.nodes[0].end_engine());
         let output = network.nodes[0].command("reindex").output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let output = network.nodes[0].command("compact").output().unwrap();

@@ -6,7 +6,7 @@ use guts_schema::{AccountId, Action, Code, Payment, Tx, events, price, proto};
 
 use crate::fault::{Broken, Fault};
 use crate::modules::account::error;
-use crate::modules::{account, params, staking};
+use crate::modules::{account, params, repo, staking};
 use crate::run::Run;
 
 /// What an admitted transaction has done already.
@@ -73,11 +73,32 @@ fn new_payer(run: &mut Run<'_>, tx: &Tx) -> Result<proto::Account, Fault> {
     account::new_account(run, &tx.payer, &signer.key)
 }
 
+/// Whether the payer need not pay for an action, because it acts inside a repository of its own.
+fn is_exempt(
+    run: &Run<'_>,
+    params: &proto::Params,
+    tx: &Tx,
+    action: &Action,
+) -> Result<bool, Broken> {
+    let Some(id) = action.repo().filter(|_| price::exempts_owner(params, action.kind())) else {
+        return Ok(false);
+    };
+    let Some(value) = repo::get(&run.state, id)? else { return Ok(false) };
+    let own = action.actor() == Some(&tx.payer);
+    Ok(own && repo::controls(&run.state, &repo::owner(&value)?, &tx.payer)?)
+}
+
 /// Whether the payment is enough; how much balance it takes.
 fn check_payment(run: &Run<'_>, tx: &Tx, balance: u64) -> Result<u64, Fault> {
     let view = &run.state;
     let params = params::get(view)?;
-    let price = price::of(&params, tx.actions.iter().map(Action::kind), tx.size);
+    let mut priced = Vec::with_capacity(tx.actions.len());
+    for action in &tx.actions {
+        if !is_exempt(run, &params, tx, action)? {
+            priced.push(action.kind());
+        }
+    }
+    let price = price::of(&params, priced, tx.size);
     match tx.payment {
         Payment::None => {
             let free =

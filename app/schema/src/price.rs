@@ -14,6 +14,12 @@ pub struct Price {
     pub stake: bool,
 }
 
+/// Kinds that an owner may leave out, because parameters exempt owners inside their repositories.
+pub fn exempts_owner(params: &proto::Params, kind: ActionKind) -> bool {
+    let listed = params.prices.iter().find(|price| price.kind == kind.number());
+    listed.or(params.other_price.as_ref()).is_some_and(|price| price.owner)
+}
+
 /// The price of actions of these kinds in a transaction of `size` bytes. A kind that is not
 /// listed has the price of all others, where there is one, and costs its bytes in any case.
 pub fn of(params: &proto::Params, kinds: impl IntoIterator<Item = ActionKind>, size: u64) -> Price {

@@ -264,6 +264,17 @@ impl Action {
         }
     }
 
+    /// The repository that exists and that it is about; none for a push, which is not the payer's.
+    pub const fn repo(&self) -> Option<RepoId> {
+        match self {
+            Self::EditRepo { repo, .. }
+            | Self::Repo { repo, .. }
+            | Self::Thread { repo, .. }
+            | Self::Issue { repo, .. } => Some(*repo),
+            _ => None,
+        }
+    }
+
     /// Another account that must sign, because the action does something to it.
     pub const fn co_signer(&self) -> Option<&AccountId> {
         match self {

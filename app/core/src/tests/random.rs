@@ -2,10 +2,16 @@
 //! replica with the same result (see `testing`), whatever the transactions come to.
 
 use guts_schema::attest::Verdict;
-use guts_schema::proto::ObjectFormat;
+use guts_schema::proto::propose::Content;
+use guts_schema::proto::{
+    self, CloseReason, ObjectFormat, OrgRole, Reaction, RepoRole, VoteOption,
+};
 use guts_schema::sign::ProofOf;
-use guts_schema::tx::{AccountAction, StakingAction};
-use guts_schema::{Action, RepoId, names};
+use guts_schema::tx::{
+    AccountAction, GovernanceAction, IssueAction, OrgAction, RepoAction, StakingAction,
+    ThreadAction,
+};
+use guts_schema::{AccountId, Action, RepoId, names};
 use proptest::prelude::*;
 
 use crate::testing::{CHAIN, Person, World, address};
@@ -21,7 +27,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Vec<Step>>> {
     let step =
-        (0u8..5, 0u8..24, 0u8..4, 0u8..4).prop_map(|(who, what, a, b)| Step { who, what, a, b });
+        (0u8..5, 0u8..40, 0u8..4, 0u8..4).prop_map(|(who, what, a, b)| Step { who, what, a, b });
     prop::collection::vec(prop::collection::vec(step, 0..5), 1..10)
 }
 
@@ -59,6 +65,19 @@ fn action(world: &World, who: &Person, step: &Step) -> Action {
         },
         9..=15 => Action::Staking { actor, change: staking(world, who, step) },
         16..=23 => Action::Account { actor, change: account(world, who, step) },
+        24..=27 => Action::Org { actor, change: org(world, step) },
+        28..=31 => Action::Repo { actor, repo: repo(step), change: house(world, step) },
+        32..=33 => {
+            let change = if step.what == 32 {
+                ThreadAction::Comment { text: "see #1, @alice".into() }
+            } else {
+                let on = step.a < 2;
+                ThreadAction::React { comment: 0, reaction: Reaction::Heart, on }
+            };
+            Action::Thread { actor, repo: repo(step), number: 1, change }
+        }
+        34..=36 => Action::Issue { actor, repo: repo(step), change: issue(step) },
+        37..=39 => Action::Governance { actor, change: governance(step) },
         _ => Action::EditRepo {
             actor,
             repo: RepoId::new(u64::from(step.a) + 1).unwrap(),
@@ -66,6 +85,61 @@ fn action(world: &World, who: &Person, step: &Step) -> Action {
             default_branch: Some(format!("refs/heads/b{}", step.b)),
             archived: Some(step.b == 3),
         },
+    }
+}
+
+fn repo(step: &Step) -> RepoId {
+    RepoId::new(u64::from(step.b) + 1).unwrap()
+}
+
+fn org(world: &World, step: &Step) -> OrgAction {
+    let (org, account) = (AccountId::of_org(1), person(world, step.a).id);
+    let role = if step.b < 2 { OrgRole::Owner } else { OrgRole::Member };
+    match step.what {
+        24 => OrgAction::Create { handle: format!("h{}-x", step.a), salt: [step.b; 32] },
+        25 => OrgAction::Invite { org, account, role },
+        26 => OrgAction::Accept { org },
+        _ => OrgAction::Remove { org, account },
+    }
+}
+
+fn house(world: &World, step: &Step) -> RepoAction {
+    let other = person(world, step.a).id;
+    match (step.what, step.a) {
+        (28, 0) => RepoAction::Transfer { to: AccountId::of_org(1) },
+        (28, _) => RepoAction::Transfer { to: other },
+        (29, 0) => RepoAction::Accept,
+        (29, _) => RepoAction::Rename { name: format!("r{}", step.a) },
+        (30, _) => RepoAction::SetCollaborator { account: other, role: RepoRole::Write },
+        (_, 0) => RepoAction::Star { star: true },
+        (_, 1) => RepoAction::Star { star: false },
+        _ => RepoAction::Fork { owner: other, name: format!("f{}", step.b) },
+    }
+}
+
+fn issue(step: &Step) -> IssueAction {
+    let number = u64::from(step.a);
+    match step.what {
+        34 => IssueAction::Open { title: "t".into(), text: "x".into() },
+        35 => IssueAction::Close { number, reason: CloseReason::Done },
+        _ => IssueAction::Pin { number, pinned: step.b > 1 },
+    }
+}
+
+fn governance(step: &Step) -> GovernanceAction {
+    let proposal = u64::from(step.a);
+    let options = [VoteOption::Yes, VoteOption::No, VoteOption::Veto, VoteOption::Abstain];
+    match step.what {
+        37 => GovernanceAction::Propose(proto::Propose {
+            title: "t".into(),
+            text: "x".into(),
+            deposit: [1, 1_000_000][usize::from(step.a % 2)],
+            content: [None, Some(Content::Emergency("{\"jail_s\": 5}".into()))]
+                [usize::from(step.b % 2)]
+            .clone(),
+        }),
+        38 => GovernanceAction::Deposit { proposal, amount: 1_000_000 },
+        _ => GovernanceAction::Vote { proposal, option: options[usize::from(step.b)] },
     }
 }
 

@@ -8,6 +8,7 @@ fn kinds_and_bytes_add_up() {
         work,
         fee,
         stake,
+        owner: false,
     };
     let params = proto::Params {
         prices: vec![
@@ -24,7 +25,7 @@ fn kinds_and_bytes_add_up() {
     assert_eq!(both, Price { work: u64::MAX, fee: 38, stake: false });
     let unlisted = of(&params, [ActionKind::CreateRepo], 10);
     assert_eq!(unlisted, Price { work: 20, fee: 30, stake: false });
-    let other_price = Some(proto::KindPrice { kind: 0, work: 5, fee: 6, stake: false });
+    let other_price = Some(proto::KindPrice { work: 5, fee: 6, ..Default::default() });
     let with_other = proto::Params { other_price, ..params };
     let other = of(&with_other, [ActionKind::CreateRepo], 10);
     assert_eq!(other, Price { work: 25, fee: 36, stake: false });

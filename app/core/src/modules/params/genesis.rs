@@ -24,6 +24,9 @@ pub struct Price {
     /// Free to bonded validators' accounts.
     #[serde(default)]
     pub stake: bool,
+    /// Owners pay for bytes only, inside their repositories.
+    #[serde(default)]
+    pub owner: bool,
 }
 
 macro_rules! numbers {
@@ -184,7 +187,7 @@ const MISSED_WINDOW_MAX: u64 = 100_000;
 const OTHER: &str = "other";
 
 fn price_of(kind: &str, work: u64, fee: u64, stake: bool) -> Price {
-    Price { kind: kind.to_owned(), work, fee, stake }
+    Price { kind: kind.to_owned(), work, fee, stake, owner: false }
 }
 
 fn default_prices() -> Vec<Price> {
@@ -209,8 +212,8 @@ fn price_value(price: &Price) -> Option<proto::KindPrice> {
         OTHER => 0,
         name => ActionKind::from_name(name)?.number(),
     };
-    let Price { work, fee, stake, .. } = *price;
-    Some(proto::KindPrice { kind, work, fee, stake })
+    let Price { work, fee, stake, owner, .. } = *price;
+    Some(proto::KindPrice { kind, work, fee, stake, owner })
 }
 
 fn named_price(price: &proto::KindPrice) -> Option<Price> {
@@ -218,7 +221,7 @@ fn named_price(price: &proto::KindPrice) -> Option<Price> {
         0 => OTHER,
         number => ActionKind::from_number(number)?.name(),
     };
-    Some(price_of(name, price.work, price.fee, price.stake))
+    Some(Price { owner: price.owner, ..price_of(name, price.work, price.fee, price.stake) })
 }
 
 impl Genesis {

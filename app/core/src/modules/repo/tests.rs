@@ -269,6 +269,27 @@ fn a_fork_says_where_it_comes_from() {
 }
 
 #[test]
+fn owners_may_be_exempt_inside_their_repositories() {
+    let mut world = World::with(|state| {
+        let price = state.params.prices.iter_mut().find(|price| price.kind == "edit_repo");
+        price.unwrap().owner = true;
+    });
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let free = |world: &World, who: &Person, action: Action| {
+        let draft = Draft::new(CHAIN, who.id, world.nonce(who), &[action]);
+        draft.sign(who.id, &who.secret).encode()
+    };
+    assert_eq!(world.one(free(&world, &alice, edit(&alice, 1))), None);
+    let foreign = free(&world, &bob, edit(&bob, 1));
+    assert_eq!(world.refused(foreign).0, Code::PaymentMissing);
+    let gone = free(&world, &alice, edit(&alice, 9));
+    assert_eq!(world.refused(gone).0, Code::PaymentMissing);
+    // Other kinds are paid for as ever.
+    let other = free(&world, &alice, act(&alice, rename("other")));
+    assert_eq!(world.refused(other).0, Code::PaymentMissing);
+}
+
+#[test]
 fn stars_are_counted() {
     let mut world = World::new();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());

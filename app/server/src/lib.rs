@@ -12,6 +12,7 @@
 //! | [`submit`], [`host`] | the way of a push to the chain and back |
 //! | [`api`] | typed, proved reads over JSON-RPC, and their OpenRPC description |
 //! | [`tools`] | audit and export of a node that does not run |
+//! | [`metrics`] | `GET /metrics` |
 //! | [`page`] | `GET /` and `GET /health` |
 //!
 //! Locks are held for a look-up, never across a wait; a commit never waits for git, nor CheckTx
@@ -26,6 +27,7 @@ pub mod config;
 pub mod follower;
 pub mod host;
 pub mod identity;
+pub mod metrics;
 pub mod node;
 pub mod page;
 pub mod submit;

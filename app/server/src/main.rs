@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use guts_app::config::Config;
-use guts_app::node;
 use guts_app::tools::Stopped;
+use guts_app::{metrics, node};
 use tracing_subscriber::EnvFilter;
 
 /// The Guts application: state, repositories and git gateway of a node.
@@ -50,6 +50,8 @@ enum Command {
         #[arg(long)]
         genesis: PathBuf,
     },
+    /// Prints what the gateway's /metrics tells, as a table.
+    Metrics,
     /// Prints the version.
     Version,
     /// Started by git, not by people.
@@ -65,6 +67,10 @@ fn main() -> ExitCode {
         Command::Hook { name } => return guts_git::hook::run(&name),
         Command::Version => {
             println!("guts-app {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+        Command::Metrics => {
+            print!("{}", metrics::documentation());
             Ok(())
         }
         Command::Init { home } => init(&home),

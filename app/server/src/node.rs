@@ -21,6 +21,7 @@ use crate::config::{Config, ConfigError};
 use crate::follower::{Follower, Served};
 use crate::host::{ChainHost, HostParts, Receipts};
 use crate::identity::{Identity, IdentityError};
+use crate::metrics::{self, Meters};
 use crate::page::{self, About};
 use crate::submit::Submitter;
 use crate::verified::VerifiedCache;
@@ -133,6 +134,12 @@ impl Node {
             receipts,
         });
         let gateway = Gateway::open(data, repositories.clone(), packs.clone(), Arc::new(host))?;
+        let meters = Meters {
+            shared: shared.clone(),
+            served: served.clone(),
+            packs: packs.clone(),
+            database: database.clone(),
+        };
         let follower = Follower {
             chain: chain.clone(),
             served: served.clone(),
@@ -149,7 +156,10 @@ impl Node {
             public_url: config.public_url.clone(),
         };
         let api = api::router(chain.clone(), database.store());
-        let http = page::router(about).merge(api).merge(guts_git::http::router(gateway));
+        let http = page::router(about)
+            .merge(api)
+            .merge(metrics::router(meters))
+            .merge(guts_git::http::router(gateway));
         let machine = Machine::new(app, database.clone(), shared);
         let abci = AbciServed { app: Box::new(machine), reader };
         Ok(Self { abci, http, chain, served, database })

@@ -74,7 +74,7 @@ fn a_push_that_came_and_went_between_two_looks_is_followed() {
 }
 
 #[test]
-fn the_page_names_the_repository_and_health_the_height() {
+fn the_page_health_and_metrics_tell_of_the_node() {
     let world = World::new();
     let (status, page) = world.get(1, "/");
     assert_eq!(status, 200);
@@ -82,5 +82,10 @@ fn the_page_names_the_repository_and_health_the_height() {
     let (status, health) = world.get(1, "/health");
     assert_eq!(status, 200);
     assert!(health.contains("\"chain_id\":\"guts-test\""), "{health}");
+    let (status, metrics) = world.get(1, "/metrics");
+    assert_eq!(status, 200);
+    assert!(metrics.contains("# TYPE guts_app_height gauge\nguts_app_height "), "{metrics}");
+    assert!(metrics.contains("\nguts_app_repositories 2\n"), "{metrics}");
+    assert!(metrics.contains("\nguts_app_repositories_behind 0\n"), "{metrics}");
     assert_eq!(world.get(1, "/alice/none.git/info/refs?service=git-upload-pack").0, 404);
 }

@@ -1,0 +1,117 @@
+//! `GET /metrics` of the gateway, for Prometheus.
+//!
+//! Nothing is counted for it: each scrape reads what is there anyway. [`TABLE`] is the
+//! documentation; `guts-app metrics` prints it.
+
+use std::fmt::Write;
+use std::sync::{Arc, PoisonError};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use guts_git::PackStore;
+use guts_state_disk::Database;
+
+use crate::application::Shared;
+use crate::chain::Committed;
+use crate::follower::Served;
+
+/// What a scrape reads.
+pub struct Meters {
+    /// The newest state, and what CheckTx let in.
+    pub shared: Arc<Shared>,
+    /// What the repositories show.
+    pub served: Served,
+    /// Packs of pending pushes.
+    pub packs: PackStore,
+    /// The database.
+    pub database: Database,
+}
+
+/// Everything a scrape reads, once.
+struct Reading<'a> {
+    meters: &'a Meters,
+    state: Arc<Committed>,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+/// A metric: all are gauges.
+struct Metric {
+    name: &'static str,
+    help: &'static str,
+    read: fn(&Reading<'_>) -> Result<u64, Failure>,
+}
+
+const fn metric(
+    name: &'static str,
+    help: &'static str,
+    read: fn(&Reading<'_>) -> Result<u64, Failure>,
+) -> Metric {
+    Metric { name, help, read }
+}
+
+/// Every metric.
+static TABLE: [Metric; 9] = [
+    metric("guts_app_height", "Last committed height", |r| Ok(r.state.height)),
+    metric("guts_app_header_time_seconds", "Its header time, Unix seconds", |r| Ok(r.state.time_s)),
+    metric("guts_app_repositories", "Repositories there are", |r| Ok(r.state.repos()?)),
+    metric("guts_app_pushes_pending", "Pushes that wait for attestations", |r| {
+        Ok(r.state.pending()?.len() as u64)
+    }),
+    metric("guts_app_shown_height", "Height that the bare repositories show", |r| {
+        Ok(r.meters.served.watch().borrow().state.height)
+    }),
+    metric("guts_app_repositories_behind", "Repositories that lack objects", |r| {
+        Ok(r.meters.served.watch().borrow().behind.len() as u64)
+    }),
+    metric("guts_app_waiting_transactions", "Let in by CheckTx and in no block yet", |r| {
+        let waiting = r.meters.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(waiting.len() as u64)
+    }),
+    metric("guts_app_packs", "Packs kept for pushes", |r| Ok(r.meters.packs.all()?.len() as u64)),
+    metric("guts_app_database_memory_bytes", "Memory of the database", |r| {
+        Ok(r.meters.database.memory_bytes()?)
+    }),
+];
+
+/// The table as Markdown.
+pub fn documentation() -> String {
+    let rows = TABLE.iter().map(|metric| format!("| `{}` | {} |\n", metric.name, metric.help));
+    format!("| metric, a gauge | meaning |\n|---|---|\n{}", rows.collect::<String>())
+}
+
+/// The route.
+pub fn router(meters: Meters) -> Router {
+    Router::new().route("/metrics", get(scrape)).with_state(Arc::new(meters))
+}
+
+async fn scrape(State(meters): State<Arc<Meters>>) -> Response {
+    // The disk may be asked.
+    let text = tokio::task::spawn_blocking(move || print(&meters)).await;
+    match text {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be read");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be read\n").into_response()
+        }
+    }
+}
+
+/// The text of a scrape; a metric that cannot be read is left out and logged.
+fn print(meters: &Meters) -> String {
+    let reading = Reading { meters, state: meters.shared.chain.newest() };
+    let mut text = String::new();
+    for Metric { name, help, read } in &TABLE {
+        match read(&reading) {
+            Ok(value) => {
+                // Writing to a String does not fail.
+                let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+            }
+            Err(error) => tracing::warn!(name, %error, "a metric cannot be read"),
+        }
+    }
+    text
+}

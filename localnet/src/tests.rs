@@ -109,3 +109,23 @@ fn a_program_that_does_not_exist_is_named() {
     let error = process::spawn(&mut network, 0, Half::App).expect_err("refused").to_string();
     assert!(error.contains("no-such-program"), "{error}");
 }
+
+#[test]
+fn the_dashboard_shows_metrics_that_exist() {
+    let known = guts_engine::metrics::documentation() + &guts_app::metrics::documentation();
+    let dashboard: serde_json::Value =
+        serde_json::from_str(include_str!("../grafana.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().expect("targets"));
+    let mut shown = 0;
+    for target in targets {
+        let expression = target["expr"].as_str().expect("an expression");
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for name in words.filter(|word| word.starts_with("guts_") || word.starts_with("cometbft_"))
+        {
+            assert!(known.contains(&format!("`{name}`")), "{name} of {expression}");
+            shown += 1;
+        }
+    }
+    assert!(shown > panels.len(), "{shown}");
+}

@@ -150,20 +150,22 @@ impl Node {
             notices,
         };
         tokio::spawn(follower.run());
-        let about = About {
-            chain: chain.clone(),
-            name: config.name.clone(),
-            public_url: config.public_url.clone(),
-        };
-        let api = api::router(chain.clone(), database.store());
-        let http = page::router(about)
-            .merge(api)
-            .merge(metrics::router(meters))
-            .merge(guts_git::http::router(gateway));
+        let http = routes(config, &chain, meters).merge(guts_git::http::router(gateway));
         let machine = Machine::new(app, database.clone(), shared);
         let abci = AbciServed { app: Box::new(machine), reader };
         Ok(Self { abci, http, chain, served, database })
     }
+}
+
+/// What the gateway answers besides git.
+fn routes(config: &Config, chain: &Chain, meters: Meters) -> axum::Router {
+    let about = About {
+        chain: chain.clone(),
+        name: config.name.clone(),
+        public_url: config.public_url.clone(),
+    };
+    let api = api::router(chain.clone(), meters.database.store());
+    page::router(about).merge(api).merge(metrics::router(meters))
 }
 
 /// Runs the node of a home directory until `shutdown`.

@@ -24,10 +24,25 @@ const PENDING_MAX: usize = 1_000;
 /// Pairs of votes of the height in progress kept at most.
 const UNFINISHED_MAX: usize = 200;
 
+/// Evidence that waits for a block.
+#[derive(Clone, Debug)]
+struct Waiting {
+    evidence: Arc<Evidence>,
+    /// Bytes it takes in a block.
+    len: u64,
+}
+
+impl Waiting {
+    fn new(evidence: Arc<Evidence>) -> Waiting {
+        let len = evidence.encoded_len();
+        Waiting { evidence, len }
+    }
+}
+
 /// The evidence pool.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidences {
-    pending: BTreeMap<Hash, Arc<Evidence>>,
+    pending: BTreeMap<Hash, Waiting>,
     /// In a block already, by hash.
     done: BTreeMap<Hash, Height>,
     /// Pairs of votes of the height in progress.
@@ -50,8 +65,8 @@ pub(super) enum Opinion {
 
 impl Evidences {
     pub(super) fn new(pending: Vec<Evidence>) -> Evidences {
-        let pending = pending.into_iter().map(|e| (e.hash(), Arc::new(e))).collect();
-        Evidences { pending, ..Evidences::default() }
+        let waiting = |e: Evidence| (e.hash(), Waiting::new(Arc::new(e)));
+        Evidences { pending: pending.into_iter().map(waiting).collect(), ..Evidences::default() }
     }
 
     pub(super) fn know_done(&mut self, done: Vec<([u8; 32], Height)>) {
@@ -63,23 +78,33 @@ impl Evidences {
         self.pending.len()
     }
 
-    /// What goes into the next block: the oldest first, as much as fits.
-    pub(super) fn for_block(&self, state: &State) -> Vec<Evidence> {
-        let mut room = u64::try_from(state.consensus_params.evidence_max_bytes).unwrap_or(0);
-        let mut list: Vec<&Arc<Evidence>> =
-            self.pending.values().filter(|e| !is_expired(state, e)).collect();
-        list.sort_by_key(|evidence| evidence.height());
-        let fits = list.into_iter().take_while(|evidence| {
-            let len = evidence.encoded_len();
-            let fits = len <= room;
-            room = room.saturating_sub(len);
-            fits
-        });
-        fits.map(|evidence| Evidence::clone(evidence)).collect()
+    /// What waits and is of age.
+    fn current<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a Waiting> {
+        self.pending.values().filter(|waiting| !is_expired(state, &waiting.evidence))
     }
 
+    /// What goes into the next block: the oldest first, as much as fits. What alone is larger than
+    /// a block may carry keeps nothing else from it.
+    pub(super) fn for_block(&self, state: &State) -> Vec<Evidence> {
+        self.oldest(state, evidence_room(state))
+    }
+
+    /// The oldest that fit into so many bytes.
+    fn oldest(&self, state: &State, mut room: u64) -> Vec<Evidence> {
+        let mut list: Vec<&Waiting> = self.current(state).collect();
+        list.sort_by_key(|waiting| waiting.evidence.height());
+        let fits = list.into_iter().filter(|waiting| {
+            let fits = waiting.len <= room;
+            room -= if fits { waiting.len } else { 0 };
+            fits
+        });
+        fits.map(|waiting| Evidence::clone(&waiting.evidence)).collect()
+    }
+
+    /// Whether the next block would carry evidence.
     pub(super) fn has_pending(&self, state: &State) -> bool {
-        self.pending.values().any(|evidence| !is_expired(state, evidence))
+        let room = evidence_room(state);
+        self.current(state).any(|waiting| waiting.len <= room)
     }
 
     /// A height begins: its validators are what its evidence is judged by.
@@ -106,8 +131,8 @@ impl Evidences {
         let expired: Vec<(Hash, Height)> = self
             .pending
             .iter()
-            .filter(|(_, evidence)| is_expired(state, evidence))
-            .map(|(hash, evidence)| (*hash, evidence.height()))
+            .filter(|(_, waiting)| is_expired(state, &waiting.evidence))
+            .map(|(hash, waiting)| (*hash, waiting.evidence.height()))
             .collect();
         for (hash, height) in expired {
             self.pending.remove(&hash);
@@ -124,6 +149,11 @@ impl Evidences {
 fn done(hash: &Hash, height: Height, committed: bool) -> Record {
     let hash = hash.as_bytes().try_into().expect("evidence has a hash");
     Record::EvidenceDone { hash, height, committed }
+}
+
+/// Bytes of evidence that a block may carry.
+fn evidence_room(state: &State) -> u64 {
+    u64::try_from(state.consensus_params.evidence_max_bytes).unwrap_or(0)
 }
 
 fn is_expired(state: &State, evidence: &Evidence) -> bool {
@@ -182,7 +212,7 @@ impl Engine {
             return;
         }
         let evidence = Arc::new(evidence);
-        self.evidences.pending.insert(hash, evidence.clone());
+        self.evidences.pending.insert(hash, Waiting::new(evidence.clone()));
         self.out.records.push(Record::EvidencePending(evidence.clone()));
         self.broadcast(Message::Evidence(vec![Evidence::clone(&evidence)]));
     }

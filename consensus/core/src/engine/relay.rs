@@ -76,20 +76,16 @@ impl Engine {
         }
     }
 
-    /// Peers that have something from none of `from`, who all sent it.
+    /// Peers that have something from none of `from`, who all sent it. A sender that has gone
+    /// meanwhile is taken for one that reached nobody: somebody may hear it twice.
     pub(super) fn onward_of(&self, from: &[PeerId]) -> Vec<PeerId> {
-        let mut left =
-            from.iter().map(|peer| self.peers.get(peer).map(|known| &known.reach.onward));
-        // Of a sender that has gone it is not known whom it reached: healing will tell.
-        let Some(Some(first)) = left.next() else { return Vec::new() };
-        if first.is_empty() {
+        let onward = || from.iter().filter_map(|peer| Some(&self.peers.get(peer)?.reach.onward));
+        if onward().any(Vec::is_empty) {
             return Vec::new();
         }
-        let rest: Vec<_> = left.flatten().collect();
-        let lacks = |peer: &&PeerId| {
-            !from.contains(peer) && rest.iter().all(|onward| onward.contains(peer))
-        };
-        first.iter().filter(lacks).copied().collect()
+        let lacks =
+            |peer: &PeerId| !from.contains(peer) && onward().all(|onward| onward.contains(peer));
+        self.peers.keys().copied().filter(lacks).collect()
     }
 
     /// Passes on what came from `from` and is new and good.

@@ -100,3 +100,17 @@ fn a_node_has_one_name_and_a_bounded_number_of_neighbours() {
     assert!(Message::decode(Channel::Topology, bytes).is_err());
     assert!(Message::decode(Channel::Topology, vec![].into()).is_err());
 }
+
+#[test]
+fn what_a_sender_left_behind_is_passed_on_after_it_has_gone() {
+    let mut cluster = Cluster::with_links(3, Config::default(), &[(0, 1), (1, 2)]);
+    cluster.run_until(MINUTE, |c| c.all_at(2));
+    cluster.run_for(Duration::from_secs(3));
+    // It is gone before the application has answered.
+    let message = Message::Txs(vec!["k=v".into()]);
+    cluster.input(1, Input::Message { peer: PeerId(0), message });
+    cluster.input(1, Input::PeerDown(PeerId(0)));
+    cluster.run_for(PROMPT);
+    let waiting = |i: usize| cluster.nodes[i].engine.status().mempool_txs;
+    assert_eq!((waiting(1), waiting(2)), (1, 1));
+}

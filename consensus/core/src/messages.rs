@@ -546,15 +546,24 @@ fn encode_block(response: &BlockResponse) -> Bytes {
     envelope.into()
 }
 
+/// Bytes around block and commit at most: four tags with their lengths.
+const BLOCK_FRAMING_MAX: usize = 64;
+
 fn decode_blocksync(payload: Bytes) -> Result<Message, MessageError> {
     use bs::message::Sum;
     if let Some(inner) = field_bytes(&payload, 3)? {
-        let block = field_bytes(&inner, 1)?.ok_or(MessageError::Field("block"))?;
+        let encoded = field_bytes(&inner, 1)?.ok_or(MessageError::Field("block"))?;
         let commit = field_bytes(&inner, 2)?;
+        let block = Block::decode(encoded.clone())?;
+        // The block shares the message's memory, of which nothing else may be a large part.
+        let used = encoded.len() + commit.as_ref().map_or(0, Bytes::len);
+        if payload.len() > used + BLOCK_FRAMING_MAX || block.encode() != encoded {
+            return Err(MessageError::Field("block"));
+        }
         let commit =
             commit.map(|bytes| read::<proto::types::ExtendedCommit>(&bytes)).transpose()?;
         return Ok(Message::BlockResponse(BlockResponse {
-            block: Block::decode(block)?,
+            block,
             extended_commit: commit.map(ExtendedCommit::from_proto).transpose()?,
         }));
     }

@@ -22,24 +22,32 @@ use super::{Action, Engine, LastCommit, TimerId};
 use crate::height::Tally;
 use crate::io::{Decided, Offence, PeerId};
 use crate::messages::{BlockResponse, Message};
-use crate::types::{CommitCheck, ExtendedCommit, Invalid};
+use crate::types::{BLOCK_SIZE_MAX, CommitCheck, Evidence, ExtendedCommit, Invalid, PartSet};
 
 /// Blocks asked for ahead, at most.
 const WINDOW_MAX: u64 = 64;
-/// Blocks asked for ahead while their size is unknown, and at least.
-const WINDOW_MIN: u64 = 4;
-/// Bytes that blocks asked for may have together, if they are like the largest one that waits:
-/// what peers have on their way to us must fit into their queues.
+/// Blocks asked for ahead at first, before their size is known.
+const WINDOW_FIRST: u64 = 4;
+/// Blocks asked for ahead at least: one, and the next one, which carries its commit.
+const WINDOW_MIN: u64 = 2;
+/// Bytes that blocks asked for may have together, if they are like those that came last: what
+/// peers have on their way to us must fit into their queues.
 const WINDOW_BYTES: u64 = 8 << 20;
+/// Bytes of blocks that wait, beyond the next two.
+const WAITING_BYTES_MAX: u64 = 32 << 20;
+const TOO_LARGE: Offence = Offence::BadBlock("larger than blocks may be");
 /// How long a peer that did not serve a block is not asked again.
 const DISTRUST: Duration = Duration::from_secs(10);
 
 /// The state of catching up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Sync {
     active: bool,
     asked: BTreeMap<Height, (PeerId, Duration)>,
     blocks: BTreeMap<Height, (PeerId, BlockResponse)>,
+    /// How many blocks to ask for ahead: one more with each that comes, as long as so many of its
+    /// size fit.
+    window: u64,
     distrusted: BTreeMap<PeerId, Duration>,
     /// Signatures of commits ahead that were found good, all in one batch.
     good: BTreeSet<SignatureKey>,
@@ -64,14 +72,45 @@ impl Sync {
         self.active
     }
 
-    /// How many blocks to ask for ahead.
-    fn window(&self) -> u64 {
-        let sizes = self.blocks.values().map(|(_, response)| response.block.txs().encoded_len());
-        match sizes.max() {
-            None => WINDOW_MIN,
-            Some(largest) => (WINDOW_BYTES / largest.max(1)).clamp(WINDOW_MIN, WINDOW_MAX),
+    /// Bytes of blocks that wait at `from` or above.
+    fn waiting_bytes(&self, from: Height) -> u64 {
+        self.blocks.range(from..).map(|(_, (_, response))| memory_of(response)).sum()
+    }
+
+    /// A block of this size has come.
+    fn resize(&mut self, bytes: u64) {
+        let fit = WINDOW_BYTES / bytes.max(1);
+        self.window = self.window.saturating_add(1).min(fit).clamp(WINDOW_MIN, WINDOW_MAX);
+    }
+}
+
+impl Default for Sync {
+    fn default() -> Sync {
+        Sync {
+            active: false,
+            asked: BTreeMap::new(),
+            blocks: BTreeMap::new(),
+            window: WINDOW_FIRST,
+            distrusted: BTreeMap::new(),
+            good: BTreeSet::new(),
+            good_until: Height::ZERO,
+            timer: false,
+            seen_at: Height::ZERO,
+            turn: 0,
         }
     }
+}
+
+/// About how many bytes a fetched block takes, by whatever in it can be long.
+fn memory_of(response: &BlockResponse) -> u64 {
+    const SIGNATURE_BYTES: u64 = 128;
+    let block = &response.block;
+    let evidence: u64 = block.evidence().iter().map(Evidence::encoded_len).sum();
+    let places = response.extended_commit.iter().flat_map(|commit| &commit.signatures);
+    let extensions: u64 = places.map(|p| SIGNATURE_BYTES + p.extension.len() as u64).sum();
+    let commit = SIGNATURE_BYTES * block.last_commit().signatures.len() as u64;
+    let header = block.header().app_hash.len() as u64;
+    block.txs().encoded_len() + evidence + extensions + commit + header
 }
 
 /// Signatures of commits that were verified ahead, or that came as votes, are not verified again.
@@ -102,7 +141,12 @@ impl Engine {
     }
 
     pub(super) fn on_sync_peer_lost(&mut self, peer: PeerId) {
+        let before = self.sync.asked.len();
         self.sync.asked.retain(|_, (asked, _)| *asked != peer);
+        if self.sync.asked.len() < before {
+            // Perhaps because of all that it was asked for.
+            self.sync.window = (self.sync.window / 2).max(WINDOW_MIN);
+        }
         self.sync.distrusted.remove(&peer);
     }
 
@@ -159,7 +203,7 @@ impl Engine {
 
     fn ask_for_blocks(&mut self) {
         let from = self.cur.height;
-        for ahead in 0..self.sync.window() {
+        for ahead in 0..self.sync.window {
             let height = from.plus(ahead);
             if self.sync.asked.contains_key(&height) || self.sync.blocks.contains_key(&height) {
                 continue;
@@ -221,6 +265,18 @@ impl Engine {
             return;
         }
         self.sync.asked.remove(&height);
+        let bytes = memory_of(&response);
+        self.sync.resize(bytes);
+        // The next two are needed to go on at all. What has no room is asked for again when the
+        // window has come to it once more.
+        let beyond = self.cur.height.plus(WINDOW_MIN);
+        let waiting = self.sync.waiting_bytes(beyond);
+        if height >= beyond && waiting.saturating_add(bytes) > WAITING_BYTES_MAX {
+            self.counters.overflows += 1;
+            let ahead = height.0.saturating_sub(self.cur.height.0);
+            self.sync.window = self.sync.window.min(ahead);
+            return;
+        }
         self.sync.blocks.insert(height, (peer, response));
     }
 
@@ -229,6 +285,11 @@ impl Engine {
         let height = self.cur.height;
         let Some((peer, response)) = self.sync.blocks.get(&height) else { return };
         let (peer, block) = (*peer, response.block.clone());
+        // Its own height's limit, which is not known before its turn.
+        let bytes_max = self.block_bytes_max();
+        if block.txs().encoded_len() > bytes_max {
+            return self.distrust(peer, TOO_LARGE);
+        }
         let commit = response.extended_commit.clone().filter(|commit| commit.height == height);
         let next = self.sync.blocks.get(&height.next());
         let (witness, commit) = match (commit, next) {
@@ -242,7 +303,11 @@ impl Engine {
             (None, _) => return,
         };
         self.verify_ahead();
-        let parts = block.part_set();
+        let encoded = block.encode();
+        if encoded.len() as u64 > bytes_max {
+            return self.distrust(peer, TOO_LARGE);
+        }
+        let parts = PartSet::of_bytes(encoded);
         let id = block.id(&parts);
         match self.check_synced(&block, id, &commit) {
             Ok(tally) => {
@@ -259,6 +324,11 @@ impl Engine {
                 }
             }
         }
+    }
+
+    fn block_bytes_max(&self) -> u64 {
+        let max = self.state.consensus_params.block_max_bytes;
+        u64::try_from(if max < 0 { BLOCK_SIZE_MAX } else { max }).unwrap_or(0)
     }
 
     /// Verifies the commits of all blocks that wait and have the validators of this height, in one

@@ -9,6 +9,7 @@ mod cluster;
 mod evidence;
 mod extended;
 mod faults;
+mod fetch;
 mod handshake;
 mod happy;
 mod merkle;

@@ -88,7 +88,10 @@ impl Engine {
 
     /// Everything is here.
     fn judge_case(&mut self, case: Case) {
-        let mut opinion = self.judge_evidence(&case.evidence);
+        let mut opinion = match case.source {
+            Source::Block(_) => self.judge_anew(&case.evidence),
+            Source::Peer(_) | Source::Client(_) => self.judge_evidence(&case.evidence),
+        };
         if let (Opinion::Unknown, Evidence::LightClientAttack(attack)) = (opinion, &case.evidence) {
             opinion = self.judge_attack(attack, &case.blocks);
         }

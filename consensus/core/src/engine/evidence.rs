@@ -3,7 +3,7 @@
 //! Two votes that contradict each other become evidence when the block of their height is
 //! decided, because evidence states that block's time. It is kept until it is in a block or both
 //! age limits have passed, across restarts.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use guts_genesis::{Height, Time};
@@ -14,7 +14,8 @@ use crate::height::Progress;
 use crate::io::{ClientReply, Offence, PeerId, Record, Ticket};
 use crate::messages::Message;
 use crate::types::{
-    Block, BlockId, DuplicateVote, Evidence, Hash, State, ValidatorSet, Vote, is_evidence_expired,
+    Block, BlockId, DuplicateVote, Evidence, Hash, State, ValidatorSet, Vote, encode_evidence_list,
+    is_evidence_expired,
 };
 
 /// Heights whose validators and time are remembered.
@@ -43,6 +44,8 @@ impl Waiting {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidences {
     pending: BTreeMap<Hash, Waiting>,
+    /// Looked up for a block of the height in progress and found good, to the byte ([`exact`]).
+    good: BTreeSet<Hash>,
     /// In a block already, by hash.
     done: BTreeMap<Hash, Height>,
     /// Pairs of votes of the height in progress.
@@ -78,6 +81,13 @@ impl Evidences {
         self.pending.len()
     }
 
+    /// Whether this very piece was judged and found good. The hash of an attack says nothing of
+    /// whom it blames: another piece with the hash of a good one is judged like any other.
+    fn is_known_good(&self, evidence: &Evidence) -> bool {
+        let same = |waiting: &Waiting| *waiting.evidence == *evidence;
+        self.pending.get(&evidence.hash()).is_some_and(same) || self.good.contains(&exact(evidence))
+    }
+
     /// What waits and is of age.
     fn current<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a Waiting> {
         self.pending.values().filter(|waiting| !is_expired(state, &waiting.evidence))
@@ -110,6 +120,7 @@ impl Evidences {
     /// A height begins: its validators are what its evidence is judged by.
     pub(super) fn on_height(&mut self, _: &State, cur: &Progress) {
         self.validators = Some(cur.validators.clone());
+        self.good.clear();
     }
 
     /// A block is committed. Gives back what to record.
@@ -149,6 +160,11 @@ impl Evidences {
 fn done(hash: &Hash, height: Height, committed: bool) -> Record {
     let hash = hash.as_bytes().try_into().expect("evidence has a hash");
     Record::EvidenceDone { hash, height, committed }
+}
+
+/// A hash of all that a piece of evidence says.
+fn exact(evidence: &Evidence) -> Hash {
+    Hash::of(&encode_evidence_list(std::slice::from_ref(evidence)))
 }
 
 /// Bytes of evidence that a block may carry.
@@ -237,6 +253,9 @@ impl Engine {
 
     /// What becomes of evidence that was judged.
     pub(super) fn conclude(&mut self, evidence: Evidence, source: Source, opinion: Opinion) {
+        if let Source::Block(id) = source {
+            return self.conclude_for_block(evidence, &id, opinion);
+        }
         let hash: [u8; 32] = evidence.hash().as_bytes().try_into().unwrap_or_default();
         let answer = match opinion {
             Opinion::Good => {
@@ -256,18 +275,35 @@ impl Engine {
             (Source::Peer(peer), Err(why)) if matches!(opinion, Opinion::Bad(_)) => {
                 self.report(peer, Offence::BadEvidence(why));
             }
-            (Source::Block(_), Ok(_)) => self.cur.forget_asked(),
-            (Source::Block(id), Err(_)) => self.cur.set_verdict(&id, false),
-            (Source::Peer(_), _) => {}
+            (Source::Peer(_) | Source::Block(_), _) => {}
         }
     }
 
+    /// The block goes on to be judged, or is not valid. What was found is remembered, whether or
+    /// not the pool has room for it: nothing is looked up twice for a block.
+    fn conclude_for_block(&mut self, evidence: Evidence, id: &BlockId, opinion: Opinion) {
+        if opinion == Opinion::Good {
+            self.evidences.good.insert(exact(&evidence));
+            self.take_evidence(evidence);
+            self.cur.ask_again(id);
+        } else {
+            self.cur.set_verdict(id, false);
+        }
+    }
+
+    /// What is thought of evidence that somebody brings: one of a hash is enough.
     pub(super) fn judge_evidence(&self, evidence: &Evidence) -> Opinion {
         let hash = evidence.hash();
         let pool = &self.evidences;
         if pool.pending.contains_key(&hash) || pool.done.contains_key(&hash) {
             return Opinion::Known;
         }
+        self.judge_anew(evidence)
+    }
+
+    /// Judges evidence for itself, whatever else is known of its hash.
+    pub(super) fn judge_anew(&self, evidence: &Evidence) -> Opinion {
+        let pool = &self.evidences;
         let height = evidence.height();
         if height > self.state.last_block_height {
             return Opinion::Early;
@@ -317,10 +353,10 @@ impl Engine {
                 return Some(false);
             }
             seen.push(hash);
-            if self.evidences.pending.contains_key(&hash) {
+            if self.evidences.is_known_good(evidence) {
                 continue;
             }
-            match self.judge_evidence(evidence) {
+            match self.judge_anew(evidence) {
                 Opinion::Good => self.take_evidence(evidence.clone()),
                 Opinion::Unknown => {
                     self.look_up(evidence.clone(), Source::Block(id));

@@ -427,6 +427,14 @@ impl Progress {
         }
     }
 
+    /// The block can be judged now, though it could not when it was asked for.
+    pub fn ask_again(&mut self, id: &BlockId) {
+        let found = self.candidates.iter_mut().find(|c| c.id().is_some_and(|own| own == *id));
+        if let Some(candidate) = found {
+            candidate.asked = candidate.verdict.is_some();
+        }
+    }
+
     /// Blocks whose judging was lost (with the application's connection) are asked for again.
     pub fn forget_asked(&mut self) {
         for candidate in &mut self.candidates {

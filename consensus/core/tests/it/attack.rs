@@ -9,10 +9,11 @@ use guts_consensus::config::Config;
 use guts_consensus::io::{ClientReply, ClientRequest, Input, Offence, PeerId, Ticket};
 use guts_consensus::messages::Message;
 use guts_consensus::types::{
-    BlockId, Commit, CommitSig, Evidence, Hash, Header, LightBlock, LightClientAttack,
-    PartSetHeader, SignedHeader, SignedVote, Validator, vote_sign_bytes,
+    BlockId, Commit, CommitSig, DuplicateVote, Evidence, Hash, Header, Invalid, LightBlock,
+    LightClientAttack, PartSetHeader, SignedHeader, SignedVote, Validator, Vote, VoteKind,
+    vote_sign_bytes,
 };
-use guts_genesis::{Height, Power, Round, Signature, Time};
+use guts_genesis::{Address, ConsensusParams, Height, Power, Round, Signature, Time, Zip215};
 
 use crate::cluster::{Cluster, MakeApp, kvstore};
 
@@ -71,13 +72,65 @@ fn noting(told: &Told) -> MakeApp {
 
 /// A cluster with a few blocks.
 fn cluster(told: &Told) -> Cluster {
-    let mut cluster = Cluster::new(4, Config::default(), noting(told));
+    let max = ConsensusParams::default().evidence_max_bytes;
+    cluster_with_room(told, max)
+}
+
+/// The same, of which blocks carry so many bytes of evidence.
+fn cluster_with_room(told: &Told, evidence_max_bytes: i64) -> Cluster {
+    let mut cluster = Cluster::with_genesis(4, Config::default(), noting(told), |manifest| {
+        manifest.consensus_params.evidence_max_bytes = evidence_max_bytes;
+    });
     for n in 0..6 {
         cluster.submit(n % 4, n as u64, &format!("k{n}=v"));
         cluster.run_for(Duration::from_millis(50));
     }
     cluster.run_until(MINUTE, |c| c.all_at(6));
+    cluster.run_for(Duration::from_secs(1));
     cluster
+}
+
+/// Who proposes next.
+fn next_proposer(cluster: &Cluster) -> usize {
+    let state = &cluster.nodes[0].committed.last().unwrap().state;
+    let key = state.validators.proposer().unwrap().key;
+    cluster.nodes.iter().position(|node| node.key.public_key() == key).unwrap()
+}
+
+/// Everybody starts again, with this evidence in its pool.
+fn restart_with(cluster: &mut Cluster, evidence: impl Fn(usize) -> Vec<Evidence>) {
+    (0..4).for_each(|i| cluster.crash(i));
+    for i in 0..4 {
+        let known = evidence(i).into_iter().map(|one| {
+            let hash = one.hash().as_bytes().try_into().unwrap();
+            (hash, one)
+        });
+        cluster.nodes[i].disk.evidence = known.collect();
+    }
+    (0..4).for_each(|i| cluster.restart(i));
+}
+
+/// Evidence of more than 4,000 bytes.
+fn large(n: u32) -> Evidence {
+    let vote = |block: &[u8]| Vote {
+        kind: VoteKind::Precommit,
+        height: Height(1),
+        round: Round(n),
+        block_id: BlockId { hash: Hash::of(block), ..BlockId::NIL },
+        time: Time::EPOCH,
+        validator_address: Address([7; 20]),
+        validator_index: 0,
+        signature: Signature::from_slice(&[1; 64]).unwrap(),
+        extension: vec![0; 4_000].into(),
+        extension_signature: Signature::NONE,
+    };
+    Evidence::DuplicateVote(Box::new(DuplicateVote {
+        vote_a: vote(b"a"),
+        vote_b: vote(b"b"),
+        total_power: Power(40),
+        validator_power: Power(10),
+        time: Time::new(1_700_000_000, 0).unwrap(),
+    }))
 }
 
 fn header_at(cluster: &Cluster, height: u64) -> Header {
@@ -227,4 +280,58 @@ fn what_is_no_attack_is_refused_and_its_sender_reported() {
     let early = LightClientAttack { common_height: height, ..good };
     assert_eq!(submit(&mut cluster, early), Err("the chain is not far enough to judge it".into()));
     assert!(told.lock().unwrap().is_empty());
+}
+
+/// Both have one hash, because that is of the header alone.
+#[test]
+fn a_forged_piece_with_the_hash_of_a_true_one_is_refused() {
+    let told = Told::default();
+    let mut cluster = cluster(&told);
+    let header = Header { app_hash: vec![7; 8].into(), ..header_at(&cluster, 4) };
+    let conflicting = forge(&cluster, header, Round(0));
+    let attack = attack(&cluster, conflicting, 2);
+    let forged = LightClientAttack { byzantine: attack.byzantine[..1].to_vec(), ..attack.clone() };
+    assert_eq!(forged.hash(), attack.hash());
+    let villain = next_proposer(&cluster);
+    restart_with(&mut cluster, |i| {
+        let known = if i == villain { &forged } else { &attack };
+        vec![Evidence::LightClientAttack(Box::new(known.clone()))]
+    });
+    check_is_punished(&mut cluster, &told);
+    let refused = cluster.nodes[villain].engine.status().counters.extra_rounds;
+    assert!(refused > 0, "the villain proposed first");
+}
+
+#[test]
+fn with_a_full_pool_a_block_s_evidence_is_looked_up_once() {
+    let told = Told::default();
+    let mut cluster = cluster_with_room(&told, 4_000);
+    let header = Header { app_hash: vec![7; 8].into(), ..header_at(&cluster, 4) };
+    let conflicting = forge(&cluster, header, Round(0));
+    let attack = attack(&cluster, conflicting, 2);
+    let proposer = next_proposer(&cluster);
+    restart_with(&mut cluster, |i| match i == proposer {
+        true => vec![Evidence::LightClientAttack(Box::new(attack.clone()))],
+        false => (0..1_000).map(large).collect(),
+    });
+    // Not until something happens: for a node that loops, something always does.
+    cluster.run_steps(2_000);
+    assert_eq!(told.lock().unwrap().len(), 4 * 4);
+    cluster.assert_agreement();
+}
+
+#[test]
+fn evidence_that_is_too_large_stops_no_other_and_makes_no_blocks() {
+    let told = Told::default();
+    let mut cluster = cluster_with_room(&told, 4_000);
+    let header = Header { app_hash: vec![7; 8].into(), ..header_at(&cluster, 4) };
+    let conflicting = forge(&cluster, header, Round(0));
+    let attack = Evidence::LightClientAttack(Box::new(attack(&cluster, conflicting, 2)));
+    let height = cluster.height(0);
+    restart_with(&mut cluster, |_| vec![large(0), attack.clone()]);
+    cluster.run_steps(2_000);
+    assert_eq!(told.lock().unwrap().len(), 4 * 4);
+    assert!((0..4).all(|i| cluster.nodes[i].engine.status().evidence == 1));
+    // The block with the evidence, and one that shows its application hash if that changed.
+    assert!((0..4).all(|i| (height + 1..=height + 2).contains(&cluster.height(i))));
 }

@@ -68,7 +68,7 @@ impl LightClientAttack {
             // Signed both blocks of one round: equivocation. In different rounds it is amnesia,
             // and nobody can be named.
             for (sig, our_sig) in theirs.signatures.iter().zip(&ours.commit.signatures) {
-                if let (CommitSig::Commit(vote), true) = (sig, our_sig.vote().is_some()) {
+                if let (CommitSig::Commit(vote), true) = (sig, our_sig.is_commit()) {
                     let set = &self.conflicting.validators;
                     found.extend(set.by_address(&vote.address).map(|(_, v)| *v));
                 }

@@ -106,6 +106,9 @@ impl Engine {
         let trusted = SignedHeader { header: ours.header().clone(), commit };
         match attack.verify(self.common.scheme.as_ref(), &common, &trusted) {
             Ok(()) => Opinion::Good,
+            // Judged by a header that is not of its height: who is further may know better, and
+            // was right to pass it on.
+            Err(_) if attack.conflicting.header().height > trusted.header.height => Opinion::Early,
             Err(_) => Opinion::Bad("is no attack on light clients"),
         }
     }

@@ -22,6 +22,8 @@ use crate::types::{
 const CONTEXTS_MAX: usize = 2_000;
 /// Pieces of evidence that wait at most; there is no more than one for each fault.
 const PENDING_MAX: usize = 1_000;
+/// Bytes of evidence that a new peer is told of at most, well within a message.
+const GREETING_BYTES_MAX: u64 = 512 << 10;
 /// Pairs of votes of the height in progress kept at most.
 const UNFINISHED_MAX: usize = 200;
 
@@ -231,6 +233,15 @@ impl Engine {
         self.evidences.pending.insert(hash, Waiting::new(evidence.clone()));
         self.out.records.push(Record::EvidencePending(evidence.clone()));
         self.broadcast(Message::Evidence(vec![Evidence::clone(&evidence)]));
+    }
+
+    /// A new peer learns what waits here: it may be the one that was missing when it was found.
+    pub(super) fn greet_with_evidence(&mut self, peer: PeerId) {
+        let room = evidence_room(&self.state).min(GREETING_BYTES_MAX);
+        let list = self.evidences.oldest(&self.state, room);
+        if !list.is_empty() {
+            self.send(peer, Message::Evidence(list));
+        }
     }
 
     pub(super) fn on_evidence(&mut self, peer: PeerId, list: Vec<Evidence>) {

@@ -78,6 +78,7 @@ impl Engine {
         self.send(peer, Message::StatusRequest);
         self.greet_with_neighbours(peer);
         self.greet_with_pool(peer);
+        self.greet_with_evidence(peer);
         if self.is_running() {
             self.ask_what_is_missing(peer);
         }

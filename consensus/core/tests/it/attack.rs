@@ -335,3 +335,61 @@ fn evidence_that_is_too_large_stops_no_other_and_makes_no_blocks() {
     // The block with the evidence, and one that shows its application hash if that changed.
     assert!((0..4).all(|i| (height + 1..=height + 2).contains(&cluster.height(i))));
 }
+
+#[test]
+fn a_precommit_for_nil_is_no_signature_of_our_block() {
+    let told = Told::default();
+    let cluster = cluster(&told);
+    let header = Header { data_hash: Hash::of(b"other"), ..header_at(&cluster, 3) };
+    let conflicting = forge(&cluster, header, Round(0));
+    let blamed = attack(&cluster, conflicting.clone(), 3);
+    // The validator that stands first signed their block, and nil where the others signed ours.
+    let mut commit = forge(&cluster, header_at(&cluster, 3), Round(0)).signed_header.commit;
+    let CommitSig::Commit(vote) = commit.signatures[0] else { panic!("everybody signed") };
+    commit.signatures[0] = CommitSig::Nil(vote);
+    let trusted = SignedHeader { header: header_at(&cluster, 3), commit };
+    let fair = LightClientAttack { byzantine: blamed.byzantine[1..].to_vec(), ..blamed.clone() };
+    let common = &conflicting.validators;
+    assert_eq!(fair.verify(&Zip215, common, &trusted), Ok(()));
+    assert_eq!(blamed.verify(&Zip215, common, &trusted), Err(Invalid::ByzantineCount));
+}
+
+/// One that lags cannot tell an attack that is over from one that is still ahead: no offence.
+#[test]
+fn one_that_lags_blames_nobody_for_an_attack_ahead_of_it() {
+    let told = Told::default();
+    let mut cluster = cluster(&told);
+    let lag = cluster.height(3);
+    (0..3).for_each(|i| _ = cluster.cut.insert((i, 3)));
+    for n in 10..16 {
+        cluster.submit(n % 3, n as u64, &format!("k{n}=v"));
+        cluster.run_for(Duration::from_millis(50));
+    }
+    cluster.run_until(MINUTE, |c| (0..3).all(|i| c.height(i) >= lag + 4));
+    let header = Header { app_hash: vec![7; 8].into(), ..header_at(&cluster, lag + 3) };
+    let conflicting = forge(&cluster, header, Round(0));
+    let attack = attack(&cluster, conflicting, 2);
+    let message = Message::Evidence(vec![Evidence::LightClientAttack(Box::new(attack.clone()))]);
+    cluster.input(3, Input::Message { peer: PeerId(0), message });
+    cluster.run_steps(20);
+    assert_eq!(cluster.height(3), lag);
+    assert_eq!(cluster.nodes[3].offences, []);
+    cluster.cut.clear();
+    assert_eq!(submit(&mut cluster, attack), Ok(()));
+    check_is_punished(&mut cluster, &told);
+}
+
+#[test]
+fn a_peer_that_comes_later_learns_of_evidence_that_waits() {
+    let told = Told::default();
+    let mut cluster = cluster(&told);
+    let header = Header { app_hash: vec![7; 8].into(), ..header_at(&cluster, 4) };
+    let conflicting = forge(&cluster, header, Round(0));
+    let attack = attack(&cluster, conflicting, 2);
+    // Two of four decide nothing.
+    [0, 2, 3].into_iter().for_each(|i| cluster.crash(i));
+    assert_eq!(submit(&mut cluster, attack), Ok(()));
+    cluster.restart(2);
+    cluster.run_for(Duration::from_millis(100));
+    assert_eq!(cluster.nodes[2].engine.status().evidence, 1);
+}

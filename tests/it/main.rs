@@ -4,6 +4,7 @@ mod book;
 mod cometbft;
 mod command_line;
 mod first_session;
+mod governance;
 mod killed_pushes;
 mod kvstore;
 mod pushes;

@@ -5,6 +5,7 @@
 mod account;
 mod act;
 mod git;
+mod gov;
 mod handle;
 mod init;
 mod issue;
@@ -99,6 +100,9 @@ enum Command {
     /// Stake: give it to validators, take it back, be one
     #[command(subcommand)]
     Stake(stake::Stake),
+    /// What the network decides: propose, lay something down, vote
+    #[command(subcommand)]
+    Gov(gov::Gov),
     /// Repositories
     #[command(subcommand)]
     Repo(repo::Repo),
@@ -200,6 +204,7 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Error> {
         Command::Team(args) => org::run_team(&context, args).await,
         Command::Recovery(args) => recovery::run(&context, args).await,
         Command::Stake(args) => stake::run(&context, args).await,
+        Command::Gov(args) => gov::run(&context, args).await,
         Command::Repo(args) => repo::run(&context, args).await,
         Command::Issue(args) => issue::run(&context, args).await,
         Command::Label(args) => issue::tracker::run_label(&context, args).await,

@@ -8,6 +8,18 @@ use serde_json::{Value, json};
 use crate::send::{Bill, Progress};
 use crate::{Error, State};
 
+/// One line that somebody wrote: no control character of it reaches a terminal.
+pub fn plain(line: &str) -> String {
+    line.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Unix seconds of header time as people read them, in UTC.
+pub fn time(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok();
+    let time = time.and_then(|seconds| tendermint::Time::from_unix_timestamp(seconds, 0).ok());
+    time.map_or_else(|| format!("header time {seconds}"), |time| time.to_rfc3339())
+}
+
 /// Where a command speaks.
 #[derive(Clone, Debug)]
 pub struct Out {
@@ -37,6 +49,13 @@ impl Out {
     pub fn text(&self, text: &str) {
         if !self.is_json {
             let _ = writeln!(std::io::stdout(), "{text}");
+        }
+    }
+
+    /// Lines that people wrote. Not as they formatted them for a terminal: see [`plain`].
+    pub fn quote(&self, text: &str) {
+        for line in text.lines() {
+            self.line(&format!("   {}", plain(line)));
         }
     }
 

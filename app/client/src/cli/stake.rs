@@ -1,5 +1,7 @@
 //! `guts stake show | delegate | unbond | redelegate | claim | bond | edit | unjail`.
 
+mod show;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -7,14 +9,13 @@ use guts_genesis::{PublicKey, key_file};
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::sign::{ProofOf, SecretKey, proof_message};
 use guts_schema::tx::{KeyProof, StakingAction};
-use guts_schema::{Action, Key, keys, proto};
-use serde_json::{Value, json};
+use guts_schema::{Action, Key, proto};
+use serde_json::json;
 
 use super::Context;
-use super::account::resolve;
 use super::act::Actor;
 use super::validators::find;
-use crate::{Error, State};
+use crate::Error;
 
 #[derive(Debug, Subcommand)]
 pub enum Stake {
@@ -86,7 +87,7 @@ pub struct Bond {
 
 pub async fn run(context: &Context, command: Stake) -> Result<(), Error> {
     match command {
-        Stake::Show { who } => show(context, who.as_deref()).await,
+        Stake::Show { who } => show::show(context, who.as_deref()).await,
         Stake::Delegate { validator, amount } => {
             let what = format!("{amount} delegated to {validator}");
             on(context, &validator, &what, |validator| StakingAction::Delegate {
@@ -214,53 +215,6 @@ fn peer_id(engine_home: &Path) -> Result<Vec<u8>, Error> {
     let public = Key::from_slice(public.as_bytes());
     let public = public.map_err(|_| wrong("node keys are ed25519 keys".into()))?;
     Ok([&ED25519[..], public.as_bytes()].concat())
-}
-
-async fn show(context: &Context, who: Option<&str>) -> Result<(), Error> {
-    let mut chain = context.chain().await?;
-    let state = chain.state().await?;
-    let account = resolve(context, &state, who).await?;
-    let of: Option<proto::DelegationsOf> = state.get(&keys::delegations_of(&account)).await?;
-    let of = of.unwrap_or_default();
-    let mut listed = Vec::new();
-    for address in &of.validators {
-        let address = ValidatorAddress::from_slice(address);
-        let address = address.map_err(|_| Error::Proof("a validator's address".into()))?;
-        listed.push(delegation(context, &state, &address, &account).await?);
-    }
-    if of.unbondings > 0 {
-        context.out.line(&format!("{} amounts are on their way, locked", of.unbondings));
-    }
-    let count = listed.len();
-    context.out.fact(&format!("proved at height {}: {count}, and no other", state.height()));
-    context.out.result(&json!({
-        "account": account.to_string(),
-        "delegations": listed,
-        "unbondings": of.unbondings,
-        "proved_height": state.height(),
-    }));
-    Ok(())
-}
-
-async fn delegation(
-    context: &Context,
-    state: &State,
-    validator: &ValidatorAddress,
-    account: &guts_schema::AccountId,
-) -> Result<Value, Error> {
-    let value: Option<proto::Delegation> = state.get(&keys::delegation(validator, account)).await?;
-    let info: Option<proto::ValidatorInfo> = state.get(&keys::validator(validator)).await?;
-    let (value, info) = (value.unwrap_or_default(), info.unwrap_or_default());
-    // Slashing takes stake and leaves shares.
-    let worth = u128::from(value.shares) * u128::from(info.tokens) / u128::from(info.shares.max(1));
-    let name = if info.name.is_empty() { "unnamed" } else { &info.name };
-    context.out.line(&format!("{validator}  {worth}  {name}"));
-    Ok(json!({
-        "validator": validator.to_string(),
-        "name": info.name,
-        "amount": worth.to_string(),
-        "shares": value.shares.to_string(),
-    }))
 }
 
 #[cfg(test)]

@@ -130,11 +130,7 @@ async fn comment(
     let author = state.name_of(&account_id(&value.author)?).await?;
     let edited = if value.edits > 0 { ", edited" } else { "" };
     context.out.line(&format!("{index}: {author} in block {}{edited}", value.height));
-    // Not as the author formatted it for a terminal: no control character reaches this one.
-    for line in value.text.lines() {
-        let plain: String = line.chars().filter(|c| !c.is_control()).collect();
-        context.out.line(&format!("   {plain}"));
-    }
+    context.out.quote(&value.text);
     let mut reactions = serde_json::Map::new();
     for entry in &value.reactions {
         let name = entry.reaction().as_str_name().trim_start_matches("REACTION_").to_lowercase();

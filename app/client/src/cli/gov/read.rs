@@ -1,0 +1,204 @@
+//! `guts gov list | show`.
+
+use guts_schema::proto::propose::Content;
+use guts_schema::proto::{ProposalStatus, VoteOption};
+use guts_schema::{AccountId, keys, proto};
+use serde_json::{Value, json};
+
+use super::super::Context;
+use super::super::out::{plain, time};
+use crate::state::account_id;
+use crate::{Error, State};
+
+async fn proposals(state: &State) -> Result<proto::Proposals, Error> {
+    let list: Option<proto::Proposals> = state.get(&keys::proposals()).await?;
+    Ok(list.unwrap_or_default())
+}
+
+/// A proposal that somebody named.
+pub(super) async fn existing(state: &State, number: u64) -> Result<proto::Proposal, Error> {
+    let found: Option<proto::Proposal> = state.get(&keys::proposal(number)).await?;
+    let missing = || {
+        Error::Missing(format!("there is no proposal {number}: 'guts gov list --all' shows all"))
+    };
+    found.ok_or_else(missing)
+}
+
+/// A proposal that is counted.
+async fn counted(state: &State, number: u64) -> Result<proto::Proposal, Error> {
+    let found: Option<proto::Proposal> = state.get(&keys::proposal(number)).await?;
+    found.ok_or_else(|| Error::Proof("a proposal is missing".into()))
+}
+
+/// The newest proposal of an account with a title. Others may propose in the same block.
+pub(super) async fn newest(
+    state: &State,
+    proposer: &AccountId,
+    title: &str,
+) -> Result<(u64, proto::Proposal), Error> {
+    for number in (1..=proposals(state).await?.count).rev() {
+        let proposal = counted(state, number).await?;
+        let is_titled = proposal.what.as_ref().is_some_and(|what| what.title == title);
+        if is_titled && proposal.proposer == proposer.to_vec() {
+            return Ok((number, proposal));
+        }
+    }
+    Err(Error::Missing("it was proposed, and is not there".into()))
+}
+
+pub(super) fn status_name(status: ProposalStatus) -> String {
+    status.as_str_name().trim_start_matches("PROPOSAL_STATUS_").to_lowercase()
+}
+
+pub(super) fn option_name(option: VoteOption) -> String {
+    option.as_str_name().trim_start_matches("VOTE_OPTION_").to_lowercase()
+}
+
+const fn kind(content: Option<&Content>) -> &'static str {
+    match content {
+        None => "text",
+        Some(Content::Params(_)) => "params",
+        Some(Content::Emergency(_)) => "emergency",
+        Some(Content::Upgrade(_)) => "upgrade",
+        Some(Content::Spend(_)) => "spend",
+    }
+}
+
+/// How a proposal stands, as the end of a sentence about it.
+pub(super) fn standing(proposal: &proto::Proposal) -> String {
+    let (until, reason) = (time(proposal.until_s), plain(&proposal.reason));
+    match proposal.status() {
+        ProposalStatus::Deposit => format!("takes deposits until {until}"),
+        ProposalStatus::Voting => format!("takes votes until {until}"),
+        ProposalStatus::Queued => format!("was accepted, to be carried out after {until}"),
+        ProposalStatus::Done => "was accepted and carried out".into(),
+        ProposalStatus::Rejected => format!("was rejected: {reason}"),
+        ProposalStatus::Vetoed => "was vetoed, and what was laid down for it burnt".into(),
+        ProposalStatus::Failed => format!("was accepted and cannot be carried out: {reason}"),
+        ProposalStatus::Dropped => "was dropped: too little was laid down in time".into(),
+    }
+}
+
+pub(super) async fn list(context: &Context, all: bool) -> Result<(), Error> {
+    let mut chain = context.chain().await?;
+    let state = chain.state().await?;
+    let proto::Proposals { count, open } = proposals(&state).await?;
+    let numbers = if all { (1..=count).collect() } else { open };
+    let mut listed = Vec::new();
+    for number in numbers {
+        let proposal = counted(&state, number).await?;
+        let value = describe(&state, number, &proposal).await?;
+        let word = |key: &str| value[key].as_str().unwrap_or_default();
+        let (kind, status, title) = (word("kind"), word("status"), word("title"));
+        context.out.line(&format!("{number}  {kind}  {status}  {}", plain(title)));
+        listed.push(value);
+    }
+    let shown = listed.len();
+    context.out.fact(&format!("proved at height {}: {shown}, and no other", state.height()));
+    context.out.result(&json!({ "proposals": listed, "proved_height": state.height() }));
+    Ok(())
+}
+
+async fn describe(state: &State, number: u64, proposal: &proto::Proposal) -> Result<Value, Error> {
+    let what = proposal.what.clone().unwrap_or_default();
+    let mut deposits = Vec::new();
+    for one in &proposal.deposits {
+        let account = state.name_of(&account_id(&one.account)?).await?;
+        deposits.push(json!({ "account": account, "amount": one.amount.to_string() }));
+    }
+    let content = match &what.content {
+        None => Value::Null,
+        Some(Content::Params(text) | Content::Emergency(text)) => {
+            serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+        }
+        Some(Content::Upgrade(upgrade)) => {
+            json!({ "height": upgrade.height, "rules": upgrade.version })
+        }
+        Some(Content::Spend(spend)) => {
+            let to = state.name_of(&account_id(&spend.to)?).await?;
+            json!({ "to": to, "amount": spend.amount.to_string() })
+        }
+    };
+    Ok(json!({
+        "proposal": number,
+        "kind": kind(what.content.as_ref()),
+        "title": what.title,
+        "text": what.text,
+        "content": content,
+        "proposer": state.name_of(&account_id(&proposal.proposer)?).await?,
+        "status": status_name(proposal.status()),
+        "until_s": proposal.until_s,
+        "reason": proposal.reason,
+        "deposits": deposits,
+        "votes": proposal.votes,
+        "tally": tally(proposal),
+    }))
+}
+
+/// What the votes came to, when they were counted; before that, nothing.
+pub(super) fn tally(proposal: &proto::Proposal) -> Value {
+    // The set is never empty: what it had in all is known as soon as votes were counted.
+    if proposal.total == 0 {
+        return Value::Null;
+    }
+    json!({
+        "yes": proposal.yes.to_string(),
+        "no": proposal.no.to_string(),
+        "veto": proposal.veto.to_string(),
+        "abstain": proposal.abstain.to_string(),
+        "total": proposal.total.to_string(),
+    })
+}
+
+pub(super) async fn show(context: &Context, number: u64, votes: bool) -> Result<(), Error> {
+    let mut chain = context.chain().await?;
+    let state = chain.state().await?;
+    let proposal = existing(&state, number).await?;
+    let mut value = describe(&state, number, &proposal).await?;
+    let out = &context.out;
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    out.line(&format!("proposal  {number}: {}", plain(&word(&value["title"]))));
+    out.line(&format!("by        {}", word(&value["proposer"])));
+    let content = match &value["content"] {
+        Value::Null => String::new(),
+        content => plain(&format!(" {content}")),
+    };
+    out.line(&format!("what      {}{content}", word(&value["kind"])));
+    out.line(&format!("status    it {}", standing(&proposal)));
+    for one in value["deposits"].as_array().into_iter().flatten() {
+        out.line(&format!("deposit   {} of {}", word(&one["amount"]), word(&one["account"])));
+    }
+    out.line(&format!("votes     {}", proposal.votes));
+    if proposal.total > 0 {
+        let proto::Proposal { yes, no, veto, abstain, total, .. } = proposal;
+        let line = format!("yes {yes}, no {no}, veto {veto}, abstain {abstain}, of {total}");
+        out.line(&format!("stake     {line}"));
+    }
+    out.quote(&word(&value["text"]));
+    if votes {
+        value["cast"] = json!(cast(context, &state, number, proposal.votes).await?);
+    }
+    out.proved(&state);
+    value["proved_height"] = json!(state.height());
+    out.result(&value);
+    Ok(())
+}
+
+/// All votes, which are counted and dense.
+async fn cast(
+    context: &Context,
+    state: &State,
+    number: u64,
+    count: u64,
+) -> Result<Vec<Value>, Error> {
+    let mut listed = Vec::new();
+    for index in 0..count {
+        let vote: Option<proto::VoteCast> = state.get(&keys::vote(number, index)).await?;
+        let vote = vote.ok_or_else(|| Error::Proof("a vote is missing".into()))?;
+        let account = state.name_of(&account_id(&vote.account)?).await?;
+        let option = option_name(vote.option());
+        context.out.line(&format!("{option}  {account}"));
+        listed.push(json!({ "account": account, "option": option }));
+    }
+    Ok(listed)
+}

@@ -1,0 +1,137 @@
+//! `guts stake show`: what an account has with validators, what is due to it, what is on its way.
+
+use guts_schema::ids::ValidatorAddress;
+use guts_schema::keys::Queue;
+use guts_schema::{AccountId, keys, proto};
+use serde_json::{Value, json};
+
+use super::super::Context;
+use super::super::account::resolve;
+use super::super::out::time;
+use crate::{Error, State};
+
+/// Bits behind the point of a `reward_index`.
+const REWARD_INDEX_BITS: u32 = 40;
+
+fn address_of(bytes: &[u8]) -> Result<ValidatorAddress, Error> {
+    ValidatorAddress::from_slice(bytes).map_err(|_| Error::Proof("a validator's address".into()))
+}
+
+pub(super) async fn show(context: &Context, who: Option<&str>) -> Result<(), Error> {
+    let mut chain = context.chain().await?;
+    let state = chain.state().await?;
+    let account = resolve(context, &state, who).await?;
+    let of: Option<proto::DelegationsOf> = state.get(&keys::delegations_of(&account)).await?;
+    let of = of.unwrap_or_default();
+    let mut listed = Vec::new();
+    for address in &of.validators {
+        listed.push(delegation(context, &state, &address_of(address)?, &account).await?);
+    }
+    let on_their_way = unbondings(context, &state, &account, of.unbondings).await?;
+    let count = listed.len();
+    context.out.fact(&format!("proved at height {}: {count}, and no other", state.height()));
+    context.out.result(&json!({
+        "account": account.to_string(),
+        "delegations": listed,
+        "unbondings": on_their_way,
+        "proved_height": state.height(),
+    }));
+    Ok(())
+}
+
+async fn delegation(
+    context: &Context,
+    state: &State,
+    validator: &ValidatorAddress,
+    account: &AccountId,
+) -> Result<Value, Error> {
+    let value: Option<proto::Delegation> = state.get(&keys::delegation(validator, account)).await?;
+    let info: Option<proto::ValidatorInfo> = state.get(&keys::validator(validator)).await?;
+    let (value, info) = (value.unwrap_or_default(), info.unwrap_or_default());
+    // Slashing takes stake and leaves shares.
+    let worth = u128::from(value.shares) * u128::from(info.tokens) / u128::from(info.shares.max(1));
+    let wrong = || Error::Proof("rewards that run backwards".into());
+    let due = due(&value, &info, account).ok_or_else(wrong)?;
+    let name = if info.name.is_empty() { "unnamed" } else { &info.name };
+    let rewards = if due > 0 { format!("  {due} to claim") } else { String::new() };
+    context.out.line(&format!("{validator}  {worth}  {name}{rewards}"));
+    Ok(json!({
+        "validator": validator.to_string(),
+        "name": info.name,
+        "amount": worth.to_string(),
+        "shares": value.shares.to_string(),
+        "rewards": due.to_string(),
+    }))
+}
+
+/// What the account can claim from the validator: rewards of its shares since they were paid last,
+/// and the commission if it operates the validator. `None` where the state contradicts itself.
+pub(super) fn due(
+    delegation: &proto::Delegation,
+    info: &proto::ValidatorInfo,
+    account: &AccountId,
+) -> Option<u64> {
+    let index = |bytes: &[u8]| match bytes {
+        [] => Some(0),
+        bytes => bytes.try_into().ok().map(u128::from_be_bytes),
+    };
+    let since = index(&info.reward_index)?.checked_sub(index(&delegation.reward_index)?)?;
+    let due = u128::from(delegation.shares).checked_mul(since)? >> REWARD_INDEX_BITS;
+    let is_operator = info.operator == account.to_vec();
+    let commission = if is_operator { info.commission_due } else { 0 };
+    u64::try_from(due).ok()?.checked_add(commission)
+}
+
+async fn called(state: &State, validator: &ValidatorAddress) -> Result<String, Error> {
+    let info: Option<proto::ValidatorInfo> = state.get(&keys::validator(validator)).await?;
+    let name = info.unwrap_or_default().name;
+    Ok(if name.is_empty() { validator.to_string() } else { name })
+}
+
+/// What left validators and still answers for them. The queue holds everybody's; the account's are
+/// counted, so that none is left out.
+async fn unbondings(
+    context: &Context,
+    state: &State,
+    account: &AccountId,
+    mut left: u64,
+) -> Result<Vec<Value>, Error> {
+    let mut listed = Vec::new();
+    if left == 0 {
+        return Ok(listed);
+    }
+    let ends: Option<proto::QueueEnds> = state.get(&keys::queue_ends(Queue::Unbondings)).await?;
+    let proto::QueueEnds { first, next } = ends.unwrap_or_default();
+    let wrong = || Error::Proof("an unbonding is missing".into());
+    for number in first..next {
+        let entry: Option<proto::Unbonding> = state.get(&keys::unbonding(number)).await?;
+        let entry = entry.ok_or_else(wrong)?;
+        if entry.delegator != account.to_vec() {
+            continue;
+        }
+        let (validator, amount, until) =
+            (address_of(&entry.validator)?, entry.amount, time(entry.due_s));
+        let from = called(state, &validator).await?;
+        let mut to = None;
+        if entry.to.is_empty() {
+            context.out.line(&format!("{amount}  on its way back from {from}, until {until}"));
+        } else {
+            let address = address_of(&entry.to)?;
+            let name = called(state, &address).await?;
+            let line = format!("{amount}  now with {name}, answers for {from} until {until}");
+            context.out.line(&line);
+            to = Some(address.to_string());
+        }
+        listed.push(json!({
+            "validator": validator.to_string(),
+            "to": to,
+            "amount": amount.to_string(),
+            "due_s": entry.due_s,
+        }));
+        left = left.saturating_sub(1);
+        if left == 0 {
+            return Ok(listed);
+        }
+    }
+    Err(wrong())
+}

@@ -101,8 +101,9 @@ fn check_payment(run: &Run<'_>, tx: &Tx, balance: u64) -> Result<u64, Fault> {
     let price = price::of(&params, priced, tx.size);
     match tx.payment {
         Payment::None => {
+            // Whoever pays nothing must owe nothing, in whichever accepted way it would pay.
             let free =
-                (params.accept_work && price.work == 0) || (params.accept_fee && price.fee == 0);
+                (!params.accept_work || price.work == 0) && (!params.accept_fee || price.fee == 0);
             let name = tx.actions.first().map_or("nothing", |action| action.kind().name());
             if free { Ok(0) } else { Err(error::payment_missing(name)) }
         }

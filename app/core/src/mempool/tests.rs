@@ -102,7 +102,7 @@ fn commits_take_out_what_they_included_and_what_was_dropped() {
 #[test]
 fn an_account_that_waits_to_be_made_can_go_on() {
     let world = World::with(|state| {
-        state.params.prices.iter_mut().for_each(|price| (price.work, price.fee) = (1, 0));
+        state.params.prices.iter_mut().for_each(|price| (price.work, price.fee) = (0, 0));
         state.params.work_per_byte = 0;
     });
     let carol = Person::new(50);

@@ -28,13 +28,14 @@ pub(crate) fn check_signers(run: &Run<'_>, tx: &Tx) -> Result<(), Fault> {
             },
             _ => {}
         }
+        // An account that exists is not made again: its founding key may be revoked by now.
+        if state::get(&run.state, &signer.account)?.is_some() {
+            return Err(error::key_invalid(&signer.key, &signer.account));
+        }
         if valid.is_none() && creates(tx, signer) {
             continue;
         }
-        if state::get(&run.state, &signer.account)?.is_none() {
-            return Err(error::unknown(&signer.account));
-        }
-        return Err(error::key_invalid(&signer.key, &signer.account));
+        return Err(error::unknown(&signer.account));
     }
     Ok(())
 }

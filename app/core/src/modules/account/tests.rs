@@ -157,12 +157,22 @@ fn a_network_takes_what_its_parameters_say() {
 
 #[test]
 fn what_is_free_needs_no_payment() {
-    let mut world = World::with(|state| {
-        state.params.prices.iter_mut().for_each(|price| price.fee = 0);
-    });
-    let (alice, bob) = (world.alice.clone(), world.bob.clone());
-    let draft = Draft::new(CHAIN, alice.id, 0, &[transfer(&alice, &bob, 1)]);
-    assert_eq!(world.one(draft.sign(alice.id, &alice.secret).encode()), None);
+    let paid = |work, fee, accept_work, accept_fee| {
+        let mut world = World::with(|state| {
+            state.params.prices.iter_mut().for_each(|price| (price.work, price.fee) = (work, fee));
+            state.params.work_per_byte = 0;
+            (state.params.accept_work, state.params.accept_fee) = (accept_work, accept_fee);
+        });
+        let (alice, bob) = (world.alice.clone(), world.bob.clone());
+        let draft = Draft::new(CHAIN, alice.id, 0, &[transfer(&alice, &bob, 1)]);
+        world.one(draft.sign(alice.id, &alice.secret).encode())
+    };
+    assert_eq!(paid(0, 0, true, true), None);
+    assert_eq!(paid(1, 0, false, true), None);
+    assert_eq!(paid(0, 1, true, false), None);
+    // A price in one accepted way is a price.
+    assert_eq!(paid(1, 0, true, true), Some(Code::PaymentMissing));
+    assert_eq!(paid(0, 1, true, true), Some(Code::PaymentMissing));
 }
 
 #[test]
@@ -273,6 +283,10 @@ fn keys_come_and_go() {
     assert_eq!(world.one(world.tx_by(&alice, &second.secret, &[revoke(&alice, &alice)])), None);
     let pay = [transfer(&alice, &bob, 1)];
     assert_eq!(world.refused(world.tx(&alice, &pay)).0, Code::KeyInvalid);
+    // Nor does it pay: an account that exists is not made again, so nothing is taken of it.
+    let before = get(&world.state(), &alice.id).unwrap();
+    assert_eq!(world.refused(world.tx(&alice, &[create(&alice)])).0, Code::KeyInvalid);
+    assert_eq!(get(&world.state(), &alice.id).unwrap(), before);
     assert_eq!(world.one(world.tx_by(&alice, &second.secret, &pay)), None);
     let by = |world: &World, action| world.tx_by(&alice, &second.secret, &[action]);
     let again = world.refused(by(&world, add(&alice, &alice, None, None)));

@@ -57,10 +57,16 @@ fn only_work_is_paid() {
     let (code, sentence) = world.refused(world.tx(&alice, &[draw(&alice)]));
     assert_eq!(code, Code::FaucetWork);
     assert!(sentence.contains("pay this by work"), "{sentence}");
-    let nonce = world.nonce(&alice);
-    let nothing = Draft::new(CHAIN, alice.id, nonce, &[draw(&alice)]);
-    let nothing = nothing.sign(alice.id, &alice.secret).encode();
-    assert_eq!(world.refused(nothing).0, Code::FaucetWork);
+    let nothing = |world: &World| {
+        let draft = Draft::new(CHAIN, alice.id, world.nonce(&alice), &[draw(&alice)]);
+        draft.sign(alice.id, &alice.secret).encode()
+    };
+    assert_eq!(world.refused(nothing(&world)).0, Code::PaymentMissing);
+    // Not even where it costs nothing.
+    let mut free = easy(|state| {
+        state.params.prices.iter_mut().for_each(|price| (price.work, price.fee) = (0, 0));
+    });
+    assert_eq!(free.refused(nothing(&free)).0, Code::FaucetWork);
     let nobody = Person::new(70);
     assert_eq!(world.refused(worked(&world, &nobody, &[draw(&nobody)])).0, Code::AccountUnknown);
 }

@@ -150,6 +150,8 @@ codes! {
         "nothing is due to account {} from validator {}";
     ValidatorEmpty = 316, "validator_empty",
         "validator {} lost all its stake: delegate to another";
+    UnbondingsAll = 317, "unbondings_all",
+        "{} unbondings are under way, which is the most: wait, or take {} or more at once";
 
     // 350..: the faucet.
     FaucetWork = 350, "faucet_work",
@@ -273,9 +275,9 @@ codes! {
     ProposalPast = 801, "proposal_past",
         "proposal {} takes no {} now";
     VoteStake = 802, "vote_stake",
-        "account {} has no stake to vote with: delegate some first";
+        "account {} has {} of stake, {} is the least to vote with: delegate some first";
     ProposalsMany = 803, "proposals_many",
-        "{} proposals are open, which is the most: wait until one is decided";
+        "{} proposals wait for deposits, which is the most: lay down more than they, or wait";
     ParamsRefused = 804, "params_refused",
         "these parameters cannot be: {}";
     UpgradePast = 805, "upgrade_past",
@@ -284,6 +286,8 @@ codes! {
         "{} accounts laid something down for proposal {}, which is the most";
     TreasuryLow = 807, "treasury_low",
         "the treasury has {}, {} is asked for: ask for less";
+    VotesMany = 808, "votes_many",
+        "{} proposals are voted on or wait for their time, which is the most: wait for one to end";
 
     // 900..: queries.
     QueryPath = 900, "query_path",

@@ -2,6 +2,7 @@
 //! after them, and when an epoch ends rewards are given out and validators elected.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use guts_schema::attest::Attested;
 use guts_schema::ids::ValidatorAddress;
@@ -62,8 +63,37 @@ fn delegator(entry: &proto::Unbonding) -> Result<AccountId, Broken> {
     AccountId::from_slice(&entry.delegator).map_err(|e| Broken::Contradiction(e.to_string()))
 }
 
+/// Stake under way: loaded once for a slash, however much of it there is.
+struct UnderWay {
+    entries: BTreeMap<u64, proto::Unbonding>,
+    /// What goes to balances, by whose it is and where it was.
+    leaving: BTreeMap<(Vec<u8>, Vec<u8>), Vec<u64>>,
+}
+
+impl UnderWay {
+    fn load(run: &Run<'_>) -> Result<Self, Broken> {
+        let entries: BTreeMap<_, _> = state::unbondings(&run.state)?.into_iter().collect();
+        let mut leaving: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+        for (number, entry) in entries.iter().filter(|(_, entry)| entry.to.is_empty()) {
+            let whose = (entry.delegator.clone(), entry.validator.clone());
+            leaving.entry(whose).or_default().push(*number);
+        }
+        Ok(Self { entries, leaving })
+    }
+
+    /// Takes at most so much of what is on its way to a balance; how much it was.
+    fn take(&mut self, run: &mut Run<'_>, number: u64, most: u64) -> Result<u64, Broken> {
+        let Some(entry) = self.entries.get_mut(&number) else { return Ok(0) };
+        let amount = most.min(entry.amount);
+        entry.amount -= amount;
+        state::put_unbonding(run, number, entry)?;
+        account::pay(run, Purse::In(Pot::Unbonding), Purse::In(Pot::Treasury), amount)?;
+        Ok(amount)
+    }
+}
+
 /// Takes a share of all stake that answered for a validator at a height: what it has now, and what
-/// left it since.
+/// left it and still had power then.
 fn slash(
     run: &mut Run<'_>,
     address: &ValidatorAddress,
@@ -72,19 +102,22 @@ fn slash(
     reason: &str,
 ) -> Result<(), Broken> {
     let mut taken = 0u64;
-    for (number, mut entry) in state::unbondings(&run.state)? {
-        if entry.validator[..] != address.as_bytes()[..] || entry.height < height {
-            continue;
-        }
+    let mut under_way = UnderWay::load(run)?;
+    let answers = |entry: &proto::Unbonding| {
+        // While its epoch runs, nobody knows how long its power counts.
+        let counted = entry.until_height == 0 || entry.until_height >= height;
+        entry.validator[..] == address.as_bytes()[..] && counted
+    };
+    let left: Vec<_> = under_way.entries.iter().filter(|(_, entry)| answers(entry)).collect();
+    let left: Vec<_> = left.into_iter().map(|(number, entry)| (*number, entry.clone())).collect();
+    for (number, entry) in left {
         let part = account::ppm_of(entry.amount, ppm);
-        if entry.to.is_empty() {
-            entry.amount -= part;
-            state::put_unbonding(run, number, &entry)?;
-            account::pay(run, Purse::In(Pot::Unbonding), Purse::In(Pot::Treasury), part)?;
-            taken = taken.saturating_add(part);
+        let amount = if entry.to.is_empty() {
+            under_way.take(run, number, part)?
         } else {
-            taken = taken.saturating_add(slash_moved(run, &entry, part)?);
-        }
+            slash_moved(run, &mut under_way, &entry, part)?
+        };
+        taken = taken.saturating_add(amount);
     }
     let none = || Broken::Contradiction(format!("validator {address} is gone"));
     let mut info = state::info(&run.state, address)?.ok_or_else(none)?;
@@ -99,7 +132,12 @@ fn slash(
 
 /// Takes so much of stake that moved to another validator, there or on its way from there; how
 /// much there was to take.
-fn slash_moved(run: &mut Run<'_>, moved: &proto::Unbonding, part: u64) -> Result<u64, Broken> {
+fn slash_moved(
+    run: &mut Run<'_>,
+    under_way: &mut UnderWay,
+    moved: &proto::Unbonding,
+    part: u64,
+) -> Result<u64, Broken> {
     let (to, id) = (state::address(&moved.to)?, delegator(moved)?);
     let mut left = part;
     let held = state::delegation(&run.state, &to, &id)?.unwrap_or_default();
@@ -114,16 +152,13 @@ fn slash_moved(run: &mut Run<'_>, moved: &proto::Unbonding, part: u64) -> Result
             left -= amount;
         }
     }
-    for (number, mut entry) in state::unbondings(&run.state)? {
-        let same = entry.delegator == moved.delegator && entry.validator == moved.to;
-        if left == 0 || !same || !entry.to.is_empty() || entry.height < moved.height {
-            continue;
+    let whose = (moved.delegator.clone(), moved.to.clone());
+    // No more than an account may have under way.
+    for number in under_way.leaving.get(&whose).cloned().unwrap_or_default() {
+        let later = under_way.entries.get(&number).is_some_and(|one| one.height >= moved.height);
+        if left > 0 && later {
+            left -= under_way.take(run, number, left)?;
         }
-        let amount = left.min(entry.amount);
-        entry.amount -= amount;
-        left -= amount;
-        state::put_unbonding(run, number, &entry)?;
-        account::pay(run, Purse::In(Pot::Unbonding), Purse::In(Pot::Treasury), amount)?;
     }
     Ok(part - left)
 }
@@ -174,6 +209,8 @@ fn end_epoch(run: &mut Run<'_>, epoch: &proto::Epoch) -> Result<(), Broken> {
         let from = run.block.height.saturating_add(2);
         state::put(run, from, elected.clone())?;
     }
+    // What left in this epoch has power for one height more.
+    state::date_unbondings(run, run.block.height.saturating_add(1))?;
     let number = epoch.number.saturating_add(1);
     // After a rest, the epochs that were slept through are skipped.
     let ends_s = run.block.time_s.saturating_add(params.epoch_s);

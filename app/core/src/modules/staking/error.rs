@@ -66,6 +66,10 @@ pub(super) fn locked(validator: &ValidatorAddress, until_s: u64) -> Fault {
     Fault::refuse(Code::StakeLocked, &[validator, &until_s])
 }
 
+pub(super) fn unbondings_all(count: u64, least: u64) -> Fault {
+    Fault::refuse(Code::UnbondingsAll, &[&count, &least])
+}
+
 pub(super) fn unbondings_many(account: &AccountId, count: u64) -> Fault {
     Fault::refuse(Code::UnbondingsMany, &[account, &count])
 }

@@ -276,6 +276,13 @@ fn take_stake(
     if of.unbondings >= UNBONDINGS_PER_ACCOUNT_MAX {
         return Err(error::unbondings_many(actor, of.unbondings));
     }
+    let params = params::get(&run.state)?;
+    let (count, least) = (state::unbonding_count(&run.state)?, params.validator_stake_min);
+    // A slash looks at all that is under way. So much at once always goes, and there is only so
+    // much stake: nobody can keep the others from leaving.
+    if count >= params.unbondings_max && amount < least {
+        return Err(error::unbondings_all(count, least));
+    }
     let shares = if amount == worth { held.shares } else { sold(&info, amount).min(held.shares) };
     Ok(remove_shares(run, actor, (address, info), shares, amount)?)
 }
@@ -322,6 +329,7 @@ fn on_its_way(
         height: run.block.height,
         due_s: run.block.time_s.saturating_add(lasts_s),
         to: Vec::new(),
+        until_height: 0,
     })
 }
 

@@ -195,6 +195,17 @@ pub fn delegations_of(view: &dyn Read, id: &AccountId) -> Result<proto::Delegati
     Ok(load(view, &keys::delegations_of(id))?.unwrap_or_default())
 }
 
+/// The shares that an account has, by validator.
+pub fn held(view: &dyn Read, id: &AccountId) -> Result<Vec<(ValidatorAddress, u64)>, Broken> {
+    let mut held = Vec::new();
+    for bytes in delegations_of(view, id)?.validators {
+        let address = address(&bytes)?;
+        let shares = delegation(view, &address, id)?.unwrap_or_default().shares;
+        held.push((address, shares));
+    }
+    Ok(held)
+}
+
 fn put_delegations_of(
     run: &mut Run<'_>,
     id: &AccountId,
@@ -233,6 +244,28 @@ pub(super) fn unbondings(view: &dyn Read) -> Result<Vec<(u64, proto::Unbonding)>
     let numbers = account::queue_range(view, Queue::Unbondings)?;
     let entry = |n: u64| Ok((n, load(view, &keys::unbonding(n))?.ok_or_else(hole)?));
     numbers.map(entry).collect()
+}
+
+/// How much stake is on its way, in entries.
+pub(super) fn unbonding_count(view: &dyn Read) -> Result<u64, Broken> {
+    let numbers = account::queue_range(view, Queue::Unbondings)?;
+    Ok(numbers.end.saturating_sub(numbers.start))
+}
+
+/// Writes down until which height the power of what left in this epoch counts. The newest entries
+/// are those without a height: each is looked at once.
+pub(super) fn date_unbondings(run: &mut Run<'_>, until_height: u64) -> Result<(), Broken> {
+    let hole = || Broken::Contradiction("the unbondings have a hole".into());
+    for number in account::queue_range(&run.state, Queue::Unbondings)?.rev() {
+        let entry: Option<proto::Unbonding> = run.load(&keys::unbonding(number))?;
+        let mut entry = entry.ok_or_else(hole)?;
+        if entry.until_height != 0 {
+            break;
+        }
+        entry.until_height = until_height;
+        put_unbonding(run, number, &entry)?;
+    }
+    Ok(())
 }
 
 pub(super) fn put_unbonding(

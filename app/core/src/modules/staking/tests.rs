@@ -252,13 +252,14 @@ fn two_signatures_at_one_height_end_a_validator() {
     let height = world.height;
     world.double_sign(4, height - 1);
     let before = info_of(&world, &key).tokens;
-    world.block(vec![]);
+    let outcome = world.block(vec![]);
     let after = info_of(&world, &key);
     assert!(after.tombstoned && after.tokens == before - before / 20);
+    // What was on its way answers too: its power counted until two heights after the epoch.
+    assert_eq!(outcome.events(events::SLASHED)[0]["amount"], (2 * TEN / 20).to_string());
     // Once: the same evidence, and other evidence, says nothing new.
     world.double_sign(4, height);
     assert!(world.block(vec![]).events(events::SLASHED).is_empty());
-    // What was on its way before that height does not answer for it.
     assert_eq!(next_epoch(&mut world), [0]);
     let (code, sentence) = world.refused(world.tx(&bob, &[act(&bob, StakingAction::Unjail)]));
     assert_eq!(code, Code::Tombstoned);
@@ -270,6 +271,54 @@ fn two_signatures_at_one_height_end_a_validator() {
     world.double_sign(0, 0);
     world.evidence[0].validator.as_mut().unwrap().address = vec![9; 20].into();
     assert!(world.block(vec![]).events(events::SLASHED).is_empty());
+}
+
+#[test]
+fn stake_that_left_answers_while_its_power_counts() {
+    // What a slash takes when the lie was told so many heights after the end of the epoch in which
+    // half of the stake left.
+    let taken = |later: u64| {
+        let mut world = World::new();
+        let (alice, one) = (world.alice.clone(), world.validators[1].clone());
+        assert_eq!(world.one(world.tx(&alice, &[delegate(&alice, &one, TEN)])), None);
+        next_epoch(&mut world);
+        assert_eq!(world.one(world.tx(&alice, &[unbond(&alice, &one, TEN)])), None);
+        (0..3).for_each(|_| drop(world.block(vec![])));
+        next_epoch(&mut world);
+        let ended = world.height;
+        let power = |height| at(&world.state(), height).unwrap().unwrap().power(&address(&one));
+        assert_eq!((power(ended), power(ended + 1), power(ended + 2)), (20, 20, 10));
+        (0..3).for_each(|_| drop(world.block(vec![])));
+        world.double_sign(1, ended + later);
+        world.block(vec![]).events(events::SLASHED)[0]["amount"].parse::<u64>().unwrap()
+    };
+    assert_eq!(taken(0), 2 * TEN / 20);
+    assert_eq!(taken(1), 2 * TEN / 20);
+    // From then on it had no power, and does not answer.
+    assert_eq!(taken(2), TEN / 20);
+    // While the epoch runs, its power counts.
+    let mut world = World::new();
+    let (alice, one) = (world.alice.clone(), world.validators[1].clone());
+    assert_eq!(world.one(world.tx(&alice, &[delegate(&alice, &one, TEN)])), None);
+    assert_eq!(world.one(world.tx(&alice, &[unbond(&alice, &one, TEN)])), None);
+    (0..3).for_each(|_| drop(world.block(vec![])));
+    world.double_sign(1, world.height);
+    let outcome = world.block(vec![]);
+    assert_eq!(outcome.events(events::SLASHED)[0]["amount"], (2 * TEN / 20).to_string());
+}
+
+#[test]
+fn so_much_is_under_way_in_all() {
+    let mut world = World::with(|state| state.params.unbondings_max = 1);
+    let (alice, bob, one) = (world.alice.clone(), world.bob.clone(), world.validators[1].clone());
+    for who in [&alice, &bob] {
+        assert_eq!(world.one(world.tx(who, &[delegate(who, &one, TEN)])), None);
+    }
+    assert_eq!(world.one(world.tx(&alice, &[unbond(&alice, &one, 1)])), None);
+    let (code, sentence) = world.refused(world.tx(&bob, &[unbond(&bob, &one, 999_999)]));
+    assert_eq!(code, Code::UnbondingsAll);
+    assert!(sentence.contains("take 1000000 or more at once"), "{sentence}");
+    assert_eq!(world.one(world.tx(&bob, &[unbond(&bob, &one, 1_000_000)])), None);
 }
 
 /// A world that jails after three missed blocks of ten.

@@ -5,7 +5,7 @@ use guts_schema::tx::GovernanceAction;
 
 use super::error;
 use crate::fault::Fault;
-use crate::modules::{account, staking};
+use crate::modules::{account, params, staking};
 use crate::run::Run;
 
 /// Refuses an actor that may not act.
@@ -25,14 +25,28 @@ pub(super) fn check(
             }
             Err(account::error::balance_low(actor, account.balance, amount))
         }
-        // An account with stake may vote.
+        // An account may vote that speaks for stake enough for a power of 1: a count looks at all
+        // votes, and there is only so much stake.
         GovernanceAction::Vote { .. } => {
-            let of = staking::delegations_of(&run.state, actor)?;
-            let operates = staking::operated(&run.state, actor)?.is_some();
-            if of.validators.is_empty() && !operates {
-                return Err(error::no_stake(actor));
-            }
-            Ok(())
+            let (held, least) = (stake(run, actor)?, params::get(&run.state)?.power_unit);
+            if held >= least { Ok(()) } else { Err(error::stake_low(actor, held, least)) }
         }
     }
+}
+
+/// The stake that an account speaks for: its own, and all that the validator has that it operates.
+fn stake(run: &Run<'_>, actor: &AccountId) -> Result<u64, Fault> {
+    let mut sum = 0u64;
+    let operated = staking::operated(&run.state, actor)?;
+    if let Some(address) = &operated {
+        sum = staking::info(&run.state, address)?.map_or(0, |info| info.tokens);
+    }
+    for (address, shares) in staking::held(&run.state, actor)? {
+        if operated != Some(address)
+            && let Some(info) = staking::info(&run.state, &address)?
+        {
+            sum = sum.saturating_add(staking::worth(&info, shares));
+        }
+    }
+    Ok(sum)
 }

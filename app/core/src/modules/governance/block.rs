@@ -72,7 +72,7 @@ fn say(run: &mut Run<'_>, number: u64, status: ProposalStatus, reason: &str) {
 }
 
 /// Ends a proposal. What was laid down went where it goes before.
-fn close(
+pub(super) fn close(
     run: &mut Run<'_>,
     number: u64,
     mut proposal: proto::Proposal,
@@ -90,7 +90,7 @@ fn close(
     Ok(())
 }
 
-fn refund(run: &mut Run<'_>, proposal: &proto::Proposal) -> Result<(), Broken> {
+pub(super) fn refund(run: &mut Run<'_>, proposal: &proto::Proposal) -> Result<(), Broken> {
     for one in &proposal.deposits {
         let id = AccountId::from_slice(&one.account);
         let id = id.map_err(|error| Broken::Contradiction(error.to_string()))?;
@@ -112,7 +112,10 @@ fn count(run: &mut Run<'_>, number: u64, mut proposal: proto::Proposal) -> Resul
         if urgent { params.gov_emergency_threshold_ppm } else { params.gov_threshold_ppm };
     let decisive = proposal.yes.saturating_add(proposal.no).saturating_add(proposal.veto);
     let cast = decisive.saturating_add(proposal.abstain);
-    if exceeds(proposal.veto, cast, params.gov_veto_ppm) {
+    let quorum = account::ppm_of(proposal.total, params.gov_quorum_ppm);
+    let enough = cast >= quorum && cast > 0;
+    // A veto that burns what was laid down is one of many, not of the few who came.
+    if enough && exceeds(proposal.veto, cast, params.gov_veto_ppm) {
         for one in &proposal.deposits {
             account::pay(run, Purse::In(Pot::Deposits), Purse::In(Pot::Burnt), one.amount)?;
         }
@@ -120,8 +123,7 @@ fn count(run: &mut Run<'_>, number: u64, mut proposal: proto::Proposal) -> Resul
     }
     refund(run, &proposal)?;
     proposal.deposits.clear();
-    let quorum = account::ppm_of(proposal.total, params.gov_quorum_ppm);
-    if cast < quorum || cast == 0 {
+    if !enough {
         return close(run, number, proposal, ProposalStatus::Rejected, "too little stake voted");
     }
     if !exceeds(proposal.yes, decisive, threshold) {
@@ -156,10 +158,9 @@ fn tally(run: &Run<'_>, number: u64, proposal: &mut proto::Proposal) -> Result<(
         let id = AccountId::from_slice(&cast.account);
         let id = id.map_err(|error| Broken::Contradiction(error.to_string()))?;
         operators.insert(cast.account.clone(), cast.option());
-        for (address, (info, shares)) in &mut left {
-            let own = info.operator == cast.account;
-            let held = staking::delegation(&run.state, address, &id)?.unwrap_or_default().shares;
-            if !own && held > 0 {
+        for (address, held) in staking::held(&run.state, &id)? {
+            let Some((info, shares)) = left.get_mut(&address) else { continue };
+            if info.operator != cast.account {
                 *shares = shares.saturating_sub(held);
                 add(proposal, cast.option(), staking::worth(info, held));
             }

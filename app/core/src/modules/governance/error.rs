@@ -12,12 +12,16 @@ pub(super) fn past(proposal: u64, what: &str) -> Fault {
     Fault::refuse(Code::ProposalPast, &[&proposal, &what])
 }
 
-pub(super) fn no_stake(account: &AccountId) -> Fault {
-    Fault::refuse(Code::VoteStake, &[account])
+pub(super) fn stake_low(account: &AccountId, held: u64, least: u64) -> Fault {
+    Fault::refuse(Code::VoteStake, &[account, &held, &least])
 }
 
 pub(super) fn many(open: usize) -> Fault {
     Fault::refuse(Code::ProposalsMany, &[&open])
+}
+
+pub(super) fn votes_many(open: usize) -> Fault {
+    Fault::refuse(Code::VotesMany, &[&open])
 }
 
 pub(super) fn params(why: &str) -> Fault {

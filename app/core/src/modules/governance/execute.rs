@@ -1,12 +1,14 @@
 //! The actions on proposals: all checks, then all writes.
 
+use std::cmp::Reverse;
+
 use guts_schema::limits::DEPOSITORS_MAX;
 use guts_schema::proto::propose::Content;
 use guts_schema::proto::{self, ProposalStatus, VoteOption};
 use guts_schema::tx::GovernanceAction;
 use guts_schema::{AccountId, events};
 
-use super::{authorize, error, state};
+use super::{authorize, block, error, state};
 use crate::fault::{Broken, Fault};
 use crate::modules::account::{self, Pot, Purse};
 use crate::modules::params;
@@ -65,16 +67,15 @@ pub(super) fn check_content(run: &Run<'_>, content: Option<&Content>) -> Result<
 }
 
 fn propose(run: &mut Run<'_>, actor: &AccountId, what: &proto::Propose) -> Result<(), Fault> {
-    let mut list = state::proposals(&run.state)?;
     let params = params::get(&run.state)?;
-    if list.open.len() as u64 >= params.gov_open_max {
-        return Err(error::many(list.open.len()));
-    }
     check_content(run, what.content.as_ref())?;
+    if what.deposit < params.gov_deposit_min {
+        make_room(run, &params, what.deposit)?;
+    }
+    let mut list = state::proposals(&run.state)?;
     let out = || Broken::Contradiction("proposals are counted out".into());
     list.count = list.count.checked_add(1).ok_or_else(out)?;
-    list.open.push(list.count);
-    state::put_proposals(run, &list)?;
+    let number = list.count;
     let proposal = proto::Proposal {
         proposer: actor.to_vec(),
         what: Some(what.clone()),
@@ -83,9 +84,46 @@ fn propose(run: &mut Run<'_>, actor: &AccountId, what: &proto::Propose) -> Resul
     };
     run.emit(
         events::PROPOSED,
-        &[("proposal", &list.count), ("account", actor), ("title", &what.title)],
+        &[("proposal", &number), ("account", actor), ("title", &what.title)],
     );
-    deposit(run, actor, list.count, proposal, what.deposit)
+    deposit(run, actor, number, proposal, what.deposit)?;
+    list.open.push(number);
+    Ok(state::put_proposals(run, &list)?)
+}
+
+fn sum_of(deposits: &[proto::DepositOf]) -> u64 {
+    deposits.iter().fold(0u64, |sum, one| sum.saturating_add(one.amount))
+}
+
+/// Open proposals that wait for deposits, or those that do not.
+fn open(run: &Run<'_>, waiting: bool) -> Result<Vec<(u64, proto::Proposal)>, Broken> {
+    let mut found = Vec::new();
+    for number in state::proposals(&run.state)?.open {
+        let gone = || Broken::Contradiction(format!("open proposal {number} is gone"));
+        let proposal = state::get(&run.state, number)?.ok_or_else(gone)?;
+        if (proposal.status() == ProposalStatus::Deposit) == waiting {
+            found.push((number, proposal));
+        }
+    }
+    Ok(found)
+}
+
+/// Room for one more proposal that waits for deposits: where there is none, a larger deposit
+/// pushes out the newest of those with the smallest, so that nobody keeps others out for nothing.
+fn make_room(run: &mut Run<'_>, params: &proto::Params, deposit: u64) -> Result<(), Fault> {
+    let waiting = open(run, true)?;
+    let count = waiting.len();
+    if (count as u64) < params.gov_open_max {
+        return Ok(());
+    }
+    let smallest = waiting
+        .into_iter()
+        .min_by_key(|(number, proposal)| (sum_of(&proposal.deposits), Reverse(*number)))
+        .filter(|(_, proposal)| sum_of(&proposal.deposits) < deposit);
+    let (number, proposal) = smallest.ok_or_else(|| error::many(count))?;
+    block::refund(run, &proposal)?;
+    let why = "a larger deposit took its place";
+    Ok(block::close(run, number, proposal, ProposalStatus::Dropped, why)?)
 }
 
 /// Lays something down; when it is enough, the vote opens.
@@ -105,8 +143,11 @@ fn deposit(
         Err(at) => list.insert(at, proto::DepositOf { account: actor.to_vec(), amount }),
     }
     let params = params::get(&run.state)?;
-    let sum = list.iter().fold(0u64, |sum, one| sum.saturating_add(one.amount));
-    if sum >= params.gov_deposit_min {
+    if sum_of(list) >= params.gov_deposit_min {
+        let votes = open(run, false)?.len();
+        if votes as u64 >= params.gov_open_max {
+            return Err(error::votes_many(votes));
+        }
         let urgent = matches!(
             proposal.what.as_ref().and_then(|what| what.content.as_ref()),
             Some(Content::Emergency(_))

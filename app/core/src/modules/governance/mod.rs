@@ -11,13 +11,15 @@
 //! | action | who may |
 //! |---|---|
 //! | `Propose`, `Deposit` | any account, with what it lays down |
-//! | `Vote` | an account with stake |
+//! | `Vote` | an account that speaks for stake enough for a power of 1 |
 //!
 //! A vote opens when enough is laid down. An operator votes for all stake of its validator, but for
 //! what delegators vote with themselves. Enough stake must vote; more than the threshold of those
-//! who care must say yes; more than the veto share of all votes stops it and burns the deposits,
-//! which come back in every other case. What is accepted waits for the time lock, in which whoever
-//! disagrees may leave. Proposals move on in blocks with transactions and at the ends of epochs.
+//! who care must say yes; more than the veto share of all votes, where enough voted, stops it and
+//! burns the deposits, which come back in every other case. What is accepted waits for the time
+//! lock, in which whoever disagrees may leave. Of the proposals that wait for deposits, so many
+//! wait at a time: a larger deposit pushes out the smallest. Proposals move on in blocks with
+//! transactions and at the ends of epochs.
 //!
 //! Invariants: deposits add up; open proposals are listed; votes are dense and point back.
 //! Calls: params, account, staking.

@@ -90,7 +90,7 @@ fn a_vote_opens_when_enough_is_laid_down() {
     refused(w, &bob, rich, Code::BalanceLow, "is needed");
     done(w, &alice, propose(&alice, 1, None));
     assert_eq!(status(w), ProposalStatus::Deposit);
-    refused(w, &bob, propose(&bob, 1, None), Code::ProposalsMany, "1 proposals are open");
+    refused(w, &bob, propose(&bob, 1, None), Code::ProposalsMany, "1 proposals wait for deposits");
     refused(w, &alice, vote(&alice, VoteOption::Yes), Code::VoteStake, "delegate some first");
     let gateway = w.gateway.clone();
     let early = vote(&gateway, VoteOption::Yes);
@@ -111,6 +111,45 @@ fn a_vote_opens_when_enough_is_laid_down() {
 }
 
 #[test]
+fn a_larger_deposit_pushes_out_the_smallest() {
+    let mut world = World::with(|state| state.params.gov_open_max = 2);
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let w = &mut world;
+    let before = balance(w, &bob);
+    done(w, &alice, propose(&alice, 2, None));
+    done(w, &bob, propose(&bob, 1, None));
+    refused(w, &alice, propose(&alice, 1, None), Code::ProposalsMany, "lay down more");
+    done(w, &alice, propose(&alice, 3, None));
+    let second = get(&w.state(), 2).unwrap().unwrap();
+    assert_eq!(second.status(), ProposalStatus::Dropped);
+    assert!(second.reason.contains("a larger deposit"), "{}", second.reason);
+    assert_eq!(balance(w, &bob), before - FEE, "what was laid down came back");
+    // Whoever lays down enough at once waits for nobody.
+    done(w, &bob, propose(&bob, ENOUGH, None));
+    assert_eq!(proposals(&w.state()).unwrap().open, [1, 3, 4]);
+    done(w, &alice, deposit(&alice, 1, ENOUGH));
+    // Votes have a bound of their own.
+    let fifth = propose(&bob, ENOUGH, None);
+    refused(w, &bob, fifth, Code::VotesMany, "wait for one to end");
+    let third = deposit(&alice, 3, ENOUGH);
+    refused(w, &alice, third, Code::VotesMany, "2 proposals are voted on");
+    done(w, &alice, deposit(&alice, 3, 1));
+}
+
+#[test]
+fn a_vote_takes_some_stake() {
+    let mut world = World::new();
+    let (alice, bob, one) = (world.alice.clone(), world.bob.clone(), world.validators[1].clone());
+    let w = &mut world;
+    done(w, &alice, propose(&alice, ENOUGH, None));
+    done(w, &bob, delegate(&bob, &one, 999_999));
+    let small = vote(&bob, VoteOption::Yes);
+    refused(w, &bob, small.clone(), Code::VoteStake, "999999 of stake, 1000000 is the least");
+    done(w, &bob, delegate(&bob, &one, 1));
+    done(w, &bob, small);
+}
+
+#[test]
 fn what_nobody_supports_is_dropped() {
     let mut world = World::new();
     let alice = world.alice.clone();
@@ -125,7 +164,7 @@ fn what_nobody_supports_is_dropped() {
 #[test]
 fn so_many_lay_something_down_and_no_more() {
     let mut world = World::with(|state| {
-        state.params.gov_deposit_min = u64::MAX;
+        state.params.gov_deposit_min = 1_000_000_000_000;
         state.account.accounts.extend((1..=100).map(|seed| account::GenesisAccount {
             key: Person::new(seed).secret.public(),
             handle: String::new(),
@@ -202,6 +241,20 @@ fn a_veto_burns_what_was_laid_down() {
     assert_eq!(account::supply(&world.state()).unwrap().burnt, 0);
     let world = decided(None, VoteOption::Yes);
     assert_eq!(status(&world), ProposalStatus::Done, "a text has nothing to wait for");
+}
+
+#[test]
+fn a_veto_needs_the_quorum() {
+    let mut world = World::new();
+    let (alice, gateway) = (world.alice.clone(), world.gateway.clone());
+    done(&mut world, &alice, propose(&alice, ENOUGH, None));
+    let before = balance(&world, &alice);
+    // A quarter of the stake, all of it against: too little to burn anything.
+    done(&mut world, &gateway, vote(&gateway, VoteOption::Veto));
+    pass(&mut world, DAY_S + 1);
+    assert_eq!(status(&world), ProposalStatus::Rejected);
+    assert_eq!(balance(&world, &alice), before + ENOUGH);
+    assert_eq!(account::supply(&world.state()).unwrap().burnt, 0);
 }
 
 #[test]

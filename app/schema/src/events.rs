@@ -107,7 +107,7 @@ pub const UPGRADED: &str = "upgraded";
 pub const REPO_FORKED: &str = "repo_forked";
 /// A repository has another name: `repo`, `name`.
 pub const REPO_RENAMED: &str = "repo_renamed";
-/// A repository was offered: `repo`, `to`.
+/// A repository was offered; to its owner, when an offer was taken back: `repo`, `to`.
 pub const REPO_OFFERED: &str = "repo_offered";
 /// A repository has another owner: `repo`, `from`, `to`.
 pub const REPO_TRANSFERRED: &str = "repo_transferred";

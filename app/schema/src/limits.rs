@@ -25,6 +25,9 @@ pub const SALT_BYTES: usize = 32;
 pub const CERTIFICATE_BYTES_MAX: usize = 56 * 1024;
 /// Refs in one push.
 pub const PUSH_REFS_MAX: usize = 256;
+/// Longest time for which a push certificate can be fresh, in seconds of header time: closed pushes
+/// are remembered for as long, so that no change of the window makes a used one fresh again.
+pub const PUSH_WINDOW_MAX_S: u64 = 24 * 3600;
 /// Push options in one push, and bytes of each.
 pub const PUSH_OPTIONS_MAX: usize = 16;
 /// Bytes of a push option.

@@ -54,8 +54,9 @@ pub(super) fn check_protected(
             let who = account::name(&run.state, pusher)?;
             return Err(error::protected(&update.name, &who));
         }
-        // A ref that may not be deleted is deleted by nobody.
-        if rule.no_delete && update.new.is_empty() {
+        // A ref that may not be deleted is deleted by nobody, nor one whose history stays: deleted
+        // and pushed again, it could be rewritten.
+        if (rule.no_delete || rule.no_force) && update.new.is_empty() {
             return Err(error::delete_protected(&update.name));
         }
         // A ref whose history stays is rewritten by nobody.

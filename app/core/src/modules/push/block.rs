@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use guts_schema::attest::{Attested, Verdict};
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::keys::Queue;
+use guts_schema::limits::PUSH_WINDOW_MAX_S;
 use guts_schema::{AccountId, PushId, events, proto};
 
 use super::{error, execute, state};
@@ -162,15 +163,14 @@ fn fail(run: &mut Run<'_>, id: &PushId, mut push: proto::Push, why: Fault) -> Re
     Ok(())
 }
 
-/// Counts a push out and remembers it until its certificate is stale, so that it cannot be used
-/// again.
+/// Counts a push out and remembers it until its certificate is stale, however long the window may
+/// be by then, so that it cannot be used again.
 fn close(run: &mut Run<'_>, id: &PushId, mut push: proto::Push) -> Result<(), Broken> {
     state::remove_pending(run, id, &pusher(&push)?, push.pack_size)?;
     push.closed_height = run.block.height;
     push.verdicts.clear();
     state::put(run, id, &push)?;
-    let window_s = params::get(&run.state)?.push_window_s;
-    let stale_s = push.nonce_time_s.saturating_add(window_s).saturating_add(1);
+    let stale_s = push.nonce_time_s.saturating_add(PUSH_WINDOW_MAX_S).saturating_add(1);
     let due_s = stale_s.max(run.block.time_s.saturating_add(MEMORY_S));
     account::queue_push(run, Queue::Pushes, due_s, id.as_bytes())
 }

@@ -121,8 +121,11 @@ fn a_certificate_is_used_once_and_goes_stale() {
     world.block(vec![]);
     assert_eq!(push_of(&world, &id).status(), PushStatus::Moved);
     assert_eq!(world.one(world.push(&certificate)), Some(Code::PushReplayed));
-    // Remembered through the last second of its window, and stale after.
+    // Fresh through the last second of its window; remembered as long as a window can be.
     world.time_s = certificate.nonce.time_s + 6 * 3600 - 1;
+    assert_eq!(world.one(world.push(&certificate)), Some(Code::PushReplayed));
+    assert_eq!(world.one(world.push(&certificate)), Some(Code::PushReplayed));
+    world.time_s = certificate.nonce.time_s + 24 * 3600 - 1;
     assert_eq!(world.one(world.push(&certificate)), Some(Code::PushReplayed));
     assert!(get(&world.state(), &id).unwrap().is_some());
     assert_eq!(world.one(world.push(&certificate)), Some(Code::PushReplayed));

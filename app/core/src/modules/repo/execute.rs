@@ -184,6 +184,13 @@ fn check_receiver(run: &Run<'_>, to: &AccountId, name: &str) -> Result<(), Fault
 
 fn transfer(run: &mut Run<'_>, id: RepoId, actor: &AccountId, to: &AccountId) -> Result<(), Fault> {
     let mut repo = existing(run, id)?;
+    // Whoever offers it to its owner takes an offer back.
+    if !repo.offered_to.is_empty() && repo.owner[..] == to.as_bytes()[..] {
+        repo.offered_to.clear();
+        state::put(run, id, &repo)?;
+        run.emit(events::REPO_OFFERED, &[("repo", &id), ("to", to)]);
+        return Ok(());
+    }
     check_receiver(run, to, &repo.name)?;
     if state::controls(&run.state, to, actor)? {
         return hand_over(run, id, repo, to);

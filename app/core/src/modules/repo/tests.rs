@@ -149,6 +149,12 @@ fn a_repository_is_offered_and_accepted() {
     done(w, &alice, rename("gift"));
     done(w, &alice, to(&bob));
     refused(w, &alice, RepoAction::Accept, Code::RepoOffer, "ask its owner");
+    // An offer is taken back by an offer to the owner; where there is none, that is a mistake.
+    refused(w, &bob, to(&alice), Code::RepoNotYours, "only the owner");
+    done(w, &alice, to(&alice));
+    refused(w, &bob, RepoAction::Accept, Code::RepoOffer, "is not offered to bob");
+    refused(w, &alice, to(&alice), Code::RepoExists, "alice/gift exists already");
+    done(w, &alice, to(&bob));
     done(w, &bob, RepoAction::Accept);
     let repo = get(&w.state(), hello()).unwrap().unwrap();
     assert_eq!((repo.owner, repo.owner_index), (bob.id.to_vec(), 1));
@@ -273,6 +279,7 @@ fn owners_may_be_exempt_inside_their_repositories() {
     let mut world = World::with(|state| {
         let price = state.params.prices.iter_mut().find(|price| price.kind == "edit_repo");
         price.unwrap().owner = true;
+        state.params.work_per_byte = 0;
     });
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let free = |world: &World, who: &Person, action: Action| {
@@ -356,6 +363,10 @@ fn protected_refs_are_protected() {
     let forced = pushed(w, &bob, ("refs/heads/b", 2, 3), Verdict::GoodForced);
     assert_eq!(forced, failed(Code::PushForced));
     let deleted = pushed(w, &alice, ("refs/heads/b", 2, 0), Verdict::Good);
+    assert_eq!(deleted, failed(Code::DeleteProtected));
+    // What may not be rewritten is not deleted either, to be pushed anew.
+    done(w, &alice, protect("refs/heads/*", Some((true, false, RepoRole::None))));
+    let deleted = pushed(w, &bob, ("refs/heads/b", 2, 0), Verdict::Good);
     assert_eq!(deleted, failed(Code::DeleteProtected));
     let stable = pushed(w, &bob, ("refs/heads/stable", 0, 1), Verdict::Good);
     assert_eq!(stable, failed(Code::PushProtected));

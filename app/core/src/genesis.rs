@@ -71,6 +71,7 @@ impl AppState {
         }
         let whole = Whole::new(entries);
         modules::audit(&whole)?;
+        params::check_whole(&whole, origin.evidence_age_s)?;
         let none = proto::Validators::default();
         let set = whole.get::<proto::Validators>(&keys::validators())?.unwrap_or(none);
         if !staking::is_set_of(&set.validators, origin.validators) {

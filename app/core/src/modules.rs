@@ -29,6 +29,8 @@ pub struct Origin<'a> {
     pub validators: &'a [ValidatorUpdate],
     /// The application's part.
     pub state: &'a AppState,
+    /// How long the engine takes evidence, in seconds; 0: it does not say.
+    pub evidence_age_s: u64,
 }
 
 /// What a query answers with: nothing when the path is not the module's.

@@ -1,6 +1,6 @@
 //! Parameters in genesis, their defaults and bounds.
 
-use guts_schema::limits::{PPM, VALIDATORS_MAX};
+use guts_schema::limits::{PPM, PUSH_WINDOW_MAX_S, VALIDATORS_MAX};
 use guts_schema::{ActionKind, keys, proto};
 use serde::{Deserialize, Serialize};
 
@@ -174,8 +174,14 @@ numbers! {
     gov_emergency_threshold_ppm = 667_000;
     /// Share of veto among all votes that must be passed to veto, in millionths.
     gov_veto_ppm = 334_000;
-    /// Proposals that are open at a time.
+    /// Proposals that are voted on or wait to be carried out, and those that wait for deposits,
+    /// each.
     gov_open_max = 50;
+    /// How long the engine takes evidence, in seconds: what the genesis document says, whatever
+    /// stands here; 0: it says nothing.
+    evidence_age_s = 0;
+    /// Unbondings and redelegations under way; more only if each is of `validator_stake_min`.
+    unbondings_max = 20_000;
 }
 
 /// All stake there can be, in units of this, is no more than the power a set may have in all
@@ -183,6 +189,15 @@ numbers! {
 const POWER_UNIT_MIN: u64 = 16;
 /// Bounds what is kept of a validator that misses every other block.
 const MISSED_WINDOW_MAX: u64 = 100_000;
+/// Bounds of durations: a year.
+const LASTS_MAX_S: u64 = 365 * 24 * 3600;
+/// Bounds of what governance itself costs, so that no decision is the last: deposit and fee in
+/// smallest units, expected hashes, each of an action and of a byte of transaction.
+const GOV_DEPOSIT_MAX: u64 = 1_000_000_000_000;
+const GOV_FEE_MAX: u64 = 100_000_000;
+const GOV_WORK_MAX: u64 = 1 << 32;
+const BYTE_FEE_MAX: u64 = 10_000;
+const BYTE_WORK_MAX: u64 = 1 << 20;
 /// What the price of all other kinds is called.
 const OTHER: &str = "other";
 
@@ -203,7 +218,7 @@ fn default_prices() -> Vec<Price> {
         price(ActionKind::EditRepo, 1 << 15, 50, false),
         price(ActionKind::PushRefs, 1 << 15, 50, true),
         // Some seconds of one core.
-        price(ActionKind::DrawFaucet, 1 << 20, 0, false),
+        price(ActionKind::DrawFaucet, 1 << 20, 1000, false),
     ]
 }
 
@@ -225,6 +240,56 @@ fn named_price(price: &proto::KindPrice) -> Option<Price> {
 }
 
 impl Genesis {
+    /// Nothing lasts too long, and nothing that a block walks over grows too large.
+    fn check_bounds(&self) -> Result<(), Broken> {
+        let most = [
+            ("handle_commit_s", self.handle_commit_s, LASTS_MAX_S),
+            ("push_window_s", self.push_window_s, PUSH_WINDOW_MAX_S),
+            ("recovery_delay_min_s", self.recovery_delay_min_s, LASTS_MAX_S),
+            ("epoch_s", self.epoch_s, LASTS_MAX_S),
+            ("unbonding_s", self.unbonding_s, LASTS_MAX_S),
+            ("jail_s", self.jail_s, LASTS_MAX_S),
+            ("gov_deposit_s", self.gov_deposit_s, LASTS_MAX_S),
+            ("gov_voting_s", self.gov_voting_s, LASTS_MAX_S),
+            ("gov_emergency_voting_s", self.gov_emergency_voting_s, LASTS_MAX_S),
+            ("gov_timelock_s", self.gov_timelock_s, LASTS_MAX_S),
+            ("gov_deposit_min", self.gov_deposit_min, GOV_DEPOSIT_MAX),
+            ("work_per_byte", self.work_per_byte, BYTE_WORK_MAX),
+            ("fee_per_byte", self.fee_per_byte, BYTE_FEE_MAX),
+            // A vote that nobody can win, or that none can be enough for, is no vote.
+            ("gov_quorum_ppm", self.gov_quorum_ppm, PPM - 1),
+            ("gov_threshold_ppm", self.gov_threshold_ppm, PPM - 1),
+            ("gov_emergency_threshold_ppm", self.gov_emergency_threshold_ppm, PPM - 1),
+            ("gov_veto_ppm", self.gov_veto_ppm, PPM - 1),
+            // Nobody could be elected, or have a say.
+            ("power_unit", self.power_unit, GOV_DEPOSIT_MAX),
+            ("validator_stake_min", self.validator_stake_min, GOV_DEPOSIT_MAX),
+            ("pending_pushes_max", self.pending_pushes_max, 4096),
+            ("refs_per_repo_max", self.refs_per_repo_max, 1_000_000),
+            ("keys_per_account_max", self.keys_per_account_max, 1000),
+            ("candidates_max", self.candidates_max, 10_000),
+            ("org_members_max", self.org_members_max, 10_000),
+            ("org_teams_max", self.org_teams_max, 1000),
+            ("repo_rules_max", self.repo_rules_max, 1000),
+            ("gov_open_max", self.gov_open_max, 200),
+            ("unbondings_max", self.unbondings_max, 100_000),
+        ];
+        for (name, value, max) in most {
+            if value > max {
+                return Err(Broken::Genesis(format!("params: {name} is {max} at most")));
+            }
+        }
+        for kind in [ActionKind::Propose, ActionKind::Deposit, ActionKind::Vote] {
+            let listed = self.prices.iter().find(|price| price.kind == kind.name());
+            let price = listed.unwrap_or(&self.other_price);
+            if price.work > GOV_WORK_MAX || price.fee > GOV_FEE_MAX {
+                let text = format!("work {GOV_WORK_MAX} and fee {GOV_FEE_MAX} at most");
+                return Err(Broken::Genesis(format!("params: {} costs {text}", kind.name())));
+            }
+        }
+        Ok(())
+    }
+
     fn check_staking(&self) -> Result<(), Broken> {
         let wrong = |text: &str| Err(Broken::Genesis(format!("params: {text}")));
         let millionths = [
@@ -232,10 +297,6 @@ impl Genesis {
             self.slash_double_sign_ppm,
             self.slash_downtime_ppm,
             self.commission_step_ppm,
-            self.gov_quorum_ppm,
-            self.gov_threshold_ppm,
-            self.gov_emergency_threshold_ppm,
-            self.gov_veto_ppm,
         ];
         if millionths.iter().any(|ppm| *ppm > PPM) {
             return wrong("shares in millionths are at most 1000000");
@@ -245,6 +306,16 @@ impl Genesis {
         }
         if self.epoch_s == 0 || self.jail_s == 0 {
             return wrong("epoch_s and jail_s must be above 0");
+        }
+        if self.epoch_s > self.unbonding_s {
+            return wrong(
+                "epoch_s must not be above unbonding_s: power counts until an epoch ends",
+            );
+        }
+        if self.evidence_age_s != 0 && self.unbonding_s > self.evidence_age_s {
+            let (lasts_s, age_s) = (self.unbonding_s, self.evidence_age_s);
+            let text = format!("unbonding_s is {lasts_s}, evidence is taken for {age_s} s only");
+            return wrong(&format!("{text}: lower the one or raise max_age_duration"));
         }
         if self.light_trust_s >= self.unbonding_s {
             return wrong("light_trust_s must be below unbonding_s, or old validators could lie");
@@ -285,6 +356,7 @@ impl Genesis {
         if self.keys_per_account_max == 0 {
             return wrong("keys_per_account_max must be above 0");
         }
+        self.check_bounds()?;
         self.check_staking()?;
         if !self.accept_work && !self.accept_fee {
             return wrong("accept_work or accept_fee: one at least, or nobody can pay");
@@ -314,6 +386,9 @@ pub(crate) fn changed(params: &proto::Params, json: &str) -> Result<proto::Param
     if changes.is_empty() || changes.contains_key("app_version") {
         return Err("name parameters; app_version changes by upgrades alone".into());
     }
+    if changes.contains_key("evidence_age_s") {
+        return Err("evidence_age_s is what the genesis document says".into());
+    }
     let now = serde_json::to_value(Genesis::from_proto(params)).map_err(read)?;
     let serde_json::Value::Object(mut all) = now else { return Err("no object".into()) };
     all.extend(changes);
@@ -323,9 +398,21 @@ pub(crate) fn changed(params: &proto::Params, json: &str) -> Result<proto::Param
 }
 
 pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken> {
-    let params = &origin.state.params;
+    let age_s = origin.evidence_age_s;
+    let params = Genesis { evidence_age_s: age_s, ..origin.state.params.clone() };
     params.check()?;
     state::put(run, &params.to_proto())
+}
+
+/// Checks the parameters of a state to go on from, against what the genesis document says.
+pub(crate) fn check_whole(whole: &Whole, evidence_age_s: u64) -> Result<(), Broken> {
+    let missing = || Broken::Genesis("entries: no chain parameters".into());
+    let params: proto::Params = whole.get(&keys::params())?.ok_or_else(missing)?;
+    if params.evidence_age_s != evidence_age_s {
+        let text = "entries: max_age_duration is not what it was: evidence_age_s says otherwise";
+        return Err(Broken::Genesis(text.into()));
+    }
+    Genesis::from_proto(&params).check()
 }
 
 pub(super) fn export(whole: &Whole, into: &mut AppState) -> Result<(), Broken> {

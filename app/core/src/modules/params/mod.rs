@@ -14,8 +14,8 @@
 mod genesis;
 mod state;
 
-pub(crate) use genesis::changed;
 pub use genesis::{Genesis, Price};
+pub(crate) use genesis::{changed, check_whole};
 pub use state::get;
 pub(crate) use state::put;
 

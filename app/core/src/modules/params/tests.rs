@@ -1,8 +1,21 @@
 //! Genesis parameters that contradict themselves are refused, by name.
 
-use super::Genesis;
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use guts_abci::proto::abci::{RequestInitChain, ValidatorUpdate};
+use guts_abci::proto::crypto::{PublicKey, public_key::Sum};
+use guts_abci::proto::google::protobuf::Duration;
+use guts_abci::proto::types::{ConsensusParams, EvidenceParams};
+use guts_schema::{ActionKind, keys, proto, values};
+use guts_state::MemoryStore;
+
+use super::{Genesis, Price, changed, check_whole, get};
+use crate::app::App;
+use crate::fault::Broken;
 use crate::genesis::AppState;
-use crate::testing::World;
+use crate::testing::{CHAIN, Person, World};
+use crate::whole::Whole;
 
 fn refused(change: impl FnOnce(&mut Genesis)) -> String {
     let mut state = AppState::default();
@@ -28,8 +41,106 @@ fn contradictions_are_refused() {
     assert!(refused(|p| p.candidates_max = 99).contains("candidates_max"));
     assert!(refused(|p| p.missed_max = p.missed_window).contains("missed_max"));
     assert!(refused(|p| p.gov_voting_s = 0).contains("gov_voting_s"));
-    assert!(refused(|p| p.gov_veto_ppm = 1_000_001).contains("millionths"));
+    assert!(refused(|p| p.gov_veto_ppm = 1_000_000).contains("gov_veto_ppm"));
     assert!(refused(|p| p.pack_bytes_max = u64::MAX).contains("in flight"));
+}
+
+/// A change to the parameters.
+type Change = fn(&mut Genesis);
+
+#[test]
+fn nothing_is_without_bound() {
+    const YEAR_S: u64 = 365 * 24 * 3600;
+    let too_much: [(&str, Change); 22] = [
+        ("handle_commit_s", |p| p.handle_commit_s = YEAR_S + 1),
+        ("push_window_s", |p| p.push_window_s = 24 * 3600 + 1),
+        ("recovery_delay_min_s", |p| p.recovery_delay_min_s = YEAR_S + 1),
+        ("epoch_s", |p| p.epoch_s = p.unbonding_s + 1),
+        ("unbonding_s", |p| p.unbonding_s = YEAR_S + 1),
+        ("jail_s", |p| p.jail_s = YEAR_S + 1),
+        ("gov_deposit_s", |p| p.gov_deposit_s = YEAR_S + 1),
+        ("gov_voting_s", |p| p.gov_voting_s = YEAR_S + 1),
+        ("gov_timelock_s", |p| p.gov_timelock_s = YEAR_S + 1),
+        ("gov_deposit_min", |p| p.gov_deposit_min = u64::MAX),
+        ("gov_quorum_ppm", |p| p.gov_quorum_ppm = 1_000_000),
+        ("gov_threshold_ppm", |p| p.gov_threshold_ppm = 1_000_000),
+        ("gov_emergency_threshold_ppm", |p| p.gov_emergency_threshold_ppm = 1_000_000),
+        ("gov_open_max", |p| p.gov_open_max = 201),
+        ("pending_pushes_max", |p| p.pending_pushes_max = 4097),
+        ("candidates_max", |p| p.candidates_max = 10_001),
+        ("unbondings_max", |p| p.unbondings_max = 100_001),
+        ("power_unit", |p| p.power_unit = u64::MAX),
+        ("fee_per_byte", |p| p.fee_per_byte = 10_001),
+        ("propose costs", |p| p.other_price.fee = 100_000_001),
+        ("propose costs", |p| p.other_price.work = (1 << 32) + 1),
+        ("vote costs", |p| {
+            let vote = Price { kind: "vote".into(), fee: u64::MAX, ..p.other_price.clone() };
+            p.prices.push(vote);
+            let number = |price: &Price| ActionKind::from_name(&price.kind).unwrap().number();
+            p.prices.sort_by_key(number);
+        }),
+    ];
+    for (text, change) in too_much {
+        let why = refused(change);
+        assert!(why.contains(text), "{text}: {why}");
+    }
+}
+
+fn with_evidence(age_s: i64, state: &AppState) -> Result<App, Broken> {
+    let mut app = App::new(Arc::new(RwLock::new(MemoryStore::new())), None);
+    let age = Duration { seconds: age_s, nanos: 0 };
+    let evidence = EvidenceParams { max_age_duration: Some(age), ..Default::default() };
+    let consensus_params = ConsensusParams { evidence: Some(evidence), ..Default::default() };
+    let validator = Person::new(1).secret.public().to_vec();
+    app.init_chain(&RequestInitChain {
+        chain_id: CHAIN.into(),
+        validators: vec![ValidatorUpdate {
+            pub_key: Some(PublicKey { sum: Some(Sum::Ed25519(validator)) }),
+            power: 10,
+        }],
+        app_state_bytes: state.to_json().into(),
+        initial_height: 1,
+        consensus_params: Some(consensus_params),
+        ..Default::default()
+    })?;
+    Ok(app)
+}
+
+#[test]
+fn stake_answers_no_longer_than_evidence_is_taken() {
+    const DAY_S: i64 = 24 * 3600;
+    let state = AppState::default();
+    let short = with_evidence(DAY_S - 1, &state).err().expect("refused").to_string();
+    assert!(short.contains("raise max_age_duration"), "{short}");
+    // Nor can it be made to by a proposal.
+    let app = with_evidence(DAY_S, &state).expect("as long is not longer");
+    let params = get(&app.state().expect("a state")).expect("parameters");
+    assert_eq!(params.evidence_age_s, DAY_S as u64);
+    let longer = changed(&params, "{\"unbonding_s\": 86401}").unwrap_err();
+    assert!(longer.contains("raise max_age_duration"), "{longer}");
+    let other = changed(&params, "{\"evidence_age_s\": 0}").unwrap_err();
+    assert!(other.contains("what the genesis document says"), "{other}");
+    assert!(changed(&params, "{\"unbonding_s\": 86399}").is_ok());
+}
+
+#[test]
+fn the_parameters_of_a_whole_state_are_checked() {
+    let mut world = World::new();
+    world.block(vec![]);
+    let whole = world.node.whole();
+    assert!(check_whole(&whole, 0).is_ok());
+    let other = check_whole(&whole, 1).unwrap_err().to_string();
+    assert!(other.contains("max_age_duration"), "{other}");
+    let bad = |change: fn(&mut proto::Params)| {
+        let mut params = whole.get::<proto::Params>(&keys::params()).unwrap().unwrap();
+        change(&mut params);
+        let entries = whole.iter().map(|(key, value)| (key.to_vec(), value.to_vec()));
+        let mut entries: BTreeMap<_, _> = entries.collect();
+        entries.insert(keys::params(), values::encode(&params));
+        check_whole(&Whole::new(entries), 0).unwrap_err().to_string()
+    };
+    assert!(bad(|params| params.epoch_s = 0).contains("epoch_s"));
+    assert!(bad(|params| params.unbonding_s = u64::MAX).contains("unbonding_s"));
 }
 
 #[test]

@@ -42,7 +42,8 @@ pub(crate) fn start(
 
 fn run(store: &Store, shown: &Shown, committed: &Receiver<()>) {
     while committed.recv().is_ok() {
-        let top = Height(shown.top.load(Ordering::Acquire));
+        let top = || Height(shown.top.load(Ordering::Acquire));
+        // This may take a wake: `top` is read again after it, so what it told of is not missed.
         let goes_on = |_| committed.try_recv() != Err(TryRecvError::Disconnected);
         if let Err(error) = catch_up(store, top, goes_on) {
             tracing::error!(%error, "the index of events is behind; it goes on after the next block");
@@ -50,18 +51,18 @@ fn run(store: &Store, shown: &Shown, committed: &Receiver<()>) {
     }
 }
 
-/// Indexes what is not indexed yet, up to `top`; `tell` hears each height and says whether to go
-/// on.
+/// Indexes what is not indexed yet, up to `top`, which may rise meanwhile; `tell` hears each height
+/// and says whether to go on.
 ///
 /// # Errors
 /// The store's.
 pub fn catch_up(
     store: &Store,
-    top: Height,
+    top: impl Fn() -> Height,
     tell: impl Fn(Height) -> bool,
 ) -> Result<(), StoreError> {
     let mut next = store.indexed()?.next().max(store.base()?).max(Height(1));
-    while next <= top {
+    while next <= top() {
         store.index(next)?;
         if !tell(next) {
             break;

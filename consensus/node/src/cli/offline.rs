@@ -29,12 +29,16 @@ pub(super) fn reindex(home: &Home) -> Result<(), CliError> {
     let (_lock, store) = open(home)?;
     let top = store.state()?.map_or(Height::ZERO, |state| state.last_block_height);
     store.clear_index()?;
-    index::catch_up(&store, top, |height| {
-        if height.0.is_multiple_of(SAY_EVERY) {
-            println!("indexed {height} of {top}");
-        }
-        true
-    })?;
+    index::catch_up(
+        &store,
+        || top,
+        |height| {
+            if height.0.is_multiple_of(SAY_EVERY) {
+                println!("indexed {height} of {top}");
+            }
+            true
+        },
+    )?;
     store.sync()?;
     println!("indexed the events of heights {} to {top}", store.base()?);
     Ok(())

@@ -1,7 +1,7 @@
 //! Putting a node together: home, disk, keys, engine, network, application, RPC; and taking it
 //! apart again.
 
-use crate::backend::{Chain, Feed, NodeBackend, P2P_PROTOCOL, Tell, Waiting, Watchers};
+use crate::backend::{Chain, Feed, NodeBackend, P2P_PROTOCOL, Searches, Tell, Waiting, Watchers};
 use crate::config::Config;
 use crate::home::{FileError, Home, Lock};
 use crate::index;
@@ -128,6 +128,7 @@ impl Node {
             genesis,
             store: store.clone(),
             shown: shown.clone(),
+            searches: Searches::default(),
         };
         let backend = NodeBackend {
             chain,
@@ -390,7 +391,8 @@ pub async fn inspect(
     shown.base.store(store.base()?.0, Ordering::Release);
     shown.top.store(top.0, Ordering::Release);
     let genesis_json = genesis.to_compact_json();
-    let chain = Chain { config: config.clone(), genesis, genesis_json, store, shown };
+    let searches = Searches::default();
+    let chain = Chain { config: config.clone(), genesis, genesis_json, store, shown, searches };
     let (stop, stopped) = watch::channel(false);
     let (address, server) = serve(&config, Arc::new(chain), stopped).await?;
     ready(&address);

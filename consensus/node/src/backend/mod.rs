@@ -4,6 +4,8 @@ mod chain;
 mod feed;
 mod search;
 mod submit;
+#[cfg(test)]
+mod tests;
 
 use crate::config::Config;
 use crate::network::Network;
@@ -20,7 +22,7 @@ use guts_genesis::{GenesisDoc, PublicKey, key_file};
 use guts_rpc::events::NodeEvent;
 use guts_rpc::search::Search;
 use guts_rpc::{Backend, Heights, Query, Reply, RpcError, TxHit, types};
-pub(crate) use search::Watchers;
+pub(crate) use search::{Searches, Watchers};
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ pub(crate) struct Chain {
     pub(crate) genesis_json: String,
     pub(crate) store: Arc<Store>,
     pub(crate) shown: Arc<Shown>,
+    pub(crate) searches: Searches,
 }
 
 /// The node as its RPC shows it.

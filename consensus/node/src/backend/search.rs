@@ -10,6 +10,37 @@ use guts_genesis::Height;
 use guts_rpc::search::{Plan, Search};
 use guts_rpc::{Backend, Reply, RpcError, TxHit, types};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Searches that run at a time. They share their threads with what serves blocks to peers; further
+/// ones wait.
+pub(super) const SEARCHES_MAX: usize = 3;
+
+/// The places for searches.
+pub(crate) struct Searches(Arc<Semaphore>);
+
+impl Default for Searches {
+    fn default() -> Self {
+        Searches(Arc::new(Semaphore::new(SEARCHES_MAX)))
+    }
+}
+
+impl Searches {
+    /// Runs `work` on a thread for long work, once there is a place. The work keeps the place, not
+    /// who waits for it: that may go away before the work is done.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let place = self.0.clone().acquire_owned().await.map_err(|e| internal(&e))?;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(place);
+            done
+        });
+        done.await.map_err(|e| internal(&e))
+    }
+}
 
 impl From<SearchError> for Failed {
     fn from(error: SearchError) -> Self {
@@ -25,11 +56,11 @@ impl Chain {
         F: FnOnce(&Store, &Plan<'_>, u64) -> Result<Vec<T>, SearchError> + Send + 'static,
     {
         let (store, top) = (self.store.clone(), self.heights().top);
-        let found = tokio::task::spawn_blocking(move || match search.plan(tag) {
+        let found = self.searches.run(move || match search.plan(tag) {
             Some(plan) => find(&store, &plan, top),
             None => Ok(Vec::new()),
         });
-        Ok(found.await.map_err(|e| internal(&e))??)
+        Ok(found.await??)
     }
 
     pub(super) fn find_txs(&self, search: Search) -> Reply<'_, Vec<TxHit>> {

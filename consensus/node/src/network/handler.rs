@@ -4,6 +4,9 @@
 //! their classes and gathered, so that many small ones cost one write and one flush. A full inbox
 //! class is not read from, which holds the peer back through the stream's window.
 
+#[cfg(test)]
+mod tests;
+
 use super::channels::Channel;
 use super::hello::{HelloError, NodeInfo};
 use super::meter::Meters;
@@ -29,7 +32,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Gathered bytes of one channel before they are written.
 const GATHER_BYTES: usize = 64 * 1024;
@@ -38,8 +41,14 @@ const READ_BYTES: usize = 32 * 1024;
 /// Reads of one channel before the others have their turn.
 const READS_IN_A_ROW: usize = 8;
 
-/// Longest wait for both hellos, and for the next bytes of a message that has begun.
+/// Longest wait for both hellos.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks at messages that have begun.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Looks in a row that find no further byte of a message, after which it is given up. They are
+/// counted, not the time: a pause of this process, however long, is one look, after which what the
+/// peer has sent meanwhile is read.
+const LOOKS_MAX: u32 = 10;
 
 /// What a connection tells the swarm: it has to end.
 #[derive(Debug)]
@@ -64,8 +73,8 @@ struct Lane {
     is_dirty: bool,
     reader: Option<Stream>,
     buffered: BytesMut,
-    /// Since when the rest of a message is waited for.
-    partial: Option<Instant>,
+    /// Looks that found no further byte of the message that has begun; none when none has.
+    partial: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -86,8 +95,14 @@ pub(super) struct Handler {
     scratch: Vec<u8>,
     ended: Option<Ended>,
     is_ended: bool,
-    /// Until when both hellos must be done; later, when to look for stalled messages.
-    deadline: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// Until when both hellos must be done; later, when to look at messages that have begun.
+    deadline: Option<Deadline>,
+}
+
+type Deadline = Pin<Box<tokio::time::Sleep>>;
+
+fn after(span: Duration) -> Deadline {
+    Box::pin(tokio::time::sleep(span))
 }
 
 impl Handler {
@@ -125,7 +140,7 @@ impl Handler {
             scratch: Vec::new(),
             ended: None,
             is_ended: false,
-            deadline: Some(Box::pin(tokio::time::sleep(PATIENCE))),
+            deadline: Some(after(PATIENCE)),
         }
     }
 
@@ -198,29 +213,42 @@ impl Handler {
         self.end(error.to_string(), is_fault);
     }
 
-    fn on_deadline(&mut self) {
-        self.deadline = None;
-        if !self.is_up {
-            return self.end("no hello in time".into(), false);
-        }
-        let is_stalled = |lane: &&Lane| lane.partial.is_some_and(|at| at.elapsed() >= PATIENCE);
-        if let Some(lane) = self.lanes.iter().find(is_stalled) {
-            let id = lane.channel.id;
-            self.end(format!("it stopped in the middle of a message of channel {id:#04x}"), true);
+    /// Ends a connection whose hellos take too long.
+    fn watch_hello(&mut self, cx: &mut Context<'_>) {
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            self.deadline = None;
+            self.end("no hello in time".into(), false);
         }
     }
 
-    /// Sets the deadline of the oldest message that has begun, if there is one.
+    /// Looks now and then, after reading, whether messages that have begun go on. One that does not
+    /// ends the connection; whose fault it is cannot be told from here.
     fn watch_stalls(&mut self, cx: &mut Context<'_>) {
-        if self.deadline.is_some() {
+        if let Some(deadline) = &mut self.deadline {
+            if deadline.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.deadline = None;
+            for looks in self.lanes.iter_mut().filter_map(|lane| lane.partial.as_mut()) {
+                *looks += 1;
+            }
+        }
+        let is_stalled = |lane: &&Lane| lane.partial.is_some_and(|looks| looks >= LOOKS_MAX);
+        if let Some(lane) = self.lanes.iter().find(is_stalled) {
+            let id = lane.channel.id;
+            let reason = format!("it stopped in the middle of a message of channel {id:#04x}");
+            return self.end(reason, false);
+        }
+        if self.lanes.iter().all(|lane| lane.partial.is_none()) {
             return;
         }
-        let Some(oldest) = self.lanes.iter().filter_map(|lane| lane.partial).min() else { return };
-        let mut sleep = Box::pin(tokio::time::sleep_until((oldest + PATIENCE).into()));
-        match sleep.as_mut().poll(cx) {
-            Poll::Pending => self.deadline = Some(sleep),
-            Poll::Ready(()) => self.on_deadline(),
+        let mut next = after(LOOK_EVERY);
+        if next.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
         }
+        self.deadline = Some(next);
     }
 
     /// Moves messages from the outbox into the lanes and the lanes' bytes into their streams.
@@ -287,7 +315,7 @@ impl Handler {
                 if lane.buffered.is_empty() {
                     lane.partial = None;
                 } else {
-                    lane.partial.get_or_insert_with(Instant::now);
+                    lane.partial.get_or_insert(0);
                 }
                 if turn == READS_IN_A_ROW {
                     cx.waker().wake_by_ref();
@@ -394,10 +422,8 @@ impl ConnectionHandler for Handler {
         if let (true, Some(reason)) = (self.is_up, self.outbox.closed()) {
             self.end(reason.into(), false);
         }
-        if let Some(deadline) = &mut self.deadline
-            && deadline.as_mut().poll(cx).is_ready()
-        {
-            self.on_deadline();
+        if !self.is_up {
+            self.watch_hello(cx);
         }
         if self.is_up && !self.is_ended {
             if let Err(reason) = self.poll_write(cx) {

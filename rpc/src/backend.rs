@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use tokio::sync::broadcast::Receiver;
 
 use crate::RpcError;
-use crate::events::NodeEvent;
+use crate::events::Batch;
 use crate::search::Search;
 use crate::types;
 
@@ -192,9 +192,8 @@ pub trait Backend: Send + Sync + 'static {
         unsupported("broadcast_evidence")
     }
 
-    /// What happens from now on, in batches; an empty one says that some were lost. None if this
-    /// server tells nothing.
-    fn events(&self) -> Option<Receiver<Arc<Vec<NodeEvent>>>> {
+    /// What happens from now on. None if this server tells nothing.
+    fn events(&self) -> Option<Receiver<Arc<Batch>>> {
         None
     }
 

@@ -5,6 +5,7 @@
 //! for each block, in this order. Queries for other kinds are taken and find nothing.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -22,6 +23,42 @@ pub struct NodeEvent {
     values: BTreeMap<String, Vec<String>>,
     /// `{"type":..,"value":..}`
     data: Box<RawValue>,
+}
+
+/// What is told at once. It can be taken back: subscribers that have not read it yet then lose
+/// their subscriptions, and it costs no more memory.
+#[derive(Debug)]
+pub struct Batch {
+    events: Mutex<Option<Arc<Vec<NodeEvent>>>>,
+    bytes: usize,
+}
+
+impl Batch {
+    /// These events.
+    pub fn new(events: Vec<NodeEvent>) -> Self {
+        let bytes = events.iter().map(NodeEvent::bytes).sum();
+        Self { events: Mutex::new(Some(Arc::new(events))), bytes }
+    }
+
+    /// In place of events that were lost.
+    pub fn lost() -> Self {
+        Self { events: Mutex::new(None), bytes: 0 }
+    }
+
+    /// The events; none if they were lost or taken back.
+    pub fn events(&self) -> Option<Arc<Vec<NodeEvent>>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the events back.
+    pub fn withdraw(&self) {
+        *self.events.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// About how many bytes the events take in memory.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 #[derive(Serialize)]
@@ -170,6 +207,15 @@ impl NodeEvent {
     /// `{"type":..,"value":..}`
     pub fn data(&self) -> &RawValue {
         &self.data
+    }
+
+    /// About how many bytes it takes in memory.
+    fn bytes(&self) -> usize {
+        let strings = |list: &Vec<String>| -> usize {
+            list.iter().map(|text| size_of::<String>() + text.len()).sum()
+        };
+        let values = self.values.iter().map(|(tag, list)| tag.len() + strings(list));
+        self.data.get().len() + values.sum::<usize>()
     }
 
     /// Everything that is told of a block.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
-use guts_rpc::events::NodeEvent;
+use guts_rpc::events::Batch;
 use guts_rpc::search::Search;
 use guts_rpc::{Backend, Heights, Query, Reply, RpcError, TxHit, types};
 use serde_json::Value;
@@ -35,7 +35,7 @@ pub struct Chain {
     cache: Mutex<HashSet<Vec<u8>>>,
     pending: Mutex<Vec<Vec<u8>>>,
     pub pending_max: usize,
-    pub events: broadcast::Sender<Arc<Vec<NodeEvent>>>,
+    pub events: broadcast::Sender<Arc<Batch>>,
     pub is_indexed: bool,
 }
 
@@ -368,7 +368,7 @@ impl Backend for Chain {
         };
         ready(Ok((1..=self.top).filter(|height| plan.admits(*height, &events(*height))).collect()))
     }
-    fn events(&self) -> Option<broadcast::Receiver<Arc<Vec<NodeEvent>>>> {
+    fn events(&self) -> Option<broadcast::Receiver<Arc<Batch>>> {
         Some(self.events.subscribe())
     }
     fn check_tx(&self, tx: Bytes) -> Reply<'_, types::TxResult> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use guts_rpc::events::{NewBlock, NodeEvent};
+use guts_rpc::events::{Batch, NewBlock, NodeEvent};
 use guts_rpc::server::{Limits, Methods};
 use guts_rpc::types;
 use serde_json::{Value, json};
@@ -136,7 +136,7 @@ fn new_block(chain: &Chain, height: u64) -> NewBlock {
 
 fn tell(chain: &Chain, height: u64) {
     let events = NodeEvent::of_block(&new_block(chain, height));
-    chain.events.send(Arc::new(events)).unwrap();
+    chain.events.send(Arc::new(Batch::new(events))).unwrap();
 }
 
 /// Kinds of events that this server tells.
@@ -256,7 +256,7 @@ async fn who_does_not_read_loses_its_subscriptions_and_delays_nobody() {
     let mut big = new_block(&chain, 2);
     big.block.data.txs = vec![types::Text64(vec![7; 3 << 20])];
     for _ in 0..12 {
-        chain.events.send(Arc::new(NodeEvent::of_block(&big))).unwrap();
+        chain.events.send(Arc::new(Batch::new(NodeEvent::of_block(&big)))).unwrap();
         assert_eq!(text(&mut good).await.unwrap()["result"]["query"], "tm.event='NewBlock'");
     }
     let end = tokio::time::Instant::now() + DEADLINE;
@@ -307,6 +307,20 @@ async fn silence_ends_a_connection_and_pongs_keep_it() {
     assert!(text.to_ascii_lowercase().contains("s3pplmbitxaq9kygzzhzrbk+xoo="), "{text}");
     assert_eq!(call(&mut alive, "health", json!({})).await["result"], json!({}));
     drop(alive);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn subscribers_are_told_that_events_were_lost() {
+    let (server, chain) = start(Limits::default()).await;
+    let mut socket = connect(&server).await;
+    call(&mut socket, "subscribe", json!(["tm.event='NewBlock'"])).await;
+    chain.events.send(Arc::new(Batch::lost())).unwrap();
+    let told = text(&mut socket).await.unwrap();
+    assert_eq!((&told["id"], &told["error"]["code"]), (&json!(9), &json!(-32000)));
+    let answer = call(&mut socket, "subscribe", json!(["tm.event='NewBlock'"])).await;
+    assert_eq!(answer["result"], json!({}), "it may begin again");
+    drop(socket);
     server.stop().await;
 }
 

@@ -2,29 +2,30 @@
 //!
 //! The engine's thread hands over the block and goes on; a task makes the events, only while there
 //! are subscribers. Everything between is bounded: who is too slow loses its subscription, not the
-//! node its memory.
+//! node its memory. Who missed something, for whatever reason, is told.
 
 use guts_abci::proto;
 use guts_consensus::io::Committed;
 use guts_consensus::types::tx_hash;
 use guts_genesis::PublicKey;
-use guts_rpc::events::{NewBlock, NodeEvent};
+use guts_rpc::events::{Batch, NewBlock, NodeEvent};
 use guts_rpc::types;
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use tokio::sync::{broadcast, mpsc};
 
 /// Blocks whose events a subscriber may be behind.
 const BEHIND_MAX: usize = 100;
+/// Bytes of events that wait for subscribers: some blocks of the largest kind.
+const BEHIND_BYTES_MAX: usize = 64 << 20;
 /// Blocks that may wait for their events to be made.
 const WAITING_MAX: usize = 100;
-
-type Batch = Arc<Vec<NodeEvent>>;
 
 /// The way of the events. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Feed {
-    events: broadcast::Sender<Batch>,
+    events: broadcast::Sender<Arc<Batch>>,
     blocks: mpsc::Sender<Arc<Committed>>,
     /// A block had no room.
     is_torn: Arc<AtomicBool>,
@@ -36,12 +37,14 @@ impl Feed {
         let (events, _) = broadcast::channel(BEHIND_MAX);
         let (blocks, waiting) = mpsc::channel(WAITING_MAX);
         let is_torn = Arc::new(AtomicBool::new(false));
-        tokio::spawn(make(waiting, events.clone(), is_torn.clone()));
+        let ring = Ring::new(events.clone(), BEHIND_BYTES_MAX);
+        let to_events = |committed: &Committed| NodeEvent::of_block(&new_block(committed));
+        tokio::spawn(make(waiting, ring, is_torn.clone(), to_events));
         Feed { events, blocks, is_torn }
     }
 
     /// A subscriber's end.
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Batch> {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Batch>> {
         self.events.subscribe()
     }
 
@@ -53,22 +56,56 @@ impl Feed {
     }
 }
 
-async fn make(
-    mut blocks: mpsc::Receiver<Arc<Committed>>,
-    events: broadcast::Sender<Batch>,
+/// What was told and is not read by every subscriber, within a budget.
+pub(super) struct Ring {
+    events: broadcast::Sender<Arc<Batch>>,
+    /// Oldest first; those that everybody has read are gone.
+    told: VecDeque<Weak<Batch>>,
+    bytes_max: usize,
+}
+
+impl Ring {
+    pub(super) fn new(events: broadcast::Sender<Arc<Batch>>, bytes_max: usize) -> Ring {
+        Ring { events, told: VecDeque::new(), bytes_max }
+    }
+
+    /// Tells of `batch`. Takes back the oldest ones if they and it are too much; never itself.
+    pub(super) fn tell(&mut self, batch: Batch) {
+        self.told.retain(|told| told.strong_count() > 0);
+        let held = |told: &Weak<Batch>| told.upgrade().map_or(0, |told| told.bytes());
+        let mut bytes = batch.bytes() + self.told.iter().map(held).sum::<usize>();
+        while bytes > self.bytes_max
+            && let Some(oldest) = self.told.pop_front()
+        {
+            if let Some(oldest) = oldest.upgrade() {
+                bytes = bytes.saturating_sub(oldest.bytes());
+                oldest.withdraw();
+            }
+        }
+        let batch = Arc::new(batch);
+        self.told.push_back(Arc::downgrade(&batch));
+        // Fails only when nobody listens any more.
+        let _ = self.events.send(batch);
+    }
+}
+
+/// Makes the events of each block and tells of them.
+pub(super) async fn make<T: Send + Sync + 'static>(
+    mut blocks: mpsc::Receiver<Arc<T>>,
+    mut ring: Ring,
     is_torn: Arc<AtomicBool>,
+    to_events: fn(&T) -> Vec<NodeEvent>,
 ) {
     while let Some(committed) = blocks.recv().await {
         if is_torn.swap(false, Ordering::AcqRel) {
-            // Fails only when nobody listens any more.
-            let _ = events.send(Batch::default());
+            ring.tell(Batch::lost());
         }
-        let made = tokio::task::spawn_blocking(move || NodeEvent::of_block(&new_block(&committed)));
-        match made.await {
-            Ok(made) => {
-                let _ = events.send(Arc::new(made));
+        match tokio::task::spawn_blocking(move || to_events(&committed)).await {
+            Ok(made) => ring.tell(Batch::new(made)),
+            Err(error) => {
+                tracing::error!(%error, "making events");
+                ring.tell(Batch::lost());
             }
-            Err(error) => tracing::error!(%error, "making events"),
         }
     }
 }

@@ -19,7 +19,7 @@ use guts_abci::socket::Client;
 use guts_consensus::io::Status;
 use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
 use guts_genesis::{GenesisDoc, PublicKey, key_file};
-use guts_rpc::events::NodeEvent;
+use guts_rpc::events::Batch;
 use guts_rpc::search::Search;
 use guts_rpc::{Backend, Heights, Query, Reply, RpcError, TxHit, types};
 pub(crate) use search::{Searches, Watchers};
@@ -269,7 +269,7 @@ impl Backend for NodeBackend {
         self.chain.block_hits(search)
     }
 
-    fn events(&self) -> Option<Receiver<Arc<Vec<NodeEvent>>>> {
+    fn events(&self) -> Option<Receiver<Arc<Batch>>> {
         Some(self.feed.subscribe())
     }
 

@@ -1,10 +1,12 @@
-//! Searches take no more threads than are theirs.
+//! Searches take no more threads than are theirs; events that are lost or too many are said to be.
 
+use super::feed::{Ring, make};
 use super::search::{SEARCHES_MAX, Searches};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use guts_rpc::events::{Batch, NewBlock, NodeEvent};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 /// How long anything may take; nothing takes a hundredth of it.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -55,4 +57,56 @@ fn searches_leave_threads_to_others_even_when_nobody_waits_for_them() {
     // Waits for work that has started.
     drop(runtime);
     assert_eq!(done.load(Ordering::SeqCst), 2 * SEARCHES_MAX);
+}
+
+fn events() -> Vec<NodeEvent> {
+    NodeEvent::of_block(&NewBlock::default())
+}
+
+#[test]
+fn a_slow_subscriber_costs_no_more_than_the_budget() {
+    let (sender, mut slow) = broadcast::channel(100);
+    let mut quick = sender.subscribe();
+    let each = Batch::new(events()).bytes();
+    assert!(each > 0);
+    let mut ring = Ring::new(sender.clone(), 3 * each);
+    for _ in 0..5 {
+        ring.tell(Batch::new(events()));
+        let told = quick.try_recv().unwrap().events();
+        assert_eq!(told.unwrap().len(), events().len(), "who reads in time gets all");
+    }
+    let left: Vec<bool> =
+        std::iter::from_fn(|| slow.try_recv().ok()).map(|batch| batch.events().is_some()).collect();
+    assert_eq!(left, [false, false, true, true, true]);
+    // What was read by all costs nothing, and one that alone is too much is told all the same.
+    let mut ring = Ring::new(sender, each - 1);
+    for _ in 0..2 {
+        ring.tell(Batch::new(events()));
+        assert!(slow.try_recv().unwrap().events().is_some());
+        assert!(quick.try_recv().unwrap().events().is_some());
+    }
+}
+
+#[tokio::test]
+async fn lost_events_are_told_of() {
+    let (sender, mut told) = broadcast::channel(100);
+    let (blocks, waiting) = mpsc::channel(8);
+    let is_torn = Arc::new(AtomicBool::new(false));
+    let to_events = |is_good: &bool| {
+        assert!(*is_good, "this block has no events");
+        events()
+    };
+    tokio::spawn(make(waiting, Ring::new(sender, usize::MAX), is_torn.clone(), to_events));
+    let mut next = async || {
+        let next = tokio::time::timeout(DEADLINE, told.recv()).await.expect("told").unwrap();
+        next.events().is_some()
+    };
+    for (is_good, wanted) in [(true, true), (false, false), (true, true)] {
+        blocks.send(Arc::new(is_good)).await.unwrap();
+        assert_eq!(next().await, wanted, "a block without its events is lost, and no more");
+    }
+    is_torn.store(true, Ordering::Release);
+    blocks.send(Arc::new(true)).await.unwrap();
+    assert!(!next().await, "one that found no room");
+    assert!(next().await);
 }

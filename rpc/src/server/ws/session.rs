@@ -7,7 +7,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::Client;
 use crate::RpcError;
-use crate::events::NodeEvent;
+use crate::events::{Batch, NodeEvent};
 use crate::search::{QUERY_BYTES_MAX, Search};
 use crate::server::args::Args;
 use crate::server::envelope::{self, Body, Id};
@@ -58,7 +58,7 @@ pub(super) struct Session {
     subscriptions: Vec<Subscription>,
     /// Present with the first subscription.
     client: Option<Client>,
-    events: Option<Receiver<Arc<Vec<NodeEvent>>>>,
+    events: Option<Receiver<Arc<Batch>>>,
 }
 
 /// The methods that are here alone.
@@ -107,9 +107,9 @@ impl Session {
                     }
                 }
             }
-            news = news => match news {
-                Ok(events) if !events.is_empty() => Next::Texts(self.matching(&events)),
-                Ok(_) | Err(RecvError::Lagged(_)) => {
+            news = news => match news.map(|batch| batch.events()) {
+                Ok(Some(events)) => Next::Texts(self.matching(&events)),
+                Ok(None) | Err(RecvError::Lagged(_)) => {
                     Next::Texts(self.cancel_all("client is not pulling messages fast enough"))
                 }
                 Err(RecvError::Closed) => Next::Texts(self.cancel_all("CometBFT exited")),

@@ -311,6 +311,41 @@ async fn silence_ends_a_connection_and_pongs_keep_it() {
 }
 
 #[tokio::test]
+async fn who_is_long_in_reading_is_not_taken_for_dead() {
+    let limits = Limits { ws_idle_s: 2, ws_write_s: 60, ..Limits::default() };
+    let (server, chain) = start(limits).await;
+    // More than sockets hold, less than this client takes in one frame.
+    let mut big = new_block(&chain, 2);
+    big.block.data.txs = vec![types::Text64(vec![7; 11 << 20])];
+    let batch = Arc::new(Batch::new(NodeEvent::of_block(&big)));
+    let mut sockets = Vec::new();
+    for _ in 0..4 {
+        let mut socket = connect(&server).await;
+        let answer = call(&mut socket, "subscribe", json!(["tm.event='NewBlock'"])).await;
+        assert_eq!(answer["result"], json!({}));
+        sockets.push(socket);
+    }
+    chain.events.send(batch).unwrap();
+    let health = json!({ "jsonrpc": "2.0", "id": 7, "method": "health", "params": {} });
+    for socket in &mut sockets {
+        socket.send(Message::text(health.to_string())).await.unwrap();
+    }
+    // Longer than a silent client is kept.
+    let mut ticks = tokio::time::interval(Duration::from_secs(3));
+    ticks.tick().await;
+    ticks.tick().await;
+    for socket in &mut sockets {
+        let mut ids = Vec::new();
+        while ids.len() < 2 {
+            ids.push(text(socket).await.expect("it is kept")["id"].clone());
+        }
+        assert!(ids.contains(&json!(7)) && ids.contains(&json!(9)), "{ids:?}");
+    }
+    drop(sockets);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn subscribers_are_told_that_events_were_lost() {
     let (server, chain) = start(Limits::default()).await;
     let mut socket = connect(&server).await;

@@ -146,7 +146,9 @@ async fn serve(service: Service, (stream, read): (TcpStream, Vec<u8>), connectio
     let mut heard = tokio::time::Instant::now();
     loop {
         let was_busy = session.is_busy();
+        // What has arrived is read before anything is held against the client.
         let next = tokio::select! {
+            biased;
             () = async { drop(stopped.wait_for(|stop| *stop).await) } => {
                 for message in session.cancel_all("CometBFT exited") {
                     if !wire.text(message).await {
@@ -155,7 +157,6 @@ async fn serve(service: Service, (stream, read): (TcpStream, Vec<u8>), connectio
                 }
                 break;
             }
-            next = session.next() => next,
             frame = wire.socket.next(), if !session.is_busy() => {
                 heard = tokio::time::Instant::now();
                 match frame {
@@ -173,18 +174,21 @@ async fn serve(service: Service, (stream, read): (TcpStream, Vec<u8>), connectio
                 }
                 continue;
             }
+            next = session.next() => next,
             _ = ping.tick() => Next::Ping,
             () = tokio::time::sleep_until(heard + idle), if !session.is_busy() => break,
         };
+        let began = tokio::time::Instant::now();
         let is_sent = match next {
             Next::Ping => wire.send(Message::Ping(Bytes::new())).await,
             Next::Nothing => true,
             Next::Texts(texts) => wire.texts(texts).await,
         };
-        if was_busy && !session.is_busy() {
-            // Nothing was read while the call was in hand.
-            heard = tokio::time::Instant::now();
-        }
+        // Nothing was read while the call was in hand, or while this was sent.
+        heard = match was_busy && !session.is_busy() {
+            true => tokio::time::Instant::now(),
+            false => heard + began.elapsed(),
+        };
         if !is_sent {
             break;
         }

@@ -23,6 +23,8 @@ use tokio::sync::Semaphore;
 
 /// Scrapers at a time.
 const CONNECTIONS_MAX: usize = 8;
+/// Pause after a failed accept (out of file descriptors), so that it does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long one may take to ask.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -188,7 +190,14 @@ pub(crate) async fn serve(listener: TcpListener, node: Arc<NodeBackend>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "metrics: cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
         let node = node.clone();
         tokio::spawn(async move {
             let handler = service_fn(move |request| answer(node.clone(), request));

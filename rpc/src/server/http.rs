@@ -79,6 +79,9 @@ impl Service {
         B: hyper::body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         if request.uri().path() == "/websocket" {
+            if !self.is_welcome(request.headers()) {
+                return plain(StatusCode::FORBIDDEN, "403 forbidden: foreign origin\n");
+            }
             let upgrade = request.extensions_mut().remove();
             return ws::answer(self, request.headers(), upgrade, connection);
         }
@@ -277,6 +280,21 @@ impl Service {
         answer
     }
 
+    /// Whether a page of this origin may call from a browser.
+    fn is_allowed(&self, origin: &HeaderValue) -> bool {
+        let is_it = |allowed: &String| allowed == "*" || allowed.as_bytes() == origin.as_bytes();
+        self.limits.cors_origins.iter().any(is_it)
+    }
+
+    /// Whether a WebSocket may be opened: browsers let any page try, and say which it is.
+    fn is_welcome(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let page = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        let is_ours = |((_, page), host): ((&str, &str), &str)| page.eq_ignore_ascii_case(host);
+        page.zip(host).is_some_and(is_ours) || self.is_allowed(origin)
+    }
+
     fn add_cors(&self, asked: &HeaderMap, is_preflight: bool, answer: &mut HeaderMap) {
         let vary = if is_preflight {
             "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
@@ -285,9 +303,7 @@ impl Service {
         };
         answer.insert(header::VARY, HeaderValue::from_static(vary));
         let Some(origin) = asked.get(header::ORIGIN) else { return };
-        let is_allowed =
-            |allowed: &String| allowed == "*" || allowed.as_bytes() == origin.as_bytes();
-        if !self.limits.cors_origins.iter().any(is_allowed) {
+        if !self.is_allowed(origin) {
             return;
         }
         if is_preflight {
@@ -371,8 +387,12 @@ fn too_large() -> Answer {
 }
 
 fn not_found() -> Answer {
-    let mut answer = Response::new(Full::from("404 page not found\n"));
-    *answer.status_mut() = StatusCode::NOT_FOUND;
+    plain(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Answer {
+    let mut answer = Response::new(Full::from(text));
+    *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, PLAIN);
     answer.headers_mut().insert(NO_SNIFF, HeaderValue::from_static("nosniff"));
     answer

@@ -50,6 +50,8 @@ pub struct Limits {
     /// Seconds in which a WebSocket must take a message.
     pub ws_write_s: u64,
     /// Origins that browsers may call from; `*` for any. Empty: none, and no CORS headers at all.
+    /// A WebSocket with an `Origin` that is neither here nor the host it asks for is refused with
+    /// 403, which CometBFT does not do: any page that an operator looks at could open one.
     pub cors_origins: Vec<String>,
 }
 

@@ -346,6 +346,45 @@ async fn who_is_long_in_reading_is_not_taken_for_dead() {
 }
 
 #[tokio::test]
+async fn pages_of_other_origins_open_no_websocket() {
+    let limits = Limits { cors_origins: vec!["https://good.example".into()], ..Limits::default() };
+    let (server, chain) = start(limits).await;
+    let handshake = async |server: &Server, origin: Option<&str>| {
+        let address = &server.address;
+        let origin = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
+        let request = format!(
+            "GET /websocket HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n{origin}\
+             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        let read = tokio::time::timeout(DEADLINE, stream.read_exact(&mut status)).await;
+        read.expect("an answer in time").unwrap();
+        String::from_utf8_lossy(&status[9..]).into_owned()
+    };
+    let own = format!("http://{}", server.address);
+    let longer = format!("{own}.example.org");
+    for (origin, wanted) in [
+        (None, "101"),
+        (Some(own.as_str()), "101"),
+        (Some("https://good.example"), "101"),
+        (Some("https://bad.example"), "403"),
+        (Some(longer.as_str()), "403"),
+        (Some("null"), "403"),
+        (Some("\u{fc}"), "403"),
+    ] {
+        assert_eq!(handshake(&server, origin).await, wanted, "{origin:?}");
+    }
+    server.stop().await;
+    let any = Limits { cors_origins: vec!["*".into()], ..Limits::default() };
+    let server = Server::start(chain, any, Methods::default()).await;
+    assert_eq!(handshake(&server, Some("https://bad.example")).await, "101");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn subscribers_are_told_that_events_were_lost() {
     let (server, chain) = start(Limits::default()).await;
     let mut socket = connect(&server).await;

@@ -6,7 +6,7 @@
 //! 1. take the next [`Input`] (or several that wait), call
 //!    `Engine::step` for each;
 //! 2. append the [`Output::records`] of all of them, in order; if any of them says
-//!    [`Output::sync`], make everything appended so far durable, once (group commit);
+//!    [`Output::sync`], make durable what is due (below), once for all of them (group commit);
 //! 3. perform the [`Output::actions`] of all of them, in order.
 //!
 //! `step` is total: it has no error, does not block and does no I/O. Whatever is slow is an action
@@ -16,9 +16,12 @@
 //!
 //! Records of an output with `sync == false` may be lost in a crash. A shell may keep them in two
 //! ordered files, the log ([`Record::Wal`]) and the store (all others), of which a crash takes an
-//! end each, whichever. Of an output that says `sync` the store becomes durable if the output has
-//! something for it, and the log, unless the output has a [`Record::Block`]: once its block is
-//! stored, the log of a height does not matter any more.
+//! end each, whichever. An output says `sync` for one of two reasons, and only that file is due:
+//! the log if it has an [`Entry::Intent`] (before the signature is asked for), the store if it has
+//! something for the store (a block and its answer before the application commits; the state that
+//! `InitChain` makes). A file becomes durable with all that was appended to it before. The log is
+//! not due for a [`Record::Block`]: once its block is stored, the log of a height does not matter
+//! any more.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,7 +129,8 @@ pub enum Input {
 pub struct Output {
     /// To be appended, in this order, before any of `actions` is performed.
     pub records: Vec<Record>,
-    /// Whether `records` (and all before them) must be durable before `actions` are performed.
+    /// Whether `records` must be durable before `actions` are performed: those that the module
+    /// names, and all before them in the same file.
     pub sync: bool,
     /// To be performed in this order.
     pub actions: Vec<Action>,

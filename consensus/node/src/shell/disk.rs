@@ -1,9 +1,19 @@
 //! Records to disk, in order: log entries to the write-ahead log, the rest to the store.
 //!
-//! Two files, each in order. `kill -9` loses nothing that was handed to the system. A power loss
-//! takes an end of each that was not synced, whichever. The engine is made for that (its `io`), so
-//! what must be durable costs one sync and not two: the log's when there is an intent to sign, the
-//! store's when there is something for it, a decided block above all.
+//! Two files, each in order. Everything is handed to the system before an action is performed:
+//! `kill -9` loses nothing that was acted on. A power loss takes an end of each file that was not
+//! synced, whichever. What is durable before which action, of the outputs that say `sync`:
+//!
+//! - an intent, in the log, and all of the log before it: before its bytes are signed;
+//! - the state that `InitChain` makes, in the store: before the first height begins;
+//! - a decided block and the application's answer to it, in the store, and all of the store before
+//!   them: before the application is told to commit;
+//! - everything, in both, and the last-sign state: before old files of the log are deleted.
+//!
+//! So what must be durable mostly costs one sync and not two. Nothing else is: not the votes and
+//! parts in the log before the next intent, nor the end of a height in it, nor the state after a
+//! commit before the next block. Their loss is repaired from the block store, the application and
+//! peers.
 
 use crate::store::{Batch, Store, StoreError};
 use crate::wal::{Log, LogError};
@@ -12,8 +22,8 @@ use guts_consensus::wal::Entry;
 use std::sync::Arc;
 
 /// What to do about it.
-const FULL: &str = "Nothing was told to anybody that is not on the disk. If it is full, make room; \
-                    then start the node again";
+const FULL: &str = "Nothing that depends on this was done or told to anybody. If the disk is full, \
+                    make room; then start the node again";
 
 /// Why the process must stop: what it decided cannot be remembered.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +101,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Writes everything taken; what must be durable is so when this returns if `sync`.
+    /// Writes everything taken. If `sync`, what the module names is durable when this returns.
     pub(super) fn commit(&mut self, sync: bool) -> Result<(), DiskError> {
         let is_store_fresh = std::mem::take(&mut self.is_store_fresh);
         if sync && std::mem::take(&mut self.is_intent_open) {

@@ -6,7 +6,9 @@ use std::error::Error;
 use std::process::ExitCode;
 
 /// Messages, transactions and results are made on one thread and freed on another; the C library's
-/// allocator keeps a heap for each of them that never shrinks.
+/// allocator keeps a heap for each of them that never shrinks. With its feature `override`, which
+/// the workspace sets, it stands for `malloc` and `free` in the whole process: RocksDB and every
+/// other C library in it too. This line covers platforms where that replaces nothing.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -75,7 +75,7 @@ pub struct Config {
 pub struct Rpc {
     /// Where to listen: `tcp://HOST:PORT`.
     pub laddr: String,
-    /// Origins that browsers may call from.
+    /// Origins that browsers may call from, and open WebSockets from besides the node's own.
     pub cors_allowed_origins: Vec<String>,
     /// Connections at a time.
     pub max_open_connections: usize,

@@ -144,7 +144,7 @@ numbers! {
     slash_downtime_ppm = 100;
     /// Bound on the change of a commission in a day, in millionths.
     commission_step_ppm = 10_000;
-    /// Validators with stake, in the set or not.
+    /// Validators with enough stake, in the set or not.
     candidates_max = 1000;
     /// Members and invitations of an organisation.
     org_members_max = 500;

@@ -6,7 +6,7 @@
 //! | `validators_at/HEIGHT` | `proto::Validators` whose signatures count from that height on |
 //! | `validators_changes` | `proto::ValidatorsChanges`: the heights of the above, rising |
 //! | `validator/ADDRESS` | `proto::ValidatorInfo`: whoever bonded once |
-//! | `candidates` | `proto::Candidates`: those with stake, sorted |
+//! | `candidates` | `proto::Candidates`: those with enough stake, sorted |
 //! | `operator/ACCOUNT` | `proto::OperatorOf` |
 //! | `delegation/ADDRESS ACCOUNT` | `proto::Delegation` |
 //! | `delegations_of/ACCOUNT` | `proto::DelegationsOf` |

@@ -10,7 +10,7 @@ use guts_schema::{AccountId, Key, proto};
 use guts_state::Read;
 
 use crate::fault::Broken;
-use crate::modules::account;
+use crate::modules::{account, params};
 use crate::run::{Run, load};
 
 /// A set of validators.
@@ -111,7 +111,8 @@ pub fn info(
     load(view, &keys::validator(address))
 }
 
-/// Writes a validator; it is a candidate while it has stake and may ever be elected.
+/// Writes a validator; it is a candidate while it has enough stake and may ever be elected. What
+/// is enough is asked whenever it is written, so a change of that holds from its next change on.
 pub(super) fn put_info(
     run: &mut Run<'_>,
     address: &ValidatorAddress,
@@ -119,7 +120,8 @@ pub(super) fn put_info(
 ) -> Result<(), Broken> {
     run.save(keys::validator(address), info)?;
     let mut list = candidates(&run.state)?;
-    let wanted = info.shares > 0 && !info.tombstoned;
+    let least = params::get(&run.state)?.validator_stake_min;
+    let wanted = info.shares > 0 && info.tokens >= least && !info.tombstoned;
     match (list.binary_search(address), wanted) {
         (Err(place), true) => list.insert(place, *address),
         (Ok(place), false) => {
@@ -131,7 +133,7 @@ pub(super) fn put_info(
     run.save(keys::candidates(), &proto::Candidates { validators })
 }
 
-/// Validators with stake that may be elected, sorted.
+/// Validators with enough stake that may be elected, sorted.
 pub fn candidates(view: &dyn Read) -> Result<Vec<ValidatorAddress>, Broken> {
     let list: proto::Candidates = load(view, &keys::candidates())?.unwrap_or_default();
     list.validators.iter().map(|bytes| address(bytes)).collect()

@@ -147,7 +147,17 @@ fn bonding_has_rules() {
     });
     let (code, sentence) = world.refused(world.tx(&bob, &[bond(&bob, &key, TEN)]));
     assert_eq!(code, Code::CandidatesMany);
-    assert!(sentence.contains("4 validators have stake"), "{sentence}");
+    assert!(sentence.contains("4 validators have enough stake to be elected"), "{sentence}");
+    // Whoever goes below the least makes room, with whatever it leaves there.
+    let mut world = World::with(|state| {
+        (state.params.validators_max, state.params.candidates_max) = (4, 5);
+    });
+    assert_eq!(world.one(world.tx(&bob, &[bond(&bob, &key, TEN)])), None);
+    let second = bond(&alice, &other, TEN);
+    let full = world.refused(world.tx(&alice, std::slice::from_ref(&second)));
+    assert_eq!(full.0, Code::CandidatesMany);
+    assert_eq!(world.one(world.tx(&bob, &[unbond(&bob, &key, TEN - 1)])), None);
+    assert_eq!(world.one(world.tx(&alice, &[second])), None);
 }
 
 #[test]

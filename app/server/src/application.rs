@@ -17,7 +17,7 @@ use guts_app_core::run::Block;
 use guts_app_core::{App, Checker as _, Waiting, app, query as core_query};
 use guts_schema::codes::CODESPACE;
 use guts_schema::{
-    AccountId, ChainRules, Code, Hash, RepoId, Tx, Verified, events, proto, query, values,
+    AccountId, ChainRules, Code, Hash, PushId, RepoId, Tx, Verified, events, proto, query, values,
 };
 use guts_state::Store;
 use guts_state_disk::{Database, Head as DiskHead};
@@ -67,9 +67,15 @@ impl Machine {
         Self { app, database, shared, failed: Vec::new(), edited: Vec::new() }
     }
 
-    fn publish(&self) -> Answer<()> {
+    /// Lets everybody see the newest state, and the repositories know what its block closed.
+    fn publish(&self, closed: &[PushId]) -> Answer<()> {
         let snapshot = self.app.state().map_err(broken)?;
-        self.shared.chain.publish(Committed::new(self.app.head().cloned(), snapshot));
+        let committed = Committed::new(self.app.head().cloned(), snapshot);
+        let records = closed.iter().filter_map(|id| committed.push(id).transpose());
+        let records = records.collect::<Result<Vec<_>, _>>().map_err(broken)?;
+        // An error means that the node is stopping.
+        let _ = self.shared.notices.send(Notice::Closed(committed.height, records));
+        self.shared.chain.publish(committed);
         Ok(())
     }
 }
@@ -77,7 +83,7 @@ impl Machine {
 impl Application for Machine {
     fn init_chain(&mut self, request: RequestInitChain) -> Answer<ResponseInitChain> {
         let response = self.app.init_chain(&request).map_err(broken)?;
-        self.publish()?;
+        self.publish(&[])?;
         Ok(response)
     }
 
@@ -133,9 +139,7 @@ impl Application for Machine {
         for (tx, why) in self.failed.drain(..) {
             self.shared.receipts.failed(&tx, &why);
         }
-        // An error of these means that the node is stopping.
-        let _ = self.shared.notices.send(Notice::Closed(commit.head.height, commit.closed));
-        self.publish()?;
+        self.publish(&commit.closed)?;
         {
             // After the new state is seen: with the old one, what this takes out would be missing.
             let included = commit.txs.iter().filter_map(|tx| tx.as_deref().ok());
@@ -144,6 +148,7 @@ impl Application for Machine {
             waiting.on_commit(included.map(|tx| &**tx));
         }
         for repo in self.edited.drain(..) {
+            // An error means that the node is stopping.
             let _ = self.shared.notices.send(Notice::Again(repo));
         }
         Ok(ResponseCommit { retain_height: 0 })
@@ -240,14 +245,15 @@ impl Reader for Reading {
     }
 
     fn check_txs(&self, requests: Vec<RequestCheckTx>) -> Vec<Answer<ResponseCheckTx>> {
+        let rules = ChainRules::new(&self.shared.chain.newest().chain_id);
+        let txs: Vec<&[u8]> = requests.iter().map(|request| &request.tx[..]).collect();
+        let checked = self.shared.verified.check(&txs, &rules);
+        // Signatures take a while: a block may have been committed meanwhile.
         let state = self.shared.chain.newest();
         let Some(head) = &state.head else {
             let early = || Err(Exception("CheckTx before InitChain".into()));
             return requests.iter().map(|_| early()).collect();
         };
-        let rules = ChainRules::new(&state.chain_id);
-        let txs: Vec<&[u8]> = requests.iter().map(|request| &request.tx[..]).collect();
-        let checked = self.shared.verified.check(&txs, &rules);
         let next = head.next_block();
         let answers = requests.iter().zip(checked).map(|(request, checked)| match checked {
             Ok(tx) => self.check_on_state(&state, &next, request.r#type, &tx),

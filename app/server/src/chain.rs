@@ -81,6 +81,8 @@ impl Chain {
 /// A pending or closed push, read from the state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PushRecord {
+    /// Which.
+    pub id: PushId,
     /// As the state has it.
     pub raw: proto::Push,
     /// Where to.
@@ -177,7 +179,7 @@ impl Committed {
             let hash = Hash::from_slice(&raw.pack_hash)?;
             Some(guts_git::PackInfo { hash, size: raw.pack_size })
         };
-        Ok(Some(PushRecord { raw, repo, updates, pack }))
+        Ok(Some(PushRecord { id: *id, raw, repo, updates, pack }))
     }
 
     /// Chain parameters.

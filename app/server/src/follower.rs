@@ -105,8 +105,9 @@ pub struct Follower {
 pub enum Notice {
     /// A repository is to be looked at again: objects were fetched, or its default branch changed.
     Again(RepoId),
-    /// Pushes that the block of that height closed, well or not. Sent before its state is seen.
-    Closed(u64, Vec<PushId>),
+    /// Pushes that the block of that height closed, well or not, as its state has them: a later
+    /// one may have forgotten them. Sent before its state is seen.
+    Closed(u64, Vec<PushRecord>),
 }
 
 /// Both ends of the list of notices.
@@ -118,7 +119,7 @@ struct Due {
     /// Repositories to be looked at again.
     again: BTreeSet<RepoId>,
     /// Pushes closed and not followed yet, by height.
-    closed: BTreeMap<u64, Vec<PushId>>,
+    closed: BTreeMap<u64, Vec<PushRecord>>,
 }
 
 impl Due {
@@ -149,7 +150,7 @@ impl Follower {
                 due.note(notice);
             }
             let later = due.closed.split_off(&state.height.saturating_add(1));
-            let closed: Vec<PushId> = due.closed.values().flatten().copied().collect();
+            let closed: Vec<PushRecord> = due.closed.values().flatten().cloned().collect();
             match self.follow(&state, &closed, &mut kept).await {
                 Ok(()) => due.closed = later,
                 Err(error) => {
@@ -161,9 +162,7 @@ impl Follower {
                 tracing::error!(%error, "cannot make repositories");
             }
             for repo in std::mem::take(&mut due.again) {
-                if let Err(error) = self.rebuild(&state, repo).await {
-                    tracing::error!(%repo, %error, "cannot rebuild");
-                }
+                self.restore(&state, repo).await;
             }
             self.served.set(state);
             tokio::select! {
@@ -186,7 +185,7 @@ impl Follower {
         }
         for number in 1..=state.repos()? {
             let Some(repo) = RepoId::new(number) else { continue };
-            self.rebuild(state, repo).await?;
+            self.restore(state, repo).await;
         }
         Ok(())
     }
@@ -218,13 +217,12 @@ impl Follower {
     async fn follow(
         &mut self,
         state: &Arc<Committed>,
-        closed: &[PushId],
+        closed: &[PushRecord],
         kept: &mut VecDeque<PackHash>,
     ) -> Result<(), FollowError> {
         let pending = state.pending()?;
-        let mut moved: BTreeMap<RepoId, Vec<PushRecord>> = BTreeMap::new();
-        for id in closed {
-            let Some(push) = state.push(id)? else { continue };
+        let mut moved: BTreeMap<RepoId, Vec<&PushRecord>> = BTreeMap::new();
+        for push in closed {
             kept.extend(push.pack.map(|pack| pack.hash));
             if push.raw.status == PushStatus::Moved as i32 {
                 moved.entry(push.repo).or_default().push(push);
@@ -237,7 +235,7 @@ impl Follower {
             }
             if let Err(error) = self.move_refs(state, repo, &pushes).await {
                 tracing::info!(%repo, %error, "the refs could not be moved as they are");
-                self.rebuild(state, repo).await?;
+                self.restore(state, repo).await;
             }
         }
         let mut needed = BTreeSet::new();
@@ -248,7 +246,8 @@ impl Follower {
                 self.checker.learn(Subject { id: *id, repo, pack, updates }, true);
             }
         }
-        kept.extend(self.checker.retain(&pending, closed, state.time_s));
+        let ids: Vec<PushId> = closed.iter().map(|push| push.id).collect();
+        kept.extend(self.checker.retain(&pending, &ids, state.time_s));
         while kept.len() > CLOSED_PACKS_KEPT {
             if let Some(hash) = kept.pop_front()
                 && !needed.contains(&hash)
@@ -263,7 +262,7 @@ impl Follower {
         &self,
         state: &Committed,
         repo: RepoId,
-        pushes: &[PushRecord],
+        pushes: &[&PushRecord],
     ) -> Result<(), FollowError> {
         let dir = self.repositories.ensure(repo)?;
         for pack in pushes.iter().filter_map(|push| push.pack) {
@@ -276,6 +275,20 @@ impl Follower {
         }
         let updates: Vec<RefUpdate> = updates.into_values().collect();
         Ok(self.repositories.move_refs(repo, state.height, &updates).await?)
+    }
+
+    /// Rebuilds a repository. One that cannot be written is behind, and tried again; others do not
+    /// wait for it.
+    async fn restore(&mut self, state: &Arc<Committed>, repo: RepoId) {
+        let Err(error) = self.rebuild(state, repo).await else { return };
+        tracing::error!(%repo, %error, "cannot rebuild");
+        self.served.set_behind(repo, true);
+        let notices = self.notices.0.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(CATCH_UP_PAUSE).await;
+            // An error means that the node is stopping.
+            let _ = notices.send(Notice::Again(repo));
+        });
     }
 
     /// Sets `HEAD` and all refs of a repository to what the state says; fetches what is missing, in

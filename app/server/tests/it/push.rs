@@ -74,6 +74,27 @@ fn a_push_that_came_and_went_between_two_looks_is_followed() {
 }
 
 #[test]
+fn a_repository_that_cannot_be_written_is_behind_until_it_can() {
+    let world = World::new();
+    let project = world.project("a", "alice", 0);
+    project.ok(&["push", "origin", "main"]);
+    world.wait(3, |_, behind| behind == 0);
+    world.set_down(3, true);
+    // A file where the directory should be.
+    let bare = world.bare(3, 1);
+    std::fs::remove_dir_all(&bare).unwrap();
+    std::fs::write(&bare, "").unwrap();
+    let tip = project.commit("x", "two");
+    project.ok(&["push", "origin", "main"]);
+    let height = world.chains[0].newest().height;
+    world.set_down(3, false);
+    world.wait(3, |shown, behind| shown >= height && behind == 1);
+    std::fs::remove_file(&bare).unwrap();
+    world.wait(3, |_, behind| behind == 0);
+    assert_eq!(world.tip(3, "refs/heads/main"), Some(tip));
+}
+
+#[test]
 fn the_page_health_and_metrics_tell_of_the_node() {
     let world = World::new();
     let (status, page) = world.get(1, "/");

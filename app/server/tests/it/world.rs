@@ -189,6 +189,11 @@ impl World {
         self.pool.wake();
     }
 
+    /// Where a node has a repository.
+    pub fn bare(&self, node: usize, repo: u64) -> PathBuf {
+        self.dir.path().join(format!("node{node}/repos/{repo}.git"))
+    }
+
     pub fn url(&self, node: usize) -> String {
         format!("{}/alice/hello.git", self.urls[node])
     }

@@ -101,7 +101,7 @@ pub struct Follower {
 }
 
 /// What states alone do not tell, because not each of them is looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// A repository is to be looked at again: objects were fetched, or its default branch changed.
     Again(RepoId),

@@ -9,6 +9,7 @@ use guts_abci::proto::abci::{RequestInitChain, ValidatorUpdate};
 use guts_abci::proto::crypto::{PublicKey, public_key::Sum};
 use guts_app_core::App;
 use guts_state::MemoryStore;
+use guts_state_disk::Database;
 use serde_json::{Value, json};
 
 use crate::engine::CHAIN;
@@ -47,9 +48,6 @@ fn init_chain(genesis: &Value) -> RequestInitChain {
 fn a_stopped_node_is_audited_and_exported() {
     let world = World::new();
     world.project("a", "alice", 0).ok(&["push", "origin", "main"]);
-    let newest = world.chains[0].newest();
-    let (height, root) = (newest.height, newest.snapshot.root().unwrap().hash);
-    drop(newest);
     let home = world.dir.path().join("home");
     std::fs::create_dir(&home).unwrap();
     let data = world.dir.path().join("node0");
@@ -59,6 +57,10 @@ fn a_stopped_node_is_audited_and_exported() {
     assert!(text(&running.stderr).contains("in use by another process"), "{running:?}");
 
     let dir = world.stop();
+    let database = Database::open(&data.join("state")).unwrap();
+    let height = database.head().unwrap().unwrap().height;
+    let root = database.snapshot(height).unwrap().root().unwrap().hash;
+    drop(database);
     let audited = tool(&["audit"], &home);
     assert!(audited.status.success(), "{audited:?}");
     assert!(text(&audited.stdout).contains(&format!("height {height} keeps every rule")));

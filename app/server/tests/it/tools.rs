@@ -4,12 +4,13 @@
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
 
 use guts_abci::proto::abci::{RequestInitChain, ValidatorUpdate};
 use guts_abci::proto::crypto::{PublicKey, public_key::Sum};
 use guts_app_core::App;
 use guts_state::MemoryStore;
-use guts_state_disk::Database;
+use guts_state_disk::{Database, DiskError};
 use serde_json::{Value, json};
 
 use crate::engine::CHAIN;
@@ -44,6 +45,17 @@ fn init_chain(genesis: &Value) -> RequestInitChain {
     }
 }
 
+/// The database of a node that was just ended: the last of its threads closes it.
+fn opened(dir: &Path) -> Database {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match Database::open(dir) {
+            Err(DiskError::Locked(_)) if Instant::now() < deadline => std::thread::yield_now(),
+            other => return other.unwrap(),
+        }
+    }
+}
+
 #[test]
 fn a_stopped_node_is_audited_and_exported() {
     let world = World::new();
@@ -57,7 +69,7 @@ fn a_stopped_node_is_audited_and_exported() {
     assert!(text(&running.stderr).contains("in use by another process"), "{running:?}");
 
     let dir = world.stop();
-    let database = Database::open(&data.join("state")).unwrap();
+    let database = opened(&data.join("state"));
     let height = database.head().unwrap().unwrap().height;
     let root = database.snapshot(height).unwrap().root().unwrap().hash;
     drop(database);

@@ -91,6 +91,17 @@ pub struct Module {
     pub audit: Option<Audit>,
 }
 
+impl Module {
+    /// One with a part of genesis and of nothing else.
+    const fn new(
+        name: &'static str,
+        init: Init,
+        export: fn(&Whole, &mut AppState) -> Result<(), Broken>,
+    ) -> Self {
+        Self { name, init, export, begin: None, end: None, query: None, audit: None }
+    }
+}
+
 /// All modules, leftmost first.
 pub const MODULES: [Module; 10] = [
     params::MODULE,
@@ -130,6 +141,11 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         Action::EditRepo { .. } | Action::Repo { .. } => repo::execute(run, action),
         Action::PushRefs(push) => push::execute(run, tx, push),
     }
+}
+
+/// An action that came to a module whose it is not: [`execute`] is wrong.
+fn misrouted(action: &Action) -> Fault {
+    Broken::Contradiction(format!("{} came to another module", action.kind().name())).into()
 }
 
 /// Audits the whole state.

@@ -464,3 +464,17 @@ impl World {
 pub fn address(validator: &Person) -> ValidatorAddress {
     ValidatorAddress::of_key(&validator.secret.public())
 }
+
+/// Somebody does something alone in a block, and it takes effect.
+pub fn done(world: &mut World, who: &Person, action: Action) {
+    let outcome = world.block(vec![world.tx(who, &[action])]);
+    let last = outcome.results.len() - 1;
+    assert_eq!(outcome.code(last), None, "{}", outcome.results[last].log);
+}
+
+/// Somebody tries something alone in a block; the rule that says no, and what is in its sentence.
+pub fn refused(world: &mut World, who: &Person, action: Action, code: Code, text: &str) {
+    let (found, sentence) = world.refused(world.tx(who, &[action]));
+    assert_eq!(found, code, "{sentence}");
+    assert!(sentence.contains(text), "{sentence}");
+}

@@ -54,6 +54,8 @@ pub const DELEGATIONS_PER_ACCOUNT_MAX: usize = 64;
 pub const UNBONDINGS_PER_ACCOUNT_MAX: u64 = 64;
 /// Millionths in a whole.
 pub const PPM: u64 = 1_000_000;
+/// Bits after the point of a reward index: what a validator has given for each of its shares.
+pub const REWARD_INDEX_BITS: u32 = 40;
 /// Topics of a repository.
 pub const TOPICS_MAX: usize = 20;
 /// Members of a team that one transaction can name.

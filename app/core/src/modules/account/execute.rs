@@ -8,7 +8,7 @@ use guts_schema::{AccountId, Action, Code, Hash, Key, RepoId, Tx, events, names,
 use super::state::Purse;
 use super::{authorize, error, state};
 use crate::fault::{Broken, Fault};
-use crate::modules::params;
+use crate::modules::{misrouted, params};
 use crate::run::Run;
 
 /// Executes one action of this module.
@@ -20,16 +20,7 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, action: &Action) -> Result<(), Fault>
         Action::ClaimHandle { actor, handle, salt } => claim_handle(run, actor, handle, salt),
         Action::Transfer { actor, to, amount } => transfer(run, actor, to, *amount),
         Action::Account { actor, change } => execute_change(run, actor, change),
-        Action::Staking { .. }
-        | Action::Org { .. }
-        | Action::Governance { .. }
-        | Action::DrawFaucet { .. }
-        | Action::Thread { .. }
-        | Action::Issue { .. }
-        | Action::Repo { .. }
-        | Action::CreateRepo { .. }
-        | Action::EditRepo { .. }
-        | Action::PushRefs(_) => Ok(()),
+        other => Err(misrouted(other)),
     }
 }
 

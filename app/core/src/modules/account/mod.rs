@@ -27,7 +27,8 @@
 //!
 //! Invariants: balances and pots add up to the supply; each key and handle belongs to the account
 //! that names it; some key without bounds of each account is not revoked, organisations apart,
-//! which have none; the number of recorded anchors only grows.
+//! which have none; every commitment waits to be dropped; the number of recorded anchors only
+//! grows.
 //! Calls: params. (Admission, which also asks staking, is `crate::admit`.)
 
 mod authorize;
@@ -56,13 +57,10 @@ use crate::modules::Module;
 
 /// This module's part in the walks.
 pub const MODULE: Module = Module {
-    name: "account",
-    init: genesis::init,
-    export: genesis::export,
-    begin: None,
     end: Some(block::end),
     query: Some(query::query),
     audit: Some(invariants::audit),
+    ..Module::new("account", genesis::init, genesis::export)
 };
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use guts_schema::tx::{Draft, IssueAction, RepoAction, ThreadAction};
 use guts_schema::{Action, Code, RepoId, events};
 
 use super::{comment, count, thread};
-use crate::testing::{CHAIN, FEE, Person, World};
+use crate::testing::{CHAIN, FEE, Person, World, refused};
 
 fn repo() -> RepoId {
     RepoId::new(1).unwrap()
@@ -39,12 +39,6 @@ fn opened() -> World {
     let open = Action::Issue { actor: bob.id, repo: repo(), change };
     assert_eq!(world.one(world.tx(&bob, &[open])), None);
     world
-}
-
-fn refused(world: &mut World, who: &Person, action: Action, code: Code, text: &str) {
-    let (found, sentence) = world.refused(world.tx(who, &[action]));
-    assert_eq!(found, code, "{sentence}");
-    assert!(sentence.contains(text), "{sentence}");
 }
 
 #[test]

@@ -26,13 +26,8 @@ use crate::modules::Module;
 
 /// This module's part in the walks.
 pub const MODULE: Module = Module {
-    name: "faucet",
-    init: genesis::init,
-    export: genesis::export,
-    begin: None,
-    end: None,
-    query: None,
     audit: Some(invariants::audit),
+    ..Module::new("faucet", genesis::init, genesis::export)
 };
 
 #[cfg(test)]

@@ -42,13 +42,10 @@ pub const RULES_VERSION: u64 = 1;
 
 /// This module's part in the walks.
 pub const MODULE: Module = Module {
-    name: "governance",
-    init: genesis::init,
-    export: genesis::export,
     begin: Some(block::begin),
     end: Some(block::end),
-    query: None,
     audit: Some(invariants::audit),
+    ..Module::new("governance", genesis::init, genesis::export)
 };
 
 #[cfg(test)]

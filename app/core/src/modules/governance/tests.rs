@@ -7,7 +7,7 @@ use guts_schema::{Action, Code};
 
 use super::{get, proposals};
 use crate::modules::{account, params};
-use crate::testing::{CHAIN, FEE, Person, World, address};
+use crate::testing::{CHAIN, FEE, Person, World, address, done, refused};
 
 const DAY_S: u64 = 24 * 3600;
 const ENOUGH: u64 = 1_000_000;
@@ -46,18 +46,6 @@ fn balance(world: &World, who: &Person) -> u64 {
 
 fn status(world: &World) -> ProposalStatus {
     get(&world.state(), 1).unwrap().unwrap().status()
-}
-
-fn refused(world: &mut World, who: &Person, action: Action, code: Code, text: &str) {
-    let (found, sentence) = world.refused(world.tx(who, &[action]));
-    assert_eq!(found, code, "{sentence}");
-    assert!(sentence.contains(text), "{sentence}");
-}
-
-fn done(world: &mut World, who: &Person, action: Action) {
-    let outcome = world.block(vec![world.tx(who, &[action])]);
-    let last = outcome.results.len() - 1;
-    assert_eq!(outcome.code(last), None, "{}", outcome.results[last].log);
 }
 
 /// Time passes, and a block is made that moves proposals on.

@@ -29,13 +29,8 @@ use crate::modules::Module;
 
 /// This module's part in the walks.
 pub const MODULE: Module = Module {
-    name: "issue",
-    init: genesis::init,
-    export: genesis::export,
-    begin: None,
-    end: None,
-    query: None,
     audit: Some(invariants::audit),
+    ..Module::new("issue", genesis::init, genesis::export)
 };
 
 #[cfg(test)]

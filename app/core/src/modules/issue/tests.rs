@@ -5,7 +5,7 @@ use guts_schema::tx::{IssueAction, RepoAction};
 use guts_schema::{AccountId, Action, Code, RepoId, events};
 
 use super::{get, tracker};
-use crate::testing::{Person, World};
+use crate::testing::{self, Person, World};
 
 fn repo() -> RepoId {
     RepoId::new(1).unwrap()
@@ -54,15 +54,11 @@ fn assign(accounts: &[AccountId]) -> IssueAction {
 }
 
 fn refused(world: &mut World, who: &Person, change: IssueAction, code: Code, text: &str) {
-    let (found, sentence) = world.refused(world.tx(who, &[act(who, change)]));
-    assert_eq!(found, code, "{sentence}");
-    assert!(sentence.contains(text), "{sentence}");
+    testing::refused(world, who, act(who, change), code, text);
 }
 
 fn done(world: &mut World, who: &Person, change: IssueAction) {
-    let outcome = world.block(vec![world.tx(who, &[act(who, change)])]);
-    let last = outcome.results.len() - 1;
-    assert_eq!(outcome.code(last), None, "{}", outcome.results[last].log);
+    testing::done(world, who, act(who, change));
 }
 
 #[test]

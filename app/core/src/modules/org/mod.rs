@@ -33,15 +33,8 @@ pub use state::{get, is_owner, member_role, teams_of};
 use crate::modules::Module;
 
 /// This module's part in the walks.
-pub const MODULE: Module = Module {
-    name: "org",
-    init: genesis::init,
-    export: genesis::export,
-    begin: None,
-    end: None,
-    query: None,
-    audit: Some(invariants::audit),
-};
+pub const MODULE: Module =
+    Module { audit: Some(invariants::audit), ..Module::new("org", genesis::init, genesis::export) };
 
 #[cfg(test)]
 pub(crate) mod tests;

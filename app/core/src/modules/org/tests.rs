@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{get, member_role};
 use crate::modules::account;
-use crate::testing::{CHAIN, FEE, Person, World};
+use crate::testing::{CHAIN, FEE, Person, World, done, refused};
 
 fn act(who: &Person, change: OrgAction) -> Action {
     Action::Org { actor: who.id, change }
@@ -49,18 +49,6 @@ pub fn found(world: &mut World, who: &Person) -> AccountId {
     let create = act(who, OrgAction::Create { handle: "guild".into(), salt: [1; 32] });
     let outcome = world.block(vec![world.tx(who, &[create])]);
     outcome.events(events::ORG_CREATED)[0]["org"].parse().unwrap()
-}
-
-fn refused(world: &mut World, who: &Person, action: Action, code: Code, text: &str) {
-    let (found, sentence) = world.refused(world.tx(who, &[action]));
-    assert_eq!(found, code, "{sentence}");
-    assert!(sentence.contains(text), "{sentence}");
-}
-
-fn done(world: &mut World, who: &Person, action: Action) {
-    let outcome = world.block(vec![world.tx(who, &[action])]);
-    let last = outcome.results.len() - 1;
-    assert_eq!(outcome.code(last), None, "{}", outcome.results[last].log);
 }
 
 #[test]

@@ -22,15 +22,7 @@ pub(crate) use state::put;
 use crate::modules::Module;
 
 /// This module's part in the walks.
-pub const MODULE: Module = Module {
-    name: "params",
-    init: genesis::init,
-    export: genesis::export,
-    begin: None,
-    end: None,
-    query: None,
-    audit: None,
-};
+pub const MODULE: Module = Module::new("params", genesis::init, genesis::export);
 
 #[cfg(test)]
 mod tests;

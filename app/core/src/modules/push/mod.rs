@@ -43,13 +43,11 @@ use crate::modules::Module;
 
 /// This module's part in the walks.
 pub const MODULE: Module = Module {
-    name: "push",
-    init: genesis::init,
-    export: genesis::export,
     begin: Some(block::begin),
     end: Some(block::end),
     query: Some(query::query),
     audit: Some(invariants::audit),
+    ..Module::new("push", genesis::init, genesis::export)
 };
 
 #[cfg(test)]

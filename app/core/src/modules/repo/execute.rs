@@ -6,7 +6,7 @@ use guts_schema::{AccountId, Action, RepoId, events};
 
 use super::{authorize, error, state};
 use crate::fault::{Broken, Fault};
-use crate::modules::{account, org, params};
+use crate::modules::{account, misrouted, org, params};
 use crate::run::Run;
 
 /// Executes one action of this module.
@@ -34,18 +34,7 @@ pub fn execute(run: &mut Run<'_>, action: &Action) -> Result<(), Fault> {
             edit_repo(run, *repo, edit)
         }
         Action::Repo { actor, repo, change } => execute_change(run, *repo, actor, change),
-        Action::CreateAccount { .. }
-        | Action::CommitHandle { .. }
-        | Action::ClaimHandle { .. }
-        | Action::Transfer { .. }
-        | Action::Account { .. }
-        | Action::Staking { .. }
-        | Action::Org { .. }
-        | Action::Governance { .. }
-        | Action::DrawFaucet { .. }
-        | Action::Thread { .. }
-        | Action::Issue { .. }
-        | Action::PushRefs(_) => Ok(()),
+        other => Err(misrouted(other)),
     }
 }
 
@@ -247,13 +236,7 @@ fn set_collaborator(
         return Err(error::role_same(&account::name(&run.state, who)?, &path(run, &repo)?));
     }
     let entry = proto::Collaborator { account: who.to_vec(), role: role.into() };
-    let full = list.len() as u64 >= params::get(&run.state)?.repo_rules_max;
-    match place {
-        Ok(at) if role == RepoRole::None => drop(list.remove(at)),
-        Ok(at) => list[at] = entry,
-        Err(_) if full => return Err(error::rules_many(&path(run, &repo)?, list.len())),
-        Err(at) => list.insert(at, entry),
-    }
+    grant(run, &repo, list, place, (role != RepoRole::None).then_some(entry))?;
     state::put_access(run, id, &access)?;
     let role = i32::from(role);
     run.emit(events::REPO_ROLE_SET, &[("repo", &id), ("account", who), ("role", &role)]);
@@ -276,16 +259,32 @@ fn set_team_role(run: &mut Run<'_>, id: RepoId, team: &str, role: RepoRole) -> R
         return Err(error::role_same(team, &path(run, &repo)?));
     }
     let entry = proto::TeamGrant { team: team.to_owned(), role: role.into() };
-    let full = list.len() as u64 >= params::get(&run.state)?.repo_rules_max;
-    match place {
-        Ok(at) if role == RepoRole::None => drop(list.remove(at)),
-        Ok(at) => list[at] = entry,
-        Err(_) if full => return Err(error::rules_many(&path(run, &repo)?, list.len())),
-        Err(at) => list.insert(at, entry),
-    }
+    grant(run, &repo, list, place, (role != RepoRole::None).then_some(entry))?;
     state::put_access(run, id, &access)?;
     let role = i32::from(role);
     run.emit(events::REPO_ROLE_SET, &[("repo", &id), ("team", &team), ("role", &role)]);
+    Ok(())
+}
+
+/// Puts `entry` at its place in a sorted list of rules; none takes out what is there.
+fn grant<T>(
+    run: &Run<'_>,
+    repo: &proto::Repo,
+    list: &mut Vec<T>,
+    place: Result<usize, usize>,
+    entry: Option<T>,
+) -> Result<(), Fault> {
+    match (place, entry) {
+        (Ok(at), Some(entry)) => list[at] = entry,
+        (Ok(at), None) => drop(list.remove(at)),
+        (Err(_), None) => {}
+        (Err(at), Some(entry)) => {
+            if list.len() as u64 >= params::get(&run.state)?.repo_rules_max {
+                return Err(error::rules_many(&path(run, repo)?, list.len()));
+            }
+            list.insert(at, entry);
+        }
+    }
     Ok(())
 }
 
@@ -322,20 +321,12 @@ fn set_protection(
     let mut protections = state::protections(&run.state, id)?;
     let list = &mut protections.rules;
     let place = list.binary_search_by(|one| one.pattern.as_str().cmp(pattern));
-    let full = list.len() as u64 >= params::get(&run.state)?.repo_rules_max;
-    let entry = |rule: &proto::Protection| proto::ProtectedRefs {
-        pattern: pattern.to_owned(),
-        rule: Some(*rule),
-    };
-    match (place, rule) {
-        (Ok(at), Some(rule)) => list[at] = entry(rule),
-        (Ok(at), None) => drop(list.remove(at)),
-        (Err(_), None) => return Err(error::protection_none(pattern, &path(run, &repo)?)),
-        (Err(_), Some(_)) if full => {
-            return Err(error::rules_many(&path(run, &repo)?, list.len()));
-        }
-        (Err(at), Some(rule)) => list.insert(at, entry(rule)),
+    if place.is_err() && rule.is_none() {
+        return Err(error::protection_none(pattern, &path(run, &repo)?));
     }
+    let pattern_of = || pattern.to_owned();
+    let entry = rule.map(|rule| proto::ProtectedRefs { pattern: pattern_of(), rule: Some(*rule) });
+    grant(run, &repo, list, place, entry)?;
     state::put_protections(run, id, &protections)?;
     run.emit(events::PROTECTION_SET, &[("repo", &id), ("pattern", &pattern)]);
     Ok(())

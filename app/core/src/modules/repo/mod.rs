@@ -43,13 +43,9 @@ use crate::modules::Module;
 
 /// This module's part in the walks.
 pub const MODULE: Module = Module {
-    name: "repo",
-    init: genesis::init,
-    export: genesis::export,
-    begin: None,
-    end: None,
     query: Some(query::query),
     audit: Some(invariants::audit),
+    ..Module::new("repo", genesis::init, genesis::export)
 };
 
 #[cfg(test)]

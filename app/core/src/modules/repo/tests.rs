@@ -8,7 +8,7 @@ use guts_schema::{AccountId, Action, Code, PushId, RepoId, events};
 use super::{by_path, get, role};
 use crate::modules::org::tests::found;
 use crate::modules::{account, push};
-use crate::testing::{CHAIN, FEE, Person, World};
+use crate::testing::{self, CHAIN, FEE, Person, World};
 
 fn create(who: &Person, name: &str) -> Action {
     Action::CreateRepo {
@@ -84,15 +84,11 @@ fn act(who: &Person, change: RepoAction) -> Action {
 }
 
 fn refused(world: &mut World, who: &Person, change: RepoAction, code: Code, text: &str) {
-    let (found, sentence) = world.refused(world.tx(who, &[act(who, change)]));
-    assert_eq!(found, code, "{sentence}");
-    assert!(sentence.contains(text), "{sentence}");
+    testing::refused(world, who, act(who, change), code, text);
 }
 
 fn done(world: &mut World, who: &Person, change: RepoAction) {
-    let outcome = world.block(vec![world.tx(who, &[act(who, change)])]);
-    let last = outcome.results.len() - 1;
-    assert_eq!(outcome.code(last), None, "{}", outcome.results[last].log);
+    testing::done(world, who, act(who, change));
 }
 
 /// A world in which bob has a handle and a repository of the same name too.

@@ -7,7 +7,9 @@
 use std::fmt::Display;
 
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::limits::{DELEGATIONS_PER_ACCOUNT_MAX, UNBONDINGS_PER_ACCOUNT_MAX};
+use guts_schema::limits::{
+    DELEGATIONS_PER_ACCOUNT_MAX, REWARD_INDEX_BITS, UNBONDINGS_PER_ACCOUNT_MAX,
+};
 use guts_schema::tx::StakingAction;
 use guts_schema::{AccountId, Key, events, proto};
 
@@ -17,8 +19,6 @@ use crate::modules::account::{self, Pot, Purse};
 use crate::modules::params;
 use crate::run::Run;
 
-/// Bits after the point of a reward index.
-pub(super) const INDEX_BITS: u32 = 40;
 /// A commission changes at most once in this time.
 const DAY_S: u64 = 24 * 3600;
 
@@ -208,7 +208,7 @@ pub(super) fn settle(
     let since = now.checked_sub(index(&delegation.reward_index)?).ok_or_else(wrong)?;
     if delegation.shares > 0 {
         let due = u128::from(delegation.shares).checked_mul(since).ok_or_else(wrong)?;
-        let due = u64::try_from(due >> INDEX_BITS).map_err(|_| wrong())?;
+        let due = u64::try_from(due >> REWARD_INDEX_BITS).map_err(|_| wrong())?;
         pay_out(run, actor, address, due)?;
     }
     delegation.reward_index.clone_from(&info.reward_index);

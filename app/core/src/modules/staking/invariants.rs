@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use guts_schema::ids::ValidatorAddress;
+use guts_schema::limits::REWARD_INDEX_BITS;
 use guts_schema::{Key, keys, proto};
 
-use super::execute::{INDEX_BITS, index};
+use super::execute::index;
 use crate::fault::Broken;
 use crate::whole::Whole;
 
@@ -59,7 +60,7 @@ fn audit_stake(whole: &Whole) -> Result<(), Broken> {
             let Some(due) = due.filter(|_| delegation.shares > 0) else {
                 return contradiction("a delegation of nothing, or with rewards to come".into());
             };
-            rewards += due >> INDEX_BITS;
+            rewards += due >> REWARD_INDEX_BITS;
             shares += u128::from(delegation.shares);
             listed.entry(account).or_default().push(address.clone());
         }

@@ -50,13 +50,10 @@ use crate::modules::Module;
 
 /// This module's part in the walks.
 pub const MODULE: Module = Module {
-    name: "staking",
-    init: genesis::init,
-    export: genesis::export,
     begin: Some(block::begin),
     end: Some(block::end),
-    query: None,
     audit: Some(invariants::audit),
+    ..Module::new("staking", genesis::init, genesis::export)
 };
 
 #[cfg(test)]

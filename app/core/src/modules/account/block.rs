@@ -1,8 +1,8 @@
 //! After the transactions of a block: its hash becomes an anchor, expired commitments go. A block
 //! without transactions does neither, so that it can rest.
 
+use guts_schema::Hash;
 use guts_schema::keys::Queue;
-use guts_schema::{Hash, proto};
 
 use super::state;
 use crate::fault::Broken;
@@ -23,11 +23,13 @@ pub(super) fn end(run: &mut Run<'_>) -> Result<(), Broken> {
     for id in state::queue_pop_due(run, Queue::HandleCommits, EXPIRED_MAX)? {
         let hash = Hash::from_slice(&id);
         let hash = hash.map_err(|error| Broken::Contradiction(error.to_string()))?;
-        // One that was made again after its claim is younger than this entry, and has its own.
-        let commit = state::commit(&run.state, &hash)?;
-        let expired = |c: proto::HandleCommit| c.time_s.saturating_add(lasts_s) <= run.block.time_s;
-        if commit.is_some_and(expired) {
+        let Some(commit) = state::commit(&run.state, &hash)? else { continue };
+        let due_s = commit.time_s.saturating_add(lasts_s);
+        if due_s <= run.block.time_s {
             state::drop_commit(run, &hash);
+        } else {
+            // It may be claimed for longer since it was made, or was made again after its claim.
+            state::queue_push(run, Queue::HandleCommits, due_s, &id)?;
         }
     }
     Ok(())

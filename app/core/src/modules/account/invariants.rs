@@ -1,5 +1,8 @@
 //! Audits of all accounts.
 
+use std::collections::BTreeSet;
+
+use guts_schema::keys::Queue;
 use guts_schema::{AccountId, Key, keys, proto};
 
 use crate::fault::Broken;
@@ -47,6 +50,18 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
             if record.is_none_or(|record| record.account != id.to_vec()) {
                 return wrong(format!("the handle of {id} is not recorded as its own"));
             }
+        }
+    }
+    let queue = Queue::HandleCommits;
+    let ends: proto::QueueEnds = whole.get(&keys::queue_ends(queue))?.unwrap_or_default();
+    let mut waiting = BTreeSet::new();
+    for number in ends.first..ends.next {
+        let item: Option<proto::QueueItem> = whole.get(&keys::queue_item(queue, number))?;
+        waiting.extend(item.map(|item| item.id));
+    }
+    for (hash, _) in whole.below::<proto::HandleCommit>("handle_commit/")? {
+        if !waiting.contains(&hash) {
+            return wrong(format!("commitment {} is never dropped", hex::encode(hash)));
         }
     }
     if sum != u128::from(supply.total) {

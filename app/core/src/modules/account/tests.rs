@@ -1,13 +1,16 @@
 //! Each rule of accounts, handles and payment, broken; and what stays when a transaction fails.
 
+use guts_schema::keys::Queue;
 use guts_schema::sign::ProofOf;
 use guts_schema::tx::{AccountAction, Draft};
 use guts_schema::work::{Puzzle, bits_for};
 use guts_schema::{Action, Code, Hash, RepoId, events, keys, names, price, proto};
+use guts_state::Overlay;
 use proptest::prelude::*;
 
 use super::{get, handle_owner, newest_anchor, valid_key};
-use crate::run::Block;
+use crate::modules::params;
+use crate::run::{Block, Run};
 use crate::testing::{CHAIN, FEE, Person, World};
 
 fn transfer(from: &Person, to: &Person, amount: u64) -> Action {
@@ -253,6 +256,33 @@ fn commitments_last_an_hour_and_go() {
     assert_eq!(world.one(world.tx(&bob, &[commit])), None);
     assert_eq!(world.one(world.tx(&bob, &[claim])), None);
     assert_eq!(world.one(world.tx(&alice, &[transfer(&alice, &bob, 1)])), None);
+}
+
+#[test]
+fn a_commitment_that_may_be_claimed_for_longer_goes_later() {
+    let mut world = World::new();
+    let bob = world.bob.clone();
+    let (commit, _) = commitment(&bob, "bob", 1);
+    let Action::CommitHandle { commitment: hash, .. } = commit else { unreachable!() };
+    assert_eq!(world.one(world.tx(&bob, &[commit])), None);
+    let state = world.state();
+    let made_s = world.time_s;
+    let mut block = world.node.app.head().unwrap().next_block();
+    let mut changes = Run::new(&block, &state);
+    let mut params = params::get(&state).unwrap();
+    params.handle_commit_s = 7200;
+    params::put(&mut changes, &params).unwrap();
+    let mut changes = changes.state.into_changes();
+    for (after_s, is_left) in [(3600, true), (7199, true), (7200, false)] {
+        block.time_s = made_s + after_s;
+        let mut run = Run { block: &block, state: Overlay::with(&state, changes), events: vec![] };
+        super::block::end(&mut run).unwrap();
+        let left = super::state::commit(&run.state, &hash).unwrap();
+        assert_eq!(left.is_some(), is_left, "after {after_s} seconds");
+        changes = run.state.into_changes();
+    }
+    let waiting = super::state::queue_range(&Overlay::with(&state, changes), Queue::HandleCommits);
+    assert!(waiting.unwrap().is_empty());
 }
 
 fn change(who: &Person, change: AccountAction) -> Action {

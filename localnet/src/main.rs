@@ -87,17 +87,14 @@ fn run(command: Command) -> Result<()> {
             print!("{}", status::table(&Network::load(&home.home)?));
             Ok(())
         }
-        Command::Stop(home) => {
-            start::stop(&Network::load(&home.home)?);
-            Ok(())
-        }
+        Command::Stop(home) => start::stop(&Network::load(&home.home)?),
         Command::Kill { home, validator, half } => {
             let network = Network::load(&home.home)?;
             let pair = network.validator(validator)?;
             let wanted = |name: &Half| half.as_deref().is_none_or(|half| half == name.name());
             let halves = [Half::App, Half::Engine].into_iter().filter(wanted);
             let running: Vec<_> = halves.filter_map(|half| pair.started(half).cloned()).collect();
-            process::kill(&running);
+            process::kill(&running)?;
             let what = half.map(|half| format!("the {half} of ")).unwrap_or_default();
             eprintln!("✓ killed {what}validator {validator}");
             Ok(())

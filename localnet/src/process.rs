@@ -4,17 +4,17 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::network::{Half, Network, Started};
 use crate::{Error, Result, at};
 
-/// How long a process may take to end after SIGTERM before it is killed.
-const TERM_PATIENCE: Duration = Duration::from_secs(10);
-/// How often a process that was told to end is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a process may take to end after a signal: after SIGTERM it is killed then.
+const END_PATIENCE: Duration = Duration::from_secs(10);
 /// How much of a log's end is shown when its process died.
 const LOG_TAIL_LINES: usize = 12;
 
@@ -53,9 +53,7 @@ pub fn spawn(network: &mut Network, index: usize, half: Half) -> Result<()> {
             let program = command.get_program().to_string_lossy().into_owned();
             Error::Process(format!("cannot start {program}: {error}"))
         })?;
-    let pid = child.id();
-    let started = Started { pid, start_ticks: start_ticks(pid).unwrap_or(0) };
-    *network.validators[index].started_mut(half) = Some(started);
+    *network.validators[index].started_mut(half) = Some(recorded(child.id()));
     network.save()
 }
 
@@ -87,6 +85,11 @@ fn command(network: &Network, index: usize, half: Half) -> Result<Command> {
     }
 }
 
+/// A running process, as it is found again.
+pub fn recorded(pid: u32) -> Started {
+    Started { pid, start_ticks: start_ticks(pid).unwrap_or(0) }
+}
+
 /// Whether the process recorded is still running (not merely one with the same pid, nor a zombie).
 pub fn is_alive(started: &Started) -> bool {
     start_ticks(started.pid) == Some(started.start_ticks) && !is_zombie(started.pid)
@@ -113,43 +116,65 @@ fn reap() {
     while let Ok(Some(_)) = waitpid(None, WaitOptions::NOHANG) {}
 }
 
-fn signal(started: &Started, signal: Signal) {
-    if !is_alive(started) {
-        return;
-    }
-    if let Some(pid) = i32::try_from(started.pid).ok().and_then(Pid::from_raw) {
-        // It may have ended in between: that is what was wanted.
-        let _ = kill_process(pid, signal);
-    }
+/// A handle of the process recorded, which stays its own when the pid is given to another; `None`
+/// when it is gone.
+fn handle(started: &Started) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(started.pid).ok()?)?;
+    let handle = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    (start_ticks(started.pid) == Some(started.start_ticks)).then_some(handle)
 }
 
+/// Waits until all threads of a process have ended, and so its ports and files are free: the main
+/// thread alone ends earlier, while another still waits for the disk. `false` after `patience`.
 fn wait_end(started: &Started, patience: Duration) -> bool {
-    let deadline = Instant::now() + patience;
-    while is_alive(started) {
-        if Instant::now() > deadline {
-            return false;
-        }
-        std::thread::sleep(LOOK_INTERVAL);
-        reap();
+    let Some(handle) = handle(started) else { return true };
+    let patience = Timespec::try_from(patience).expect("some seconds");
+    let mut ended = [PollFd::new(&handle, PollFlags::IN)];
+    // A signal of our own ends the wait early: the caller then sees a process that has not ended.
+    let ended = poll(&mut ended, Some(&patience)).is_ok_and(|count| count > 0);
+    reap();
+    ended
+}
+
+/// Sends a signal to all of them, then waits for each; returns those that have not ended.
+fn end(all: &[Started], signal: Signal) -> Vec<Started> {
+    for handle in all.iter().filter_map(handle) {
+        // It may have ended in between: that is what was wanted.
+        let _ = pidfd_send_signal(&handle, signal);
     }
-    true
+    all.iter().filter(|started| !wait_end(started, END_PATIENCE)).cloned().collect()
 }
 
 /// Ends processes with SIGTERM, all at once, and with SIGKILL those that do not listen; returns
 /// how many had to be killed.
-pub fn terminate(all: &[Started]) -> usize {
-    all.iter().for_each(|started| signal(started, Signal::TERM));
-    let deaf: Vec<_> =
-        all.iter().filter(|started| !wait_end(started, TERM_PATIENCE)).cloned().collect();
-    kill(&deaf);
-    deaf.len()
+///
+/// # Errors
+/// As [`kill`].
+pub fn terminate(all: &[Started]) -> Result<usize> {
+    let deaf = end(all, Signal::TERM);
+    kill(&deaf)?;
+    Ok(deaf.len())
 }
 
 /// Ends processes with SIGKILL and waits until they are gone.
-pub fn kill(all: &[Started]) {
-    all.iter().for_each(|started| signal(started, Signal::KILL));
-    for started in all {
-        wait_end(started, TERM_PATIENCE);
+///
+/// # Errors
+/// When one does not end: it waits for a disk that does not answer.
+pub fn kill(all: &[Started]) -> Result<()> {
+    match end(all, Signal::KILL).first() {
+        None => Ok(()),
+        Some(started) => Err(Error::Process(format!(
+            "process {} was killed and has not ended after {} s: its disk may not answer",
+            started.pid,
+            END_PATIENCE.as_secs()
+        ))),
+    }
+}
+
+/// Waits for processes that are ending, so that their ports are free.
+pub fn wait_for_ending<'a>(all: impl Iterator<Item = &'a Started>) {
+    for started in all.filter(|started| !is_alive(started)) {
+        wait_end(started, END_PATIENCE);
     }
 }
 

@@ -34,9 +34,10 @@ pub struct Options {
 pub fn start(options: &Options) -> Result<()> {
     let mut network = make_or_find(options)?;
     refuse_running(&network)?;
+    process::wait_for_ending(started(&network));
     ports::check_free(&network)?;
     if let Err(error) = start_all(&mut network) {
-        stop(&network);
+        stop(&network)?;
         return Err(error);
     }
     print!("{}", status::table(&network));
@@ -115,17 +116,23 @@ fn refuse_running(network: &Network) -> Result<()> {
 
 /// Every process of the network that runs.
 pub fn alive(network: &Network) -> Vec<Started> {
+    started(network).filter(|started| process::is_alive(started)).cloned().collect()
+}
+
+/// Every process of the network that was started last, whether it runs or not.
+fn started(network: &Network) -> impl Iterator<Item = &Started> {
     // Engines first: an engine that loses its application would try to reconnect.
     let engines = network.validators.iter().filter_map(|v| v.engine.as_ref());
     let apps = network.validators.iter().filter_map(|v| v.app.as_ref());
-    engines.chain(apps).filter(|started| process::is_alive(started)).cloned().collect()
+    engines.chain(apps)
 }
 
 /// Starts what does not run of one validator.
 pub fn start_pair(network: &mut Network, index: usize) -> Result<()> {
     for half in [Half::App, Half::Engine] {
-        let running = network.validator(index)?.started(half).is_some_and(process::is_alive);
-        if !running {
+        let last = network.validator(index)?.started(half);
+        if !last.is_some_and(process::is_alive) {
+            process::wait_for_ending(last.into_iter());
             if half == Half::App {
                 // A socket left by a killed application would refuse the next one.
                 let _ = std::fs::remove_file(network.socket(index));
@@ -189,17 +196,21 @@ fn check_all_alive(network: &Network) -> Result<()> {
 }
 
 /// Ends every process of the network.
-pub fn stop(network: &Network) {
+///
+/// # Errors
+/// When one does not end even when it is killed.
+pub fn stop(network: &Network) -> Result<()> {
     let running = alive(network);
     if running.is_empty() {
         say("nothing runs");
-        return;
+        return Ok(());
     }
-    let killed = process::terminate(&running);
+    let killed = process::terminate(&running)?;
     say(&format!("✓ ended {} processes", running.len()));
     if killed > 0 {
         say(&format!("  {killed} of them had to be killed: they did not end on SIGTERM"));
     }
+    Ok(())
 }
 
 fn stay(network: &Network) -> Result<()> {
@@ -228,7 +239,7 @@ fn stay(network: &Network) -> Result<()> {
         }
     });
     eprintln!();
-    stop(&Network::load(&network.home)?);
+    stop(&Network::load(&network.home)?)?;
     dead
 }
 

@@ -84,7 +84,7 @@ fn a_process_is_found_again_and_ended() {
     assert!(!process::is_alive(&other), "a later process with the same pid is another one");
     let table = status::table(&again);
     assert!(table.contains(&started.pid.to_string()), "{table}");
-    process::kill(std::slice::from_ref(&started));
+    process::kill(std::slice::from_ref(&started)).expect("it ends");
     assert!(!process::is_alive(&started));
     assert!(status::table(&again).contains("(dead)"));
 }
@@ -128,4 +128,30 @@ fn the_dashboard_shows_metrics_that_exist() {
         }
     }
     assert!(shown > panels.len(), "{shown}");
+}
+
+/// The main thread of a killed process is gone before a thread that waits for the disk is, and the
+/// port is taken as long: this one's main thread goes at once, and the other never would.
+#[test]
+fn a_process_has_ended_when_its_last_thread_has() {
+    // Perl comes with git on Debian; 60 and 93 are `exit`, of one thread, here and on ARM.
+    let program = r#"
+        use threads; use IO::Socket::INET;
+        my $listener = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1) or die $!;
+        threads->create(sub { sleep 1000 })->detach;
+        $| = 1; print $listener->sockport, "\n";
+        syscall(`uname -m` =~ /x86_64/ ? 60 : 93, 0);
+    "#;
+    let mut child = std::process::Command::new("perl")
+        .args(["-e", program])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("perl, which git needs");
+    let mut said = std::io::BufReader::new(child.stdout.take().expect("piped"));
+    std::io::BufRead::read_line(&mut said, &mut String::new()).expect("its port");
+
+    let pid = child.id();
+    process::kill(&[process::recorded(pid)]).expect("it ends");
+    assert!(!Path::new(&format!("/proc/{pid}")).exists(), "no thread of it is left");
+    assert!(child.wait().is_err(), "its status is taken");
 }

@@ -3,6 +3,7 @@
 mod book;
 mod cometbft;
 mod command_line;
+mod double_sign;
 mod first_session;
 mod governance;
 mod killed_pushes;

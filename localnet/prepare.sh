@@ -103,7 +103,7 @@ build_release() {
     cd "$root"
     ensure_packages
     ensure_rocksdb
-    say "• building (the first time takes about ten minutes)"
+    say "• building (the first time takes ten to fifteen minutes)"
     cargo build --release --locked --workspace --bins --examples >&2 || die "the build failed: see above"
     cd "$where"
 }

@@ -5,11 +5,11 @@ mod offline;
 use crate::config::{Config, ConfigError};
 use crate::home::{FileError, Home, read_if_exists, write_durably};
 use crate::node::{Node, NodeError, read_node_key, read_validator_key};
-use crate::signer::{FileSigner, SignerError, with_owner};
-use crate::store::StoreError;
+use crate::signer::{SignerError, with_owner};
+use crate::store::{RollbackError, StoreError};
 use crate::wal::{Log, LogError};
 use clap::{Parser, Subcommand};
-use guts_genesis::{ChainId, GenesisDoc, Height, Manifest, Power, PrivateKey, Time, key_file};
+use guts_genesis::{ChainId, GenesisDoc, Manifest, Power, PrivateKey, Time, key_file};
 use key_file::LastSign;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
@@ -67,6 +67,16 @@ enum Command {
         #[command(flatten)]
         at: At,
     },
+    /// Take the state back to before the newest block, so that it is executed again at the next
+    /// start. The node must not run, and the application is to be taken back, too.
+    Rollback {
+        #[command(flatten)]
+        at: At,
+        /// Delete the block as well: it is fetched from peers again. Again and again, this goes
+        /// back several blocks.
+        #[arg(long)]
+        hard: bool,
+    },
     /// Print what `/metrics` tells, as a Markdown table.
     Metrics,
     /// Print the libp2p peer id.
@@ -117,6 +127,8 @@ pub enum CliError {
     Signer(#[from] SignerError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("nothing was changed: {0}")]
+    Rollback(#[from] RollbackError),
     #[error("{0}")]
     Refused(String),
     #[error("cannot delete {}: {source}", path.display())]
@@ -141,6 +153,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         }
         Command::Reindex { at } => offline::reindex(&Home::new(at.home)),
         Command::Compact { at } => offline::compact(&Home::new(at.home)),
+        Command::Rollback { at, hard } => offline::rollback(&Home::new(at.home), hard),
         Command::ShowNodeId { at } => {
             let key = read_node_key(&Home::new(at.home))?.public_key();
             println!("{}", key_file::peer_id(&key).unwrap_or_default());
@@ -287,31 +300,14 @@ fn genesis(chain_id: &str, validator: &PrivateKey) -> Result<String, CliError> {
 /// Deletes blocks, state and log, after saving what they know of signatures.
 fn reset(home: &Home) -> Result<(), CliError> {
     let _lock = home.lock()?;
-    let validator = read_validator_key(home)?;
-    let chain_id = match crate::node::read_genesis(home) {
-        Ok(genesis) => genesis.chain_id.as_str().to_owned(),
-        Err(_) => String::new(),
-    };
-    let wal = home.data("wal");
-    match Log::open(&wal) {
-        Ok((_, found)) => {
-            let path = home.last_sign();
-            let signer = FileSigner::open(validator, &chain_id, &path, &found.entries)?;
-            signer.save(&path)?;
-            let height = signer.position().map_or(Height::ZERO, |at| at.height);
-            println!("kept {} (signed last at height {height})", path.display());
-        }
+    match Log::open(&home.data("wal")) {
+        Ok((_, found)) => offline::save_signed(home, &found.entries)?,
         // The way out of a damaged log that its own message names.
         Err(error @ LogError::Damaged { .. }) => println!("warning: {error}"),
         Err(error) => return Err(error.into()),
     }
     for name in ["wal", "store"] {
-        let path = home.data(name);
-        match std::fs::remove_dir_all(&path) {
-            Ok(()) => println!("deleted {}", path.display()),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(CliError::Delete { path, source }),
-        }
+        offline::delete(home.data(name))?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 mod index;
 mod keys;
 mod read;
+mod rollback;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use index::SearchError;
 pub use read::TxPlace;
+pub use rollback::{RollbackError, RolledBack};
 pub use write::Batch;
 
 /// Why the store cannot answer or take something.

@@ -16,6 +16,8 @@ mod metrics;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod rollback;
+#[cfg(test)]
 mod search;
 #[cfg(test)]
 mod subscribe;

@@ -1,6 +1,7 @@
 //! Admission: whether a transaction may run at all, and what it pays. What admission writes stays
 //! even when the actions fail: the nonce is spent, the fee burnt, the work used up.
 
+use guts_schema::price::Price;
 use guts_schema::work::bits_for;
 use guts_schema::{AccountId, Action, Code, Payment, Tx, events, price, proto};
 
@@ -88,17 +89,22 @@ fn is_exempt(
     Ok(own && repo::controls(&run.state, &repo::owner(&value)?, &tx.payer)?)
 }
 
+/// What a transaction costs.
+pub fn price_of(run: &Run<'_>, params: &proto::Params, tx: &Tx) -> Result<Price, Broken> {
+    let mut priced = Vec::with_capacity(tx.actions.len());
+    for action in &tx.actions {
+        if !is_exempt(run, params, tx, action)? {
+            priced.push(action.kind());
+        }
+    }
+    Ok(price::of(params, priced, tx.size))
+}
+
 /// Whether the payment is enough; how much balance it takes.
 fn check_payment(run: &Run<'_>, tx: &Tx, balance: u64) -> Result<u64, Fault> {
     let view = &run.state;
     let params = params::get(view)?;
-    let mut priced = Vec::with_capacity(tx.actions.len());
-    for action in &tx.actions {
-        if !is_exempt(run, &params, tx, action)? {
-            priced.push(action.kind());
-        }
-    }
-    let price = price::of(&params, priced, tx.size);
+    let price = price_of(run, &params, tx)?;
     match tx.payment {
         Payment::None => {
             // Whoever pays nothing must owe nothing, in whichever accepted way it would pay.

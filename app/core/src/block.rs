@@ -82,7 +82,7 @@ pub fn execute(block: &Block, base: &dyn Read, items: &[Item]) -> Result<Execute
 
 /// Executes one transaction on a block's state. What admission did stays; what the actions did,
 /// only if all of them succeed.
-fn execute_tx(block: &mut Run<'_>, tx: &Tx) -> Result<ExecTxResult, Broken> {
+pub(crate) fn execute_tx(block: &mut Run<'_>, tx: &Tx) -> Result<ExecTxResult, Broken> {
     let mut admission = Run::new(block.block, &block.state);
     let admitted = admit(&mut admission, tx);
     let (changes, mut events) = (admission.state.into_changes(), admission.events);

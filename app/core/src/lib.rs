@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`modules`] (what there is, in order), [`block`] (how a block is executed),
 //! `admit` (how a transaction is let in and pays), [`app`] (the calls of the contract between two
-//! commits), [`prepare`], [`mempool`], [`query`], [`attest`].
+//! commits), [`prepare`], [`mempool`], [`query`], [`simulate`](mod@simulate), [`attest`].
 //!
 //! - A transaction that fails on state spends its fee or work and its nonce, rolls back its
 //!   actions, and leaves a code and a sentence. One that fails without state makes the block bad.
@@ -25,6 +25,7 @@ pub mod modules;
 pub mod prepare;
 pub mod query;
 pub mod run;
+pub mod simulate;
 pub mod whole;
 
 pub use app::{App, Commit, Head};
@@ -32,6 +33,7 @@ pub use checker::{Checked, Checker, Direct};
 pub use fault::{Broken, Refusal};
 pub use genesis::AppState;
 pub use mempool::Waiting;
+pub use simulate::simulate;
 
 #[cfg(test)]
 mod testing;

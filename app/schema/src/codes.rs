@@ -296,6 +296,8 @@ codes! {
         "the query's data are malformed";
     QueryHeight = 902, "query_height",
         "height {} is not kept; the newest is {}";
+    QueryBusy = 903, "query_busy",
+        "this node tries {} transactions a second and no more: ask again later";
 }
 
 impl Code {

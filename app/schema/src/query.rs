@@ -19,6 +19,9 @@ pub const REF_LOG: &str = "/ref_log";
 pub const NONCE: &str = "/nonce";
 /// Nothing -> `PaymentTerms`.
 pub const TERMS: &str = "/terms";
+/// A transaction, signed and encoded -> `Simulation`: what it would cost and do on the newest
+/// state. Its proof of work need not be done. A node answers so many a second and no more.
+pub const SIMULATE: &str = "/simulate";
 
 /// Key type that proofs of [`STORE`] carry in their `ProofOp`.
 pub const PROOF_TYPE: &str = "ics23:jmt";

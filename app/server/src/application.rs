@@ -2,6 +2,7 @@
 //! time from the newest snapshot. Both are thin: the rules are in `guts-app-core`.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use guts_abci::proto::abci::response_process_proposal::ProposalStatus;
 use guts_abci::proto::abci::response_verify_vote_extension::VerifyStatus;
@@ -14,10 +15,12 @@ use guts_abci::proto::abci::{
 };
 use guts_abci::{Answer, Application, Exception, Reader};
 use guts_app_core::run::Block;
-use guts_app_core::{App, Checker as _, Waiting, app, query as core_query};
+use guts_app_core::simulate::no_tx;
+use guts_app_core::{App, Checker as _, Refusal, Waiting, app, query as core_query, simulate};
 use guts_schema::codes::CODESPACE;
 use guts_schema::{
-    AccountId, ChainRules, Code, Hash, PushId, RepoId, Tx, Verified, events, proto, query, values,
+    AccountId, ChainRules, Code, Hash, PushId, RepoId, Tx, Verified, events, proto, query,
+    validate, values,
 };
 use guts_state::Store;
 use guts_state_disk::{Database, Head as DiskHead};
@@ -28,6 +31,7 @@ use crate::chain::{Chain, Committed};
 use crate::checker::{Checker, Subject};
 use crate::follower::Notice;
 use crate::host::Receipts;
+use crate::trials::{TRIALS_PER_SECOND, Trials};
 use crate::verified::VerifiedCache;
 
 /// What both halves share.
@@ -40,6 +44,8 @@ pub struct Shared {
     pub waiting: Mutex<Waiting>,
     /// Checks of pushes.
     pub checker: Checker,
+    /// Transactions tried and not sent.
+    pub trials: Trials,
     /// Failed transactions somebody waits for.
     pub receipts: Receipts,
     /// Told of repositories that were edited and of pushes that were closed.
@@ -205,20 +211,52 @@ impl Reading {
         let request = proto::PageRequest::decode(data).ok();
         let account = request.and_then(|request| AccountId::from_slice(&request.account).ok());
         let Some(account) = account else {
-            return Ok(ResponseQuery {
-                code: Code::QueryData.number(),
-                log: Code::QueryData.sentence(&[]),
-                codespace: CODESPACE.to_owned(),
-                ..Default::default()
-            });
+            return Ok(unanswered(&Refusal::new(Code::QueryData, &[])));
         };
         let state = self.shared.chain.newest();
         let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let nonce = waiting.next_nonce(&state.snapshot, &account).map_err(broken)?;
         let exists = state.account(&account).map_err(broken)?.is_some();
-        let value = values::encode(&proto::PendingNonce { nonce, exists }).into();
-        let height = i64::try_from(state.height).unwrap_or(i64::MAX);
-        Ok(ResponseQuery { value, height, ..Default::default() })
+        Ok(answered(&state, &proto::PendingNonce { nonce, exists }))
+    }
+
+    /// What a transaction would do in the next block. What was checked here is not remembered:
+    /// the room is for transactions that will be in blocks.
+    fn simulate(&self, data: &[u8]) -> Answer<ResponseQuery> {
+        let state = self.shared.chain.newest();
+        let Some(head) = &state.head else {
+            return Ok(unanswered(&Refusal::new(Code::QueryHeight, &[&0, &0])));
+        };
+        if !self.shared.trials.take(Instant::now()) {
+            return Ok(unanswered(&Refusal::new(Code::QueryBusy, &[&TRIALS_PER_SECOND])));
+        }
+        let next = head.next_block();
+        let simulation = match validate(data, &ChainRules::new(&state.chain_id)) {
+            Ok(tx) => {
+                let nonce = {
+                    let waiting = &self.shared.waiting;
+                    let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                    waiting.next_nonce(&state.snapshot, &tx.payer).map_err(broken)?
+                };
+                simulate(&state.snapshot, &next, &tx, nonce).map_err(broken)?
+            }
+            Err(error) => no_tx(&next, &error),
+        };
+        Ok(answered(&state, &simulation))
+    }
+}
+
+fn answered(state: &Committed, value: &impl Message) -> ResponseQuery {
+    let height = i64::try_from(state.height).unwrap_or(i64::MAX);
+    ResponseQuery { value: values::encode(value).into(), height, ..Default::default() }
+}
+
+fn unanswered(refusal: &Refusal) -> ResponseQuery {
+    ResponseQuery {
+        code: refusal.code.number(),
+        log: refusal.sentence.clone(),
+        codespace: CODESPACE.to_owned(),
+        ..Default::default()
     }
 }
 
@@ -263,8 +301,10 @@ impl Reader for Reading {
     }
 
     fn query(&self, request: RequestQuery) -> Answer<ResponseQuery> {
-        if request.path == query::NONCE {
-            return self.pending_nonce(&request.data);
+        match request.path.as_str() {
+            query::NONCE => return self.pending_nonce(&request.data),
+            query::SIMULATE => return self.simulate(&request.data),
+            _ => {}
         }
         let state = self.shared.chain.newest();
         let head = state.head.as_ref().filter(|head| head.height > 0);

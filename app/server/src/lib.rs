@@ -11,6 +11,7 @@
 //! | [`checker`] | background checks of pushes, for the vote extensions |
 //! | [`submit`], [`host`] | the way of a push to the chain and back |
 //! | [`api`] | typed, proved reads over JSON-RPC, and their OpenRPC description |
+//! | [`trials`] | how many transactions are tried for who only wants to know |
 //! | [`tools`] | audit and export of a node that does not run |
 //! | [`metrics`] | `GET /metrics` |
 //! | [`page`] | `GET /` and `GET /health` |
@@ -32,4 +33,5 @@ pub mod node;
 pub mod page;
 pub mod submit;
 pub mod tools;
+pub mod trials;
 pub mod verified;

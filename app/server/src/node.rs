@@ -24,6 +24,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::metrics::{self, Meters};
 use crate::page::{self, About};
 use crate::submit::Submitter;
+use crate::trials::Trials;
 use crate::verified::VerifiedCache;
 
 /// Why a node does not start or run.
@@ -120,6 +121,7 @@ impl Node {
             verified: VerifiedCache::default(),
             waiting: Mutex::new(Waiting::new()),
             checker: checker.clone(),
+            trials: Trials::default(),
             receipts: receipts.clone(),
             notices: notices.0.clone(),
         });

@@ -10,6 +10,8 @@ mod push;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod simulate;
+#[cfg(test)]
 mod tools;
 #[cfg(test)]
 mod world;

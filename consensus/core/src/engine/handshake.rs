@@ -276,6 +276,8 @@ impl Engine {
         self.mempool.remove_committed(block.block.txs().hashes());
         self.last = Some(self.last_commit_of(block.clone()));
         self.cur = super::progress(&self.state, &self.common);
+        // What was intended for the height that is over is not asked to be signed again.
+        self.intents.clear();
         self.deciding = None;
         debug_assert!(before.last_block_height < state.last_block_height);
         self.act(Action::Committed(Arc::new(Committed {

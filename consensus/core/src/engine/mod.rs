@@ -489,6 +489,8 @@ impl Engine {
         self.cur.machine.check_invariants();
         let next = self.state.next_height();
         assert_eq!(self.cur.height, next, "[S-5] the height in progress follows the state");
+        let intended = self.intents.first_key_value().map_or(next, |(at, _)| at.height);
+        assert_eq!(intended, next, "[S-2] what is over is not signed again");
         if let Some(last) = &self.last
             && matches!(self.phase, Phase::Running)
         {

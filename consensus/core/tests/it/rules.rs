@@ -110,6 +110,44 @@ fn extensions_are_made_verified_shown_and_fetched() {
     assert!(cluster.nodes[3].engine.status().counters.synced_blocks > 0);
 }
 
+/// An application that dies between FinalizeBlock and Commit lets its engine shake hands once more,
+/// which ends the height. Its votes, asked to be signed again in the next, would lack what only
+/// that height's precommits have, and others would blame the node for them.
+#[test]
+fn s2_votes_of_a_height_that_is_over_are_not_signed_again() {
+    let mut cluster = Cluster::with_genesis(4, Config::default(), extended(), |manifest| {
+        manifest.consensus_params.vote_extensions_enable_height = 1;
+    });
+    cluster.run_until(MINUTE, |c| c.all_at(2));
+    cluster.run_for(Duration::from_secs(2));
+    let bare: Rc<RefCell<Vec<Vote>>> = Rc::default();
+    let note = bare.clone();
+    cluster.filter = Box::new(move |_, _, message| {
+        if let Message::Vote(vote) = message
+            && vote.is_extendable()
+            && vote.extension_signature.is_empty()
+        {
+            note.borrow_mut().push(vote.clone());
+        }
+        true
+    });
+    let height = cluster.height(1);
+    cluster.submit(0, 1, "a=1");
+    cluster.nodes[1].calls.clear();
+    cluster.run_until(MINUTE, |c| c.nodes[1].calls.contains(&"finalize"));
+    cluster.nodes[1].freeze_app = true;
+    cluster.run_until(MINUTE, |c| c.nodes[1].disk.blocks.contains_key(&Height(height + 1)));
+    assert_eq!(cluster.height(1), height, "stored and not committed");
+    cluster.nodes[1].freeze_app = false;
+    cluster.input(1, Input::AppDown);
+    cluster.input(1, Input::AppUp);
+    cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "a=1")));
+    cluster.run_for(Duration::from_secs(5));
+    cluster.assert_agreement();
+    assert_eq!(bare.borrow()[..], []);
+    assert!(cluster.nodes.iter().all(|node| node.offences.is_empty()));
+}
+
 /// A second, different vote of validator 0, signed by its key.
 fn contradiction(cluster: &Cluster, vote: &Vote) -> Vote {
     let mut other = vote.clone();

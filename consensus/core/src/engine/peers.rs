@@ -21,7 +21,10 @@ use crate::messages::{
 use crate::types::{BlockId, Part, Proposal, Vote, VoteKind};
 use crate::wal::Entry;
 
-/// Messages for the next height that are kept until it begins, from one peer.
+/// Heights beyond the present one whose messages are kept until they begin. Others may decide a
+/// few while the application here is slow with one, and say each thing once.
+const EARLY_HEIGHTS_MAX: u64 = 8;
+/// Messages for those heights that are kept, from one peer.
 const EARLY_MESSAGES_MAX: usize = 1_000;
 /// Bytes of block parts among them.
 const EARLY_BYTES_MAX: usize = 32 << 20;
@@ -41,7 +44,7 @@ pub(super) struct Peer {
     /// Blocks it says it has.
     pub(super) base: Height,
     pub(super) top: Height,
-    /// Its messages for the next height.
+    /// Its messages for the next heights.
     early: VecDeque<Message>,
     early_bytes: usize,
     /// How often it was told lately what we have.
@@ -168,7 +171,7 @@ impl Engine {
     }
 
     fn keep_early(&mut self, peer: PeerId, height: Height, message: Message) {
-        let next = self.cur.height.next();
+        let last = self.cur.height.plus(EARLY_HEIGHTS_MAX);
         let known = self.peers.get_mut(&peer).expect("only known peers are heard");
         known.height = known.height.max(height);
         let bytes = match &message {
@@ -177,7 +180,7 @@ impl Engine {
         };
         let room =
             known.early.len() < EARLY_MESSAGES_MAX && known.early_bytes + bytes <= EARLY_BYTES_MAX;
-        if height <= next && room {
+        if height <= last && room {
             known.early.push_back(message);
             known.early_bytes += bytes;
         } else {

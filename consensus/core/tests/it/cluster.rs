@@ -79,6 +79,8 @@ pub struct Node {
     inputs: VecDeque<Input>,
     /// App answers and signatures held back while set.
     pub freeze_app: bool,
+    /// Hears everything and looks at none of it while set.
+    pub asleep: bool,
     /// How many requests the signer is still going to refuse.
     pub refusals: u32,
 }
@@ -293,7 +295,7 @@ impl Cluster {
     }
 
     fn next_timer(&self) -> Duration {
-        let up = self.nodes.iter().filter(|node| node.up);
+        let up = self.nodes.iter().filter(|node| node.up && !node.asleep);
         let timers =
             up.flat_map(|node| node.timers.values().chain(node.again.iter().map(|(at, _)| at)));
         timers.min().copied().unwrap_or(Duration::MAX)
@@ -318,7 +320,7 @@ impl Cluster {
     fn step_one(&mut self) -> bool {
         let mut any = false;
         for i in 0..self.nodes.len() {
-            if !self.nodes[i].up {
+            if !self.nodes[i].up || self.nodes[i].asleep {
                 continue;
             }
             if let Some(input) = self.nodes[i].inputs.pop_front() {
@@ -451,6 +453,7 @@ impl Node {
             again: Vec::new(),
             inputs: VecDeque::new(),
             freeze_app: false,
+            asleep: false,
             refusals: 0,
         }
     }

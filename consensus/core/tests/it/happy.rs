@@ -7,6 +7,8 @@ use guts_consensus::io::{ClientReply, Ticket};
 use crate::cluster::{Cluster, kvstore};
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Far below the second after which healing would find what was lost.
+const PROMPT: Duration = Duration::from_millis(200);
 
 #[test]
 fn four_engines_commit_transactions() {
@@ -42,5 +44,29 @@ fn one_validator_alone_and_nodes_that_only_follow() {
         cluster.run_for(Duration::from_millis(50));
     }
     cluster.run_until(MINUTE, |c| (0..2).all(|i| c.has_tx(i, "k4=v")));
+    cluster.assert_agreement();
+}
+
+#[test]
+fn a_node_that_lingers_for_some_heights_goes_on_at_once() {
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    cluster.run_until(MINUTE, |c| c.all_at(2));
+    cluster.run_for(Duration::from_secs(3));
+    // Whoever made the last block: the next three are made by others.
+    let header = cluster.nodes[0].committed.last().unwrap().decided.block.header().clone();
+    let made_it =
+        |i: &usize| cluster.nodes[*i].key.public_key().address() == header.proposer_address;
+    let slow = (0..4).find(made_it).unwrap();
+    let other = (slow + 1) % 4;
+    let (height, from) = (cluster.height(other), cluster.mono);
+    cluster.nodes[slow].asleep = true;
+    for (ticket, tx) in [(1, "one=v"), (2, "two=v")] {
+        cluster.submit(other, ticket, tx);
+        cluster.run_until(PROMPT, |c| c.has_tx(other, tx));
+    }
+    assert!(cluster.height(other) >= height + 3, "more than one height ahead");
+    cluster.nodes[slow].asleep = false;
+    cluster.run_until(PROMPT, |c| c.has_tx(slow, "two=v"));
+    assert!(cluster.mono - from < PROMPT * 3, "no healing in between");
     cluster.assert_agreement();
 }

@@ -12,6 +12,7 @@ use guts_abci::proto::abci::{self as pb, request, response};
 use guts_abci::proto::crypto::public_key::Sum;
 use guts_abci::{Answer, Application, Served};
 use guts_consensus::io::{AppAnswer, AppCall, AppException};
+use guts_genesis::PublicKey;
 
 /// Blocks whose hash begins with a lower byte are declined: one in thirty-two.
 const DECLINED_BELOW: u8 = 8;
@@ -28,9 +29,23 @@ struct Version {
 #[derive(Default)]
 pub struct History {
     versions: Mutex<Vec<Version>>,
+    villains: Arc<BTreeSet<PublicKey>>,
 }
 
 impl History {
+    /// The store of a network with these byzantine validators.
+    pub fn new(villains: Arc<BTreeSet<PublicKey>>) -> History {
+        History { versions: Mutex::default(), villains }
+    }
+
+    /// Whether no validator alone and not all villains together have a third of these powers.
+    pub fn is_fair(&self, powers: &BTreeMap<Bytes, i64>) -> bool {
+        let total: i64 = powers.values().sum();
+        let evil = self.villains.iter().filter_map(|key| powers.get(key.as_bytes()));
+        let largest = powers.values().max().copied().unwrap_or(0);
+        largest * 3 < total && evil.sum::<i64>() * 3 < total
+    }
+
     fn last(&self) -> Version {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         versions.last().cloned().unwrap_or_default()
@@ -94,8 +109,9 @@ struct Lenient {
 }
 
 impl Lenient {
-    /// A transaction may come twice, or late: changes that would give one validator a third of
-    /// the power, remove one that is not there, or change one twice in a block, do nothing.
+    /// A transaction may come twice, late, or never: changes that would give one validator, or all
+    /// villains, a third of the power, remove one that is not there, or change one twice in a
+    /// block, do nothing.
     fn drop_unsafe_changes(&self, txs: &mut [Bytes]) {
         let mut powers: BTreeMap<Bytes, i64> = self.store.powers();
         let mut changed = BTreeSet::new();
@@ -104,10 +120,8 @@ impl Lenient {
             let key = key_bytes(&update);
             let mut after = powers.clone();
             after.insert(key.clone(), update.power);
-            let total: i64 = after.values().sum();
-            let largest = after.values().max().copied().unwrap_or(0);
             let known = powers.get(&key).copied().unwrap_or(0);
-            let sound = largest * 3 < total && (update.power > 0 || known > 0);
+            let sound = self.store.is_fair(&after) && (update.power > 0 || known > 0);
             if sound && changed.insert(key) {
                 powers = after;
             } else {

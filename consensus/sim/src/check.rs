@@ -161,11 +161,23 @@ impl Checkers {
         self.check_new(committed)?;
         let state = &committed.state;
         let changes_validators = state.validators.hash() != state.next_validators.hash();
+        self.check_fair(&state.next_validators)?;
         self.sets.insert(height.next(), state.validators.clone());
         self.sets.insert(height.plus(2), state.next_validators.clone());
         self.chain.insert(height, Agreed { id: decided.id, app_hash, state: Arc::clone(state) });
         let evidence = decided.block.evidence().len() as u64;
         Ok(News { is_new: true, evidence, changes_validators })
+    }
+
+    /// What all rules rest on, and the world must keep: less than a third of the power is evil.
+    fn check_fair(&self, validators: &ValidatorSet) -> Result<(), String> {
+        let evil = validators.validators().iter().filter(|v| self.villains.contains(&v.address));
+        let evil = evil.fold(Power::ZERO, |sum, v| sum.saturating_add(v.power));
+        let total = validators.total_power();
+        if evil.0 * 3 < total.0 {
+            return Ok(());
+        }
+        Err(format!("the world is unfair: villains have {evil} of {total}"))
     }
 
     fn check_new(&mut self, committed: &Committed) -> Result<(), String> {

@@ -52,11 +52,6 @@ impl Faults {
         self.corrupted.insert(link);
     }
 
-    /// Whether any link delivered garbled bytes in this run.
-    pub(crate) fn has_corrupted(&self) -> bool {
-        !self.corrupted.is_empty()
-    }
-
     /// Whether bits were changed on a connection.
     pub(crate) fn is_corrupted(&self, link: u64) -> bool {
         self.corrupted.contains(&link)

@@ -83,7 +83,10 @@ fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    let missing = totals.missing();
+    let mut missing = totals.missing();
+    // Two villains need seven validators, which some worlds of the usual size get.
+    let may_have_two = options.nodes >= 7 || options.nodes == Options::default().nodes;
+    missing.retain(|what| *what != "two villains" || may_have_two);
     // A few seeds need not show everything.
     if ran >= 100 && options.nodes >= 4 && !missing.is_empty() {
         println!("NEVER SEEN: {}", missing.join(", "));

@@ -55,14 +55,19 @@ pub struct Node {
 
 impl Node {
     /// A node that was never started.
-    pub fn new(key: PublicKey, villain: Option<Byzantine>, skew_us: u64) -> Node {
+    pub fn new(
+        key: PublicKey,
+        store: Arc<History>,
+        villain: Option<Byzantine>,
+        skew_us: u64,
+    ) -> Node {
         Node {
             key,
             address: key.address(),
             engine: None,
             life: 0,
             disk: Disk::default(),
-            store: Arc::new(History::default()),
+            store,
             app: None,
             calls: VecDeque::new(),
             timers: BTreeMap::new(),

@@ -14,6 +14,7 @@ use guts_consensus::messages::{BlockResponse, Message};
 use guts_consensus::types::{Hash, State};
 use guts_genesis::{ChainId, ConsensusParams, GenesisDoc, GenesisValidator, Height, Power, Time};
 
+use crate::app::History;
 use crate::byzantine::Byzantine;
 use crate::check::{Checkers, key_of};
 use crate::faults::Faults;
@@ -81,16 +82,18 @@ impl World {
             let from_last = options.nodes.checked_sub(index + 1)?;
             plan.villains.get(from_last).copied()
         };
+        let evil = (0..options.nodes).filter(|index| villain(*index).is_some());
+        let evil: Arc<BTreeSet<_>> = Arc::new(evil.map(|index| key_of(seed, index)).collect());
         let node = |index: usize| {
             let key = key_of(seed, index);
             let byzantine = villain(index)
                 .map(|kind| Byzantine::new(kind, key, &state.chain_id))
                 .map(|villain| villain.against(key_of(seed, 0).address()));
-            Node::new(key, byzantine, rng.below(plan.skew_ms * 1000 + 1))
+            let store = Arc::new(History::new(Arc::clone(&evil)));
+            Node::new(key, store, byzantine, rng.below(plan.skew_ms * 1000 + 1))
         };
         let nodes: Vec<Node> = (0..options.nodes + plan.joiners).map(node).collect();
-        let villains: BTreeSet<_> =
-            nodes.iter().filter(|node| node.villain.is_some()).map(|node| node.address).collect();
+        let villains: BTreeSet<_> = evil.iter().map(|key| key.address()).collect();
         let mut totals = Totals::default();
         totals.add("two villains", u64::from(villains.len() == 2));
         World {
@@ -379,9 +382,7 @@ impl World {
         let link = self.nodes[node].links.get(&other).map(|(_, number)| *number);
         let both_correct = self.nodes[node].villain.is_none()
             && self.nodes[other].villain.is_none()
-            && !link.is_some_and(|number| self.faults.is_corrupted(number))
-            // What one link garbled may come by another: not looked at closer yet.
-            && !self.faults.has_corrupted();
+            && !link.is_some_and(|number| self.faults.is_corrupted(number));
         if both_correct {
             return self.fail(format!("node {node} reports the correct node {other}: {offence}"));
         }

@@ -32,6 +32,7 @@ use guts_genesis::{Address, Height, Power, Round, Signature, Time};
 use crate::messages::Message;
 use crate::types::{Block, BlockId, Evidence, ExtendedCommit, Part, State, ValidatorSet};
 use crate::wal::Entry;
+use crate::watch::Notice;
 
 /// The time at which an input is handled, read once by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +135,8 @@ pub struct Output {
     pub sync: bool,
     /// To be performed in this order.
     pub actions: Vec<Action>,
+    /// For those who watch, with the actions; none while nobody does.
+    pub notices: Vec<Notice>,
 }
 
 /// Something a restart must not forget.

@@ -106,7 +106,9 @@ impl Node {
         };
         let engine = Engine::new(config, boot).map_err(|error| error.to_string())?;
         let done = contents.evidence_done.iter().map(|(hash, height)| (*hash, *height));
-        self.engine = Some(engine.with_evidence_done(done.collect()).with_node(self.address));
+        let mut engine = engine.with_evidence_done(done.collect()).with_node(self.address);
+        engine.watch(true);
+        self.engine = Some(engine);
         self.life += 1;
         let store = Arc::clone(&self.store);
         self.app.get_or_insert_with(|| App::new(store)).connect();

@@ -14,6 +14,7 @@ use super::{Action, AppCall, Deciding, Engine, LastCommit, Pending, progress};
 use crate::io::{Committed, Decided, Record};
 use crate::types::{BlockId, ExtendedCommit, State, Vote, VoteKind, abci};
 use crate::wal::Entry;
+use crate::watch::Happened;
 
 impl Engine {
     /// The machine has decided a block that is here.
@@ -148,6 +149,7 @@ impl Engine {
         self.intents.clear();
         self.deciding = None;
         self.begin_pacing(must_show);
+        self.notice_height();
         self.evidences.on_height(&self.state, &self.cur);
         self.replay_early();
     }
@@ -169,8 +171,9 @@ impl Engine {
         if let Some(last) = &mut self.last
             && vote.kind == VoteKind::Precommit
             && vote.round == last.decided.commit.round
+            && last.tally.add(vote.clone()).is_counted()
         {
-            last.tally.add(vote);
+            self.notice(|| Happened::Vote(Box::new(vote)));
         }
     }
 

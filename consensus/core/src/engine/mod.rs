@@ -5,7 +5,7 @@
 //! decision becomes a committed block and the next height), `recover` (the height in progress
 //! comes back from the log), `peers` (what others say), `relay` (what is passed on), `pool`
 //! (transactions and clients), `evidence` and `attack` (misbehaviour), `sync` (blocks that others
-//! decided without us), `pacing` (when to begin).
+//! decided without us), `pacing` (when to begin), `watch` (what is shown of it).
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,11 +37,13 @@ mod recover;
 mod relay;
 mod rounds;
 mod sync;
+mod watch;
 
 use evidence::Evidences;
 use handshake::Handshake;
 use peers::Peer;
 use sync::Sync;
+use watch::Watch;
 
 /// What an engine starts from: what the shell found on its disk.
 #[derive(Clone)]
@@ -166,6 +168,7 @@ pub struct Engine {
     peers: BTreeMap<PeerId, Peer>,
     sync: Sync,
     gossip: pool::Gossip,
+    watch: Watch,
     counters: Counters,
 }
 
@@ -219,6 +222,7 @@ impl Engine {
             peers: BTreeMap::new(),
             sync: Sync::default(),
             gossip: pool::Gossip::default(),
+            watch: Watch::default(),
             counters: Counters::default(),
             config,
             common,
@@ -350,6 +354,7 @@ impl Engine {
     /// Runs on whatever the input has made possible.
     fn settle(&mut self) {
         if matches!(self.phase, Phase::Running) {
+            self.notice_news();
             self.maybe_start();
             self.advance(None);
             self.drive_sync();

@@ -5,7 +5,7 @@
 //! it), when others have begun, or when the interval for empty blocks has passed.
 use std::time::Duration;
 
-use guts_genesis::{Height, Round};
+use guts_genesis::{Height, Round, Time};
 
 use super::{Action, Engine, TimerId};
 use crate::round::{Event, Step};
@@ -13,6 +13,8 @@ use crate::round::{Event, Step};
 /// Where the pacing of the height in progress stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
+    /// When the last block was committed here, or taken up at the start.
+    pub(super) since: Option<Time>,
     /// The pause after the last block is over.
     pause_over: bool,
     /// An empty block is due.
@@ -27,6 +29,12 @@ pub(super) struct Pace {
     pub(super) asked: usize,
 }
 
+impl Pace {
+    pub(super) fn is_pause_over(&self) -> bool {
+        self.pause_over
+    }
+}
+
 impl Engine {
     /// A height has begun; sets its timers.
     pub(super) fn begin_pacing(&mut self, must_show: bool) {
@@ -34,7 +42,8 @@ impl Engine {
         let (pause, interval) = (pacing.timeout_commit, pacing.create_empty_blocks_interval);
         let pause_over = pause.is_zero() || self.state.is_before_first_block();
         let first = self.state.is_before_first_block();
-        self.pacing = Pace { pause_over, empty_due: first, must_show, ..Pace::default() };
+        let since = Some(self.now.wall);
+        self.pacing = Pace { since, pause_over, empty_due: first, must_show, ..Pace::default() };
         let height = self.cur.height;
         if !pause_over {
             self.act(Action::SetTimer { id: TimerId::Commit(height), after: pause });
@@ -92,6 +101,7 @@ impl Engine {
             _ => return,
         };
         if height == self.cur.height && self.is_running() {
+            self.notice_timeout(timer);
             self.advance(Some(event));
         }
     }

@@ -8,6 +8,7 @@ use guts_genesis::{Height, Round, Signature, SignatureScheme, SignedBytes, Time}
 
 use super::{Action, AppCall, Engine, Pending, Phase};
 use crate::guard::Permit;
+use crate::height::Added;
 use crate::io::{Offence, PeerId, SignRefused, Signed};
 use crate::messages::Message;
 use crate::round::{Effect, Event, Machine};
@@ -15,6 +16,7 @@ use crate::types::{
     Block, BlockId, EXTENSION_BYTES_MAX, Evidence, PartSet, Proposal, Txs, Vote, VoteKind, abci,
 };
 use crate::wal::{Entry, Intent, MachineEntry};
+use crate::watch::Happened;
 
 /// Answers of ProcessProposal and VerifyVoteExtension that say yes.
 const ACCEPT: i32 = 1;
@@ -30,8 +32,10 @@ impl Engine {
     pub(super) fn advance(&mut self, outside: Option<Event>) {
         let mut outside = outside;
         loop {
-            let before = self.cur.machine;
+            self.notice_news();
+            let (started, before) = (self.cur.started, self.cur.machine);
             let effects = self.cur.advance(outside.take());
+            self.notice_moves(started, &before);
             if !same_for_log(&before, &self.cur.machine) {
                 self.record_machine();
             }
@@ -356,7 +360,9 @@ impl Engine {
     fn on_own_vote(&mut self, vote: Vote) {
         if vote.height == self.cur.height {
             self.record(Entry::Vote(vote.clone()));
-            self.cur.add_verified_vote(vote.clone());
+            if self.cur.add_verified_vote(vote.clone()).is_counted() {
+                self.notice(|| Happened::Vote(Box::new(vote.clone())));
+            }
         } else if vote.height.next() == self.cur.height {
             self.add_late_precommit(vote.clone());
         }
@@ -413,13 +419,15 @@ impl Engine {
 
     fn count(&mut self, peer: PeerId, vote: Vote) {
         match self.cur.add_verified_vote(vote.clone()) {
-            crate::height::Added::New => {
+            Added::New => {
+                self.notice(|| Happened::Vote(Box::new(vote.clone())));
                 self.pass_on(peer, || Message::Vote(vote.clone()));
                 self.record(Entry::Vote(vote));
             }
-            crate::height::Added::Known => {}
-            crate::height::Added::Conflict { earlier, counted } => {
+            Added::Known => {}
+            Added::Conflict { earlier, counted } => {
                 if counted {
+                    self.notice(|| Happened::Vote(Box::new(vote.clone())));
                     self.pass_on(peer, || Message::Vote(vote.clone()));
                     self.record(Entry::Vote(vote.clone()));
                 }

@@ -95,6 +95,12 @@ pub struct RoundVotes {
 }
 
 impl RoundVotes {
+    fn none(validators: &Arc<ValidatorSet>, round: Round, lax: bool) -> RoundVotes {
+        let none = || Tally::new(validators.clone(), lax);
+        let proposer = proposer_of(validators, round);
+        RoundVotes { proposer, proposal: None, prevotes: none(), precommits: none() }
+    }
+
     /// The votes of one kind.
     pub fn tally(&self, kind: VoteKind) -> &Tally {
         match kind {
@@ -189,12 +195,13 @@ impl Progress {
     /// The round's data, made if it is not there.
     pub fn round_mut(&mut self, round: Round) -> &mut RoundVotes {
         let (validators, lax) = (&self.validators, self.common.quorum_minus_one);
-        self.rounds.entry(round).or_insert_with(|| RoundVotes {
-            proposer: proposer_of(validators, round),
-            proposal: None,
-            prevotes: Tally::new(validators.clone(), lax),
-            precommits: Tally::new(validators.clone(), lax),
-        })
+        self.rounds.entry(round).or_insert_with(|| RoundVotes::none(validators, round, lax))
+    }
+
+    /// The round's data, empty if it is not there.
+    pub fn round_votes(&self, round: Round) -> RoundVotes {
+        let none = || RoundVotes::none(&self.validators, round, self.common.quorum_minus_one);
+        self.round(round).cloned().unwrap_or_else(none)
     }
 
     /// The round's data.

@@ -26,6 +26,13 @@ pub enum Added {
     Known,
 }
 
+impl Added {
+    /// Whether the vote was counted.
+    pub fn is_counted(&self) -> bool {
+        matches!(self, Added::New | Added::Conflict { counted: true, .. })
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Count {
     id: BlockId,

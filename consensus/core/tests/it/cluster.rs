@@ -19,6 +19,7 @@ use guts_consensus::io::{
 use guts_consensus::messages::{BlockResponse, Message};
 use guts_consensus::types::{Evidence, State};
 use guts_consensus::wal;
+use guts_consensus::watch::Notice;
 use guts_genesis::{ChainId, GenesisDoc, Height, Manifest, PrivateKey, Time, Zip215};
 
 /// Builds an application; called again after a crash of the application.
@@ -69,6 +70,8 @@ pub struct Node {
     pub committed: Vec<Arc<Committed>>,
     pub replies: BTreeMap<Ticket, ClientReply>,
     pub offences: Vec<Offence>,
+    /// What happened in rounds, if the engine was told that somebody watches.
+    pub notices: Vec<Notice>,
     pub halted: Option<String>,
     pub calls: Vec<&'static str>,
     pub signed: BTreeMap<(guts_consensus::io::SignPosition, bool), Vec<u8>>,
@@ -339,6 +342,7 @@ impl Cluster {
         if output.sync {
             node.disk.writer.synced();
         }
+        node.notices.extend(output.notices);
         for action in output.actions {
             match action {
                 Action::Send { to, message } => self.deliver(i, &to, &message),
@@ -445,6 +449,7 @@ impl Node {
             committed: Vec::new(),
             replies: BTreeMap::new(),
             offences: Vec::new(),
+            notices: Vec::new(),
             halted: None,
             calls: Vec::new(),
             signed: BTreeMap::new(),

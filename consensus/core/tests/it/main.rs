@@ -20,3 +20,4 @@ mod topology;
 mod validators;
 mod verify;
 mod votes;
+mod watch;

@@ -255,7 +255,7 @@ impl Shell {
         let mut is_sync = false;
         let mut actions = Vec::new();
         for input in inputs.drain(..) {
-            let Output { records, sync, actions: more } = self.engine.step(now, input);
+            let Output { records, sync, actions: more, notices: _ } = self.engine.step(now, input);
             is_sync |= sync;
             for record in &records {
                 if self.disk.wants_rotation() {

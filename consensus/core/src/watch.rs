@@ -1,0 +1,103 @@
+//! What can be watched of a round: a picture of it, and what happens in it.
+//!
+//! For RPC: `consensus_state`, `dump_consensus_state`, and the events of rounds. Names and data are
+//! CometBFT's. Nothing of it has any effect on the engine, and notices are made only while
+//! somebody watches ([`crate::engine::Engine::watch`]).
+use std::sync::Arc;
+
+use guts_genesis::{Address, Height, Round, Time};
+
+use crate::height::{RoundVotes, Tally};
+use crate::io::StepName;
+use crate::types::{BitArray, Block, BlockId, Proposal, ValidatorSet, Vote};
+
+/// Something that happened in a round. To be told once the records of the same output are durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The height in progress.
+    pub height: Height,
+    /// Its round.
+    pub round: Round,
+    /// The step in which it happened. Waiting for more prevotes is a step (`PrevoteWait`), waiting
+    /// for more precommits is none: then it is `Precommit` again, or an earlier one.
+    pub step: StepName,
+    /// What happened.
+    pub what: Happened,
+}
+
+/// The kinds of [`Notice`]: CometBFT's event types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// `NewRound`: a round can begin. Round 0 of a chain at rest waits in it (step `NewRound`).
+    NewRound {
+        /// Who proposes in it.
+        proposer: Address,
+        /// The proposer's place among the validators.
+        index: u32,
+    },
+    /// `NewRoundStep`: the step of the notice has begun, or more precommits are waited for.
+    NewRoundStep,
+    /// `CompleteProposal`: the round's proposal and its whole block are here.
+    CompleteProposal(BlockId),
+    /// `ValidBlock`: a block of this round has a polka.
+    ValidBlock,
+    /// `Polka`: more than two thirds prevoted a block, or nil, and this node precommits.
+    Polka,
+    /// `Lock`: this node locks a block.
+    Lock,
+    /// `Relock`: this node locks the block that it has locked in an earlier round.
+    Relock,
+    /// `Vote`: a vote was counted, a late precommit for the last block included; its own height and
+    /// round count.
+    Vote(Box<Vote>),
+    /// `TimeoutPropose`: no proposal in time.
+    TimeoutPropose,
+    /// `TimeoutWait`: no majority among the prevotes, or precommits, in time.
+    TimeoutWait,
+}
+
+/// A picture of the height in progress.
+#[derive(Clone, Debug)]
+pub struct RoundState {
+    /// The height.
+    pub height: Height,
+    /// The round.
+    pub round: Round,
+    /// The step; `NewRound` while the chain rests.
+    pub step: StepName,
+    /// When round 0 could begin at the earliest, by this node's clock.
+    pub start_time: Time,
+    /// When this node committed the last block, or took it up at its start; none before the first.
+    pub commit_time: Option<Time>,
+    /// The validators, turned to the round: the proposer is the round's.
+    pub validators: Arc<ValidatorSet>,
+    /// Who proposes in the round.
+    pub proposer: Address,
+    /// The round's proposal.
+    pub proposal: Option<Proposal>,
+    /// Its block, as far as it is here.
+    pub proposal_block: Option<BlockSoFar>,
+    /// The locked block and its round.
+    pub locked: Option<(Round, BlockSoFar)>,
+    /// The newest block with a polka, and the polka's round.
+    pub valid: Option<(Round, BlockSoFar)>,
+    /// The votes of all rounds up to the next, in order.
+    pub votes: Vec<RoundVotes>,
+    /// The round in which the height was decided, while that block is being committed.
+    pub commit_round: Option<Round>,
+    /// The precommits for the last block, with its validators ([`Tally::validators`]).
+    pub last_commit: Option<Tally>,
+    /// More precommits are waited for.
+    pub triggered_timeout_precommit: bool,
+}
+
+/// A block under construction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockSoFar {
+    /// What it is going to be.
+    pub id: BlockId,
+    /// Which of its parts are here.
+    pub parts: BitArray,
+    /// The block, once all of them are.
+    pub block: Option<Block>,
+}

@@ -4,6 +4,8 @@
 
 mod attack;
 mod blocks;
+#[path = "../../../../tests/vectors/cases.rs"]
+mod cases;
 mod chain;
 mod cluster;
 mod evidence;

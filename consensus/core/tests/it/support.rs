@@ -1,44 +1,11 @@
 //! Reading vector files: cases, and the values in them as protobuf structs.
-use std::path::PathBuf;
-
 use guts_abci::proto::google::protobuf::Timestamp;
 use guts_abci::proto::{self, crypto, types};
 use guts_consensus::types::{Invalid, Validator, ValidatorSet};
 use guts_genesis::{Power, PublicKey};
 use serde_json::Value;
 
-/// Runs `check` on every case of a file and makes sure that there are `count`.
-pub fn each_case(file: &str, count: usize, check: impl Fn(&str, &Value)) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/data");
-    let text = std::fs::read_to_string(path.join(file)).unwrap();
-    let all: Value = serde_json::from_str(&text).unwrap();
-    let cases = all["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), count, "{file}");
-    for case in cases {
-        check(case["kind"].as_str().unwrap(), case);
-    }
-}
-
-pub fn name(case: &Value) -> &str {
-    case["name"].as_str().unwrap()
-}
-
-pub fn text(value: &Value) -> &str {
-    value.as_str().unwrap()
-}
-
-pub fn bytes(value: &Value) -> Vec<u8> {
-    hex::decode(value.as_str().unwrap_or("")).unwrap()
-}
-
-/// A number, plain or as text.
-pub fn int(value: &Value) -> i64 {
-    value.as_i64().unwrap_or_else(|| value.as_str().unwrap().parse().unwrap())
-}
-
-pub fn uint(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| value.as_str().unwrap().parse().unwrap())
-}
+pub use crate::cases::*;
 
 pub fn int32(value: &Value) -> i32 {
     i32::try_from(int(value)).unwrap()

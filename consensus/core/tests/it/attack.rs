@@ -1,10 +1,8 @@
 //! Attacks on light clients: found by somebody, judged by everybody, told to the application.
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use guts_abci::proto::abci as pb;
-use guts_abci::{Answer, Application, Served};
 use guts_consensus::config::Config;
 use guts_consensus::io::{ClientReply, ClientRequest, Input, Offence, PeerId, Ticket};
 use guts_consensus::messages::Message;
@@ -15,7 +13,8 @@ use guts_consensus::types::{
 };
 use guts_genesis::{Address, ConsensusParams, Height, Power, Round, Signature, Time, Zip215};
 
-use crate::cluster::{Cluster, MakeApp, kvstore};
+use crate::apps::{Changes, changed};
+use crate::cluster::{Cluster, MakeApp};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const PRECOMMIT: i32 = 2;
@@ -24,50 +23,12 @@ const PRECOMMIT: i32 = 2;
 type Told = Arc<Mutex<Vec<pb::Misbehavior>>>;
 
 /// The kvstore, which notes the misbehaviour it is told of.
-struct Noting {
-    inner: Served,
-    told: Told,
-}
-
-impl Application for Noting {
-    fn init_chain(&mut self, request: pb::RequestInitChain) -> Answer<pb::ResponseInitChain> {
-        self.inner.app.init_chain(request)
-    }
-
-    fn prepare_proposal(
-        &mut self,
-        request: pb::RequestPrepareProposal,
-    ) -> Answer<pb::ResponsePrepareProposal> {
-        self.inner.app.prepare_proposal(request)
-    }
-
-    fn process_proposal(
-        &mut self,
-        request: pb::RequestProcessProposal,
-    ) -> Answer<pb::ResponseProcessProposal> {
-        self.inner.app.process_proposal(request)
-    }
-
-    fn finalize_block(
-        &mut self,
-        request: pb::RequestFinalizeBlock,
-    ) -> Answer<pb::ResponseFinalizeBlock> {
-        self.told.lock().unwrap().extend(request.misbehavior.iter().cloned());
-        self.inner.app.finalize_block(request)
-    }
-
-    fn commit(&mut self, request: pb::RequestCommit) -> Answer<pb::ResponseCommit> {
-        self.inner.app.commit(request)
-    }
-}
-
 fn noting(told: &Told) -> MakeApp {
-    let (make, told) = (kvstore(), told.clone());
-    Rc::new(move || {
-        let inner = make();
-        let reader = inner.reader.clone();
-        Served { app: Box::new(Noting { inner, told: told.clone() }), reader }
-    })
+    let told = told.clone();
+    let note = move |request: &pb::RequestFinalizeBlock| {
+        told.lock().unwrap().extend(request.misbehavior.iter().cloned());
+    };
+    changed(Changes { finalize: Some(Arc::new(note)), ..Changes::default() })
 }
 
 /// A cluster with a few blocks.

@@ -2,6 +2,7 @@
 //! process with an instant network, a log in memory and the kvstore application.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod apps;
 mod attack;
 mod blocks;
 #[path = "../../../../tests/vectors/cases.rs"]

@@ -1,17 +1,18 @@
 //! Extensions, equivocation, changing validators, poisoned peers, canaries.
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use guts_abci::proto::abci as pb;
-use guts_abci::{Answer, Application, Served};
 use guts_consensus::config::Config;
 use guts_consensus::io::{ClientRequest, Input, Offence, PeerId, StepName, Ticket};
 use guts_consensus::messages::{Message, NewRoundStep};
 use guts_consensus::types::{BlockId, DuplicateVote, Evidence, Vote, VoteKind};
 use guts_genesis::{Height, Round, Signature};
 
+use crate::apps::{Changes, changed};
 use crate::cluster::{Cluster, MakeApp, kvstore};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -19,65 +20,23 @@ const ACCEPT: i32 = 1;
 const REJECT: i32 = 2;
 
 /// The kvstore with vote extensions: each says the height; one that says anything else is refused.
-struct Extended {
-    inner: Served,
-}
-
-impl Application for Extended {
-    fn init_chain(&mut self, request: pb::RequestInitChain) -> Answer<pb::ResponseInitChain> {
-        self.inner.app.init_chain(request)
-    }
-
-    fn prepare_proposal(
-        &mut self,
-        request: pb::RequestPrepareProposal,
-    ) -> Answer<pb::ResponsePrepareProposal> {
+fn extended() -> MakeApp {
+    let check = |request: &pb::RequestPrepareProposal| {
         let info = request.local_last_commit.clone().unwrap_or_default();
         let extended = info.votes.iter().filter(|vote| !vote.vote_extension.is_empty()).count();
-        if request.height > 1 {
-            assert!(extended >= 3, "the proposer sees two thirds of the extensions");
-        }
-        self.inner.app.prepare_proposal(request)
-    }
-
-    fn process_proposal(
-        &mut self,
-        request: pb::RequestProcessProposal,
-    ) -> Answer<pb::ResponseProcessProposal> {
-        self.inner.app.process_proposal(request)
-    }
-
-    fn extend_vote(&mut self, request: pb::RequestExtendVote) -> Answer<pb::ResponseExtendVote> {
-        let vote_extension = Bytes::from(format!("height {}", request.height));
-        Ok(pb::ResponseExtendVote { vote_extension })
-    }
-
-    fn verify_vote_extension(
-        &mut self,
-        request: pb::RequestVerifyVoteExtension,
-    ) -> Answer<pb::ResponseVerifyVoteExtension> {
-        let good = request.vote_extension == format!("height {}", request.height);
-        Ok(pb::ResponseVerifyVoteExtension { status: if good { ACCEPT } else { REJECT } })
-    }
-
-    fn finalize_block(
-        &mut self,
-        request: pb::RequestFinalizeBlock,
-    ) -> Answer<pb::ResponseFinalizeBlock> {
-        self.inner.app.finalize_block(request)
-    }
-
-    fn commit(&mut self, request: pb::RequestCommit) -> Answer<pb::ResponseCommit> {
-        self.inner.app.commit(request)
-    }
-}
-
-fn extended() -> MakeApp {
-    let make = kvstore();
-    Rc::new(move || {
-        let inner = make();
-        let reader = inner.reader.clone();
-        Served { app: Box::new(Extended { inner }), reader }
+        assert!(request.height == 1 || extended >= 3, "the proposer sees two thirds of them");
+    };
+    changed(Changes {
+        prepare: Some(Arc::new(check)),
+        extend: Some(|request| {
+            let vote_extension = Bytes::from(format!("height {}", request.height));
+            pb::ResponseExtendVote { vote_extension }
+        }),
+        verify: Some(|request| {
+            let good = request.vote_extension == format!("height {}", request.height);
+            pb::ResponseVerifyVoteExtension { status: if good { ACCEPT } else { REJECT } }
+        }),
+        ..Changes::default()
     })
 }
 

@@ -228,7 +228,7 @@ impl Checker {
     /// Writes the verdict down; false when it must be found again, the push having been ordered
     /// meanwhile.
     fn settle(&self, id: &PushId, verdict: Verdict, was_ordered: bool) -> bool {
-        tracing::debug!(push = %id, ?verdict, "checked");
+        tracing::info!(push = %id, ?verdict, "checked");
         let mut entries = self.entries();
         let Some(entry) = entries.get_mut(id) else { return true };
         if !verdict.is_good() && entry.is_ordered && !was_ordered {

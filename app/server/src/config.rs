@@ -36,7 +36,8 @@ pub enum ConfigError {
 pub struct Config {
     /// Where the engine finds the application: `unix://PATH` or `tcp://HOST:PORT`.
     pub abci: String,
-    /// Where the gateway listens for git, browsers and other gateways.
+    /// Where the gateway listens for git, browsers and other gateways; on port 0 the system
+    /// chooses one, which the log tells.
     pub gateway: SocketAddr,
     /// How others reach the gateway; `http://<gateway>` when empty.
     pub public_url: String,
@@ -86,10 +87,19 @@ impl Config {
         if !config.data.is_absolute() {
             config.data = home.join(&config.data);
         }
-        if config.public_url.is_empty() {
-            config.public_url = format!("http://{}", config.gateway);
+        if config.gateway.port() != 0 {
+            config = config.listening(config.gateway);
         }
         Ok(config)
+    }
+
+    /// The settings of a node whose gateway listens on that address.
+    pub fn listening(&self, gateway: SocketAddr) -> Self {
+        let mut config = Self { gateway, ..self.clone() };
+        if config.public_url.is_empty() {
+            config.public_url = format!("http://{gateway}");
+        }
+        config
     }
 
     /// Reads the text of a file.

@@ -141,6 +141,7 @@ impl Follower {
         if let Err(error) = self.rebuild_all(&state).await {
             tracing::error!(%error, "the repositories could not be rebuilt");
         }
+        tracing::info!(height = state.height, "repositories rebuilt");
         let mut due = Due::default();
         let mut kept = VecDeque::new();
         let mut repos = state.repos().unwrap_or(0);
@@ -164,7 +165,11 @@ impl Follower {
             for repo in std::mem::take(&mut due.again) {
                 self.restore(&state, repo).await;
             }
+            let height = state.height;
             self.served.set(state);
+            if !closed.is_empty() {
+                tracing::info!(height, pushes = closed.len(), "pushes followed");
+            }
             tokio::select! {
                 changed = watch.changed() => if changed.is_err() { return },
                 Some(notice) = self.notices.1.recv() => due.note(notice),

@@ -122,7 +122,9 @@ fn run(home: &std::path::Path, print_config: bool) -> Done {
         return Ok(());
     }
     let filter = EnvFilter::try_new(&config.log)?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for people, not for files.
+    log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let mut terminate =

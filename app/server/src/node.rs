@@ -183,8 +183,10 @@ pub async fn run(
     };
     let account = parts.identity.account;
     let what = format!("the gateway cannot listen on {}", config.gateway);
-    let listener = TcpListener::bind(config.gateway).await.map_err(NodeError::io(what))?;
-    let node = Node::open(config, parts)?;
+    let failed = || NodeError::io(what.clone());
+    let listener = TcpListener::bind(config.gateway).await.map_err(failed())?;
+    let config = config.listening(listener.local_addr().map_err(failed())?);
+    let node = Node::open(&config, parts)?;
     let server = Server::bind(&config.abci_address()?).await?;
     let height = node.chain.newest().height;
     tracing::info!(abci = %server.address(), gateway = config.public_url, %account, height, "ready");

@@ -22,6 +22,18 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
 }
 
 #[test]
+fn a_gateway_on_a_port_of_the_systems_choice_is_reached_there() {
+    let home = tempfile::TempDir::new().unwrap();
+    fs::write(Config::file(home.path()), "gateway = \"127.0.0.1:0\"").unwrap();
+    let config = Config::load(home.path(), |_| None).unwrap();
+    assert_eq!(config.public_url, "", "nobody knows yet");
+    let listening = config.listening(SocketAddr::from(([127, 0, 0, 1], 9)));
+    assert_eq!(listening.public_url, "http://127.0.0.1:9");
+    let known = Config { public_url: "https://guts.example".into(), ..config };
+    assert_eq!(known.listening(listening.gateway).public_url, "https://guts.example");
+}
+
+#[test]
 fn an_unknown_key_is_refused_and_named() {
     let error = Config::parse("gatway = \"127.0.0.1:1\"").unwrap_err().to_string();
     assert!(error.contains("gatway"), "{error}");

@@ -67,6 +67,8 @@ impl Shell {
             Action::ServeBlock { peer, height } => self.serve_block(peer, height),
             Action::Committed(committed) => {
                 let txs = committed.decided.block.txs().as_slice().len();
+                // First shown, then said: who reads the line finds the block.
+                self.show(&committed);
                 tracing::info!(
                     height = committed.height.0,
                     txs,
@@ -74,7 +76,6 @@ impl Shell {
                     app_hash = hex::encode(&committed.state.app_hash),
                     "committed"
                 );
-                self.show(&committed);
             }
             Action::Prune { retain } => self.prune(retain),
             Action::Halt { reason } => {

@@ -6,9 +6,12 @@
 //! The lines of a page share a shell, whose home has an ssh key with balance in genesis.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc;
 
+use guts_tests::process::{COMMAND_PATIENCE, end, end_group};
 use guts_tests::run::run;
 use guts_tests::solo::Solo;
 use guts_tests::{keys, program, root};
@@ -73,38 +76,60 @@ fn is_said(expected: &[String], found: &[String]) -> bool {
     }
 }
 
-/// The shell of a page: its lines, and what they say.
-fn transcript(net: &Solo, home: &Path, steps: &[Step]) -> Vec<Vec<String>> {
-    let programs = program("guts");
-    let programs = programs.parent().expect("a directory").display().to_string();
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut shell = Command::new("bash");
-    shell.current_dir(home).env("HOME", home).env("PATH", format!("{programs}:{path}"));
-    shell.env("GUTS_NODE", net.rpc()).env("GUTS_GATEWAY", net.gateway());
-    shell.env("ENGINE_HOME", net.home().join("second")).env_remove("SSH_AUTH_SOCK");
-    shell.env("GIT_CONFIG_NOSYSTEM", "1");
-    for who in ["AUTHOR", "COMMITTER"] {
-        shell.env(format!("GIT_{who}_NAME"), "Ada").env(format!("GIT_{who}_EMAIL"), "ada@host");
-    }
-    let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bash");
-    let mut input = shell.stdin.take().expect("piped");
-    let mut lines = BufReader::new(shell.stdout.take().expect("piped")).lines();
-    let mut said = Vec::new();
-    for step in steps {
-        writeln!(input, "{{ {}\n}} 2>&1 </dev/null\necho {MARK}", step.typed).expect("it reads");
-        let mut own = Vec::new();
-        for line in lines.by_ref() {
-            let line = line.expect("text");
-            if line == MARK {
-                break;
-            }
-            own.push(line.trim_end().to_owned());
+/// The shell of a page, ended with what it has started when it is dropped.
+struct Shell {
+    process: Child,
+    input: ChildStdin,
+    /// What it says, line by line.
+    lines: mpsc::Receiver<String>,
+}
+
+impl Shell {
+    fn start(net: &Solo, home: &Path) -> Shell {
+        let programs = program("guts");
+        let programs = programs.parent().expect("a directory").display().to_string();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut shell = Command::new("bash");
+        shell.current_dir(home).env("HOME", home).env("PATH", format!("{programs}:{path}"));
+        shell.env("GUTS_NODE", net.rpc()).env("GUTS_GATEWAY", net.gateway());
+        shell.env("ENGINE_HOME", net.home().join("second")).env_remove("SSH_AUTH_SOCK");
+        shell.env("GIT_CONFIG_NOSYSTEM", "1");
+        for who in ["AUTHOR", "COMMITTER"] {
+            shell.env(format!("GIT_{who}_NAME"), "Ada").env(format!("GIT_{who}_EMAIL"), "ada@host");
         }
-        said.push(own);
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        let mut process = shell.spawn().expect("bash");
+        let input = process.stdin.take().expect("piped");
+        let output = BufReader::new(process.stdout.take().expect("piped"));
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Until it ends, or nobody listens any more.
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Shell { process, input, lines }
     }
-    drop(input);
-    shell.wait().expect("it ends");
-    said
+
+    /// Types a line and returns what it says.
+    fn run(&mut self, typed: &str) -> Vec<String> {
+        let mut said = Vec::new();
+        let line = format!("{{ {typed}\n}} 2>&1 </dev/null\necho {MARK}\n");
+        let mut ended = self.input.write_all(line.as_bytes()).map_err(|error| error.to_string());
+        while ended.is_ok() {
+            match self.lines.recv_timeout(COMMAND_PATIENCE) {
+                Ok(line) if line == MARK => return said,
+                Ok(line) => said.push(line.trim_end().to_owned()),
+                Err(error) => ended = Err(error.to_string()),
+            }
+        }
+        panic!("$ {typed}\n{}\nthe shell did not come back: {ended:?}", said.join("\n"));
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        end_group(self.process.id());
+        end(&mut self.process);
+    }
 }
 
 /// Makes a home with a key, and returns what genesis says of it.
@@ -130,9 +155,10 @@ fn what_the_book_shows_is_what_happens() {
     let mut wrong = String::new();
     for page in pages() {
         let text = std::fs::read_to_string(&page).expect("readable");
-        let steps = steps(&text);
         let home = folder.path().join(page.file_stem().expect("a name"));
-        for (step, found) in steps.iter().zip(transcript(&net, &home, &steps)) {
+        let mut shell = Shell::start(&net, &home);
+        for step in steps(&text) {
+            let found = shell.run(&step.typed);
             if !is_said(&step.said, &found) {
                 let name = page.file_name().expect("a name").to_string_lossy();
                 wrong += &format!("\n{name}:\n$ {}\n{}\n", step.typed, found.join("\n"));

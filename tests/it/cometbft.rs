@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use guts_tests::cometbft::{Network, PATIENCE, Place, find};
+use guts_tests::cometbft::{Network, Place, find};
 use guts_tests::person::Person;
+use guts_tests::program;
 use guts_tests::run::git;
 use guts_tests::solo::{json_file, operator};
-use guts_tests::{program, wait};
 use serde_json::{Value, json};
 
 /// examples/kvstore on a socket; every second one keeps its state on the disk.
@@ -106,7 +106,7 @@ fn a_push_goes_through_four_cometbft_validators() {
     let other = format!("http://{}/ada/hello.git", network.place(2).gateway);
     let clone = ada.dir().join("clone");
     let target = clone.display().to_string();
-    wait::until("the other gateway serves the push", PATIENCE, || {
+    network.wait("the other gateway serves the push", || {
         let listed = git(&["ls-remote", &other, "refs/heads/main"], ada.dir());
         (listed.ok && !listed.stdout.is_empty()).then_some(())
     });

@@ -183,7 +183,7 @@ fn when_trust_ran_out_a_newer_header_is_pinned_by_hand() {
         &["consensus.create_empty_blocks=true"],
     );
     let hash = |height: u64| {
-        guts_tests::wait::until("the header", guts_tests::localnet::PATIENCE, || {
+        net.wait("the header", || {
             let commit = net.get(&format!("commit?height={height}"))?;
             let id = &commit["result"]["signed_header"]["commit"]["block_id"];
             id["hash"].as_str().map(str::to_owned)

@@ -73,7 +73,7 @@ impl Pair {
 
     /// The address in the engine's line with this message.
     fn address_of(&self, message: &str) -> String {
-        wait::until(message, PATIENCE, || {
+        self.wait(message, || {
             let text = std::fs::read_to_string(self.log("engine")).ok()?;
             let mut lines =
                 text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -87,18 +87,23 @@ impl Pair {
         http::get(&self.rpc, call)?.get("result").cloned()
     }
 
+    /// Returns what `look` finds, looking whenever one of its processes writes a line.
+    fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        wait::until(std::slice::from_ref(&self.home), what, PATIENCE, look)
+    }
+
     fn height(&self) -> Option<u64> {
         self.get("status")?["sync_info"]["latest_block_height"].as_str()?.parse().ok()
     }
 
     fn wait_height(&self, height: u64) {
-        wait::until("a height", PATIENCE, || (self.height()? >= height).then_some(()));
+        self.wait("a height", || (self.height()? >= height).then_some(()));
     }
 
     /// The evidence in the first block that has some, from `from` on.
     fn evidence(&self, from: u64) -> Value {
         let mut next = from;
-        wait::until("evidence in a block", PATIENCE, || {
+        self.wait("evidence in a block", || {
             while next <= self.height()? {
                 let block = self.get(&format!("block?height={next}"))?;
                 let list = block["block"]["evidence"]["evidence"].as_array()?;
@@ -220,15 +225,15 @@ fn a_key_that_runs_twice_is_proved_slashed_and_removed() {
     let home = make_twin(place.path(), &homes[3]);
     pairs.push(Pair::start(&home, &peers, &hasty.each_ref().map(String::as_str)));
     check_evidence(&pairs[0].evidence(from)["value"], &at);
-    check_punished(&ada, &liar, operator);
+    check_punished(&pairs[0], &ada, &liar, operator);
 
     // It leaves the set when the epoch ends, for the client and for consensus.
-    let left = wait::until("the set without it", PATIENCE, || {
+    let left = pairs[0].wait("the set without it", || {
         let left = validators(&ada);
         (left.len() == 3).then_some(left)
     });
     assert!(left.iter().all(|one| one["address"] != liar.as_str()), "{left:?}");
-    wait::until("consensus without it", PATIENCE, || {
+    wait::until(&homes, "consensus without it", PATIENCE, || {
         let all: Option<Vec<_>> = pairs.iter().map(set).collect();
         all?.iter().all(|set| set.len() == 3 && !set.contains(&at)).then_some(())
     });
@@ -237,7 +242,7 @@ fn a_key_that_runs_twice_is_proved_slashed_and_removed() {
     let other = left[0]["address"].as_str().expect("an address");
     let height = pairs[0].height().expect("it answers");
     ada.json(&["stake", "delegate", other, "1000"], ada.dir());
-    check_punished(&ada, &liar, operator);
+    check_punished(&pairs[0], &ada, &liar, operator);
     pairs.iter().for_each(|pair| pair.wait_height(height + 2));
     let call = format!("block?height={}", height + 2);
     let hashes: Vec<_> = pairs.iter().map(|pair| pair.get(&call)).collect();
@@ -256,8 +261,8 @@ fn check_evidence(evidence: &Value, address: &Value) {
 }
 
 /// A twentieth of its own stake and of what others gave it is gone, and it takes no more.
-fn check_punished(ada: &Person, liar: &str, operator: &str) {
-    wait::until("a smaller stake", PATIENCE, || (stake(ada, "ada") < DELEGATED).then_some(()));
+fn check_punished(pair: &Pair, ada: &Person, liar: &str, operator: &str) {
+    pair.wait("a smaller stake", || (stake(ada, "ada") < DELEGATED).then_some(()));
     assert_eq!(stake(ada, operator), BONDED - BONDED / 20);
     let shown = ada.json(&["stake", "show"], ada.dir());
     let given = shown["delegations"].as_array().expect("a list").iter();

@@ -1,10 +1,8 @@
 //! Governance and stake on a live chain, as programs see them.
 
 use guts_tests::keys;
-use guts_tests::localnet::PATIENCE;
 use guts_tests::person::Person;
 use guts_tests::solo::Solo;
-use guts_tests::wait;
 use serde_json::{Value, json};
 
 fn is_proved(value: &Value) -> bool {
@@ -29,7 +27,7 @@ fn start(place: &tempfile::TempDir) -> (Solo, Person) {
 #[test]
 fn a_proposal_is_voted_on_and_another_dropped() {
     let place = tempfile::tempdir().expect("a directory");
-    let (_net, ada) = start(&place);
+    let (net, ada) = start(&place);
     let json_of = |args: &[&str]| ada.json(args, ada.dir());
     let small = ["gov", "propose", "text", "small", "--text", "why", "--deposit", "5"];
     let bill = json_of(&[&small[..], &["--dry-run"]].concat());
@@ -55,7 +53,7 @@ fn a_proposal_is_voted_on_and_another_dropped() {
     let made = json_of(&small);
     assert_eq!((&made["proposal"], &made["status"]), (&json!(2), &json!("deposit")));
     // Header time passes, and only blocks with transactions move proposals on.
-    let dropped = wait::until("the end of deposits", PATIENCE, || {
+    let dropped = net.wait("the end of deposits", || {
         json_of(&["gov", "vote", "1", "yes"]);
         let shown = json_of(&["gov", "show", "2"]);
         (shown["status"] != "deposit").then_some(shown)

@@ -4,11 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-use guts_tests::localnet::{Localnet, PATIENCE};
+use guts_tests::localnet::Localnet;
 use guts_tests::person::Person;
 use guts_tests::relay::{Gate, Relay};
 use guts_tests::run::{Ran, git};
-use guts_tests::wait;
 
 const ALL: [usize; 4] = [0, 1, 2, 3];
 /// The gateway that dies.
@@ -41,7 +40,7 @@ impl Scene {
     /// Pushes main to the gateway that died, until the chain has decided about the push before:
     /// until then the refusals say to push again.
     fn push_again(&self) -> String {
-        wait::until("the next push says what is", PATIENCE, || {
+        self.net.wait("the next push says what is", || {
             let ran = self.push(&self.net.gateway(VICTIM)).join().expect("it ran");
             let said = ran.said();
             let says_again = said.contains("push again") || said.contains("push' again");
@@ -63,18 +62,16 @@ impl Scene {
     /// The gateway that died is back and serves what the others do.
     fn revive(&self) {
         self.net.revive(VICTIM);
-        wait::until("the revived gateway serves", PATIENCE, || {
-            (self.tip(VICTIM) == self.tip(1)).then_some(())
-        });
+        self.net
+            .wait("the revived gateway serves", || (self.tip(VICTIM) == self.tip(1)).then_some(()));
     }
 
     /// Waits until all gateways serve what was pushed here last.
     fn wait_everywhere(&self) {
         let head = self.head();
         for validator in ALL {
-            wait::until("the tip at every gateway", PATIENCE, || {
-                (self.tip(validator) == head).then_some(())
-            });
+            self.net
+                .wait("the tip at every gateway", || (self.tip(validator) == head).then_some(()));
         }
     }
 
@@ -123,7 +120,7 @@ fn while_the_pack_is_on_its_way(scene: &Scene) {
     push.join().expect("it ran").expect_refused();
     scene.revive();
     ALL.iter().for_each(|validator| assert_eq!(scene.tip(*validator), before));
-    wait::until("the quarantine is gone", PATIENCE, || (scene.quarantines() == 0).then_some(()));
+    scene.net.wait("the quarantine is gone", || (scene.quarantines() == 0).then_some(()));
     let said = scene.push_again();
     assert!(said.contains("committed in block"), "{said}");
     scene.wait_everywhere();
@@ -135,9 +132,9 @@ fn while_the_push_waits_for_a_block(scene: &Scene) {
     // Two of four make no block.
     [2, 3].iter().for_each(|validator| scene.net.kill(*validator));
     let push = scene.push(&scene.net.gateway(VICTIM));
-    wait::until("the push waits in another validator's mempool", PATIENCE, || {
+    scene.net.wait("the push waits in another validator's mempool", || {
         let answer = scene.net.get(1, "num_unconfirmed_txs")?;
-        (answer["result"]["n_txs"] != "0").then_some(())
+        (answer["result"]["n_txs"].as_str()? != "0").then_some(())
     });
     scene.net.kill(VICTIM);
     push.join().expect("it ran").expect_refused();
@@ -157,9 +154,7 @@ fn before_the_answer_is_read(scene: &Scene) {
     relay.set(Gate::Answer);
     let push = scene.push(&relay.url());
     let head = scene.head();
-    wait::until("another gateway serves the push", PATIENCE, || {
-        (scene.tip(2) == head).then_some(())
-    });
+    scene.net.wait("another gateway serves the push", || (scene.tip(2) == head).then_some(()));
     scene.net.kill(VICTIM);
     relay.set(Gate::Cut);
     push.join().expect("it ran").expect_refused();

@@ -1,7 +1,7 @@
 //! Four real engines under the reference application: agreement, a killed pair, all killed.
 
-use guts_tests::localnet::{Localnet, PATIENCE};
-use guts_tests::{program, wait};
+use guts_tests::localnet::Localnet;
+use guts_tests::program;
 
 fn app() -> String {
     format!("{} --address unix://{{socket}} --home {{socket}}.d", program("kvstore").display())
@@ -59,5 +59,5 @@ fn a_killed_application_is_replayed_without_restarting_its_engine() {
     let height = put(&net, 0, "meanwhile", "1");
     net.revive(2);
     net.wait_agreed(&[0, 1, 2, 3], height);
-    wait::until("the value at the revived application", PATIENCE, || read(&net, 2, "meanwhile"));
+    net.wait("the value at the revived application", || read(&net, 2, "meanwhile"));
 }

@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use guts_tests::localnet::{Localnet, PATIENCE};
+use guts_tests::localnet::Localnet;
 use guts_tests::person::Person;
 use guts_tests::relay::{Gate, Relay};
+use guts_tests::root;
 use guts_tests::run::git;
-use guts_tests::{root, wait};
 
 /// Every object of a repository, sorted.
 fn objects(dir: &Path) -> String {
@@ -59,7 +59,7 @@ fn a_history_is_pushed_cloned_elsewhere_and_survives_kills() {
     let height = net.wait_agreed(&[0, 1, 2], 1).0;
     net.revive(3);
     net.wait_agreed(&[0, 1, 2, 3], height);
-    wait::until("the revived gateway serves the new tip", PATIENCE, || {
+    net.wait("the revived gateway serves the new tip", || {
         (tip(&net, 3, "ada/guts", "main") == tip(&net, 0, "ada/guts", "main")).then_some(())
     });
 
@@ -69,7 +69,7 @@ fn a_history_is_pushed_cloned_elsewhere_and_survives_kills() {
     net.restart(&[]);
     net.wait_agreed(&[0, 1, 2, 3], height);
     for validator in 0..4 {
-        wait::until("the tip after the restart", PATIENCE, || {
+        net.wait("the tip after the restart", || {
             (tip(&net, validator, "ada/guts", "main") == before).then_some(())
         });
     }

@@ -153,10 +153,19 @@ impl Network {
         status["sync_info"]["latest_block_height"].as_str()?.parse().ok()
     }
 
+    /// Returns what `look` finds, looking whenever a validator writes a line.
+    ///
+    /// # Panics
+    /// When nothing was found in time, saying `what` was waited for.
+    pub fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        let homes: Vec<_> = self.nodes.iter().map(|node| node.place.home.clone()).collect();
+        wait::until(&homes, what, PATIENCE, look)
+    }
+
     /// Waits until a validator has left `height` behind and takes part in consensus again: while
     /// it still fetches blocks it does not vote, and the others may need its vote.
     pub fn wait_in_consensus(&self, validator: usize, height: u64) {
-        wait::until("the validator caught up and votes", PATIENCE, || {
+        self.wait("the validator caught up and votes", || {
             let status = self.get(validator, "status")?;
             let syncs = status["sync_info"]["catching_up"].as_bool()?;
             let past = self.height(validator)? > height;
@@ -166,7 +175,7 @@ impl Network {
 
     /// Waits until every validator has a block of `height`.
     pub fn wait_height(&self, height: u64) {
-        wait::until(&format!("all at height {height}"), PATIENCE, || {
+        self.wait(&format!("all at height {height}"), || {
             let all = 0..self.count();
             all.into_iter().all(|v| self.height(v).is_some_and(|at| at >= height)).then_some(())
         });
@@ -175,7 +184,7 @@ impl Network {
     /// Sends a transaction to a validator and waits for its block: the height, and the code.
     pub fn broadcast(&self, validator: usize, tx: &str) -> (u64, u64) {
         let call = format!("broadcast_tx_commit?tx=%22{tx}%22");
-        wait::until(&format!("{tx} in a block"), PATIENCE, || {
+        self.wait(&format!("{tx} in a block"), || {
             let result = self.get(validator, &call)?;
             assert_eq!(result["check_tx"]["code"], 0, "{tx} is refused: {result}");
             let height = result["height"].as_str()?.parse().ok()?;

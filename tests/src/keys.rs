@@ -1,15 +1,14 @@
 //! OpenSSH keys made for a test, and an ssh-agent of its own that holds one.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::localnet::PATIENCE;
 use crate::process::end;
 use crate::run::run;
-use crate::wait;
 
 /// Makes an ed25519 key at `path`, and its public half beside it.
 ///
@@ -40,16 +39,22 @@ pub struct Agent {
 
 impl Agent {
     /// Starts an agent in `dir`; says 'not run' when there is none on this machine.
+    ///
+    /// # Panics
+    /// When it does not listen.
     pub fn start(dir: &Path) -> Option<Agent> {
         let socket = dir.join("agent.sock");
         let mut command = Command::new("ssh-agent");
-        command.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null());
+        command.arg("-D").arg("-a").arg(&socket).stdout(Stdio::piped());
         let Ok(process) = command.spawn() else {
             println!("not run: no ssh-agent found");
             return None;
         };
-        let agent = Agent { process, socket };
-        wait::until("the agent's socket", PATIENCE, || agent.socket.exists().then_some(()));
+        let mut agent = Agent { process, socket };
+        // It prints where it listens once it does, or ends.
+        let mut said = BufReader::new(agent.process.stdout.as_mut().expect("piped")).lines();
+        let place = said.next().expect("an agent that listens").expect("text");
+        assert!(place.contains("agent.sock"), "{place}");
         Some(agent)
     }
 

@@ -10,6 +10,9 @@ use crate::wait;
 /// The ports are fixed, so networks take turns.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+/// How many validators the networks of tests have.
+const VALIDATORS: usize = 4;
+
 /// What a step of a running network may take at most; twenty times what it takes on two cores.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -87,10 +90,20 @@ impl Localnet {
         Some((height, response["last_block_app_hash"].as_str()?.to_string()))
     }
 
+    /// Returns what `look` finds, looking whenever a validator writes a line.
+    ///
+    /// # Panics
+    /// When nothing was found in time, saying `what` was waited for.
+    pub fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        let place = |validator| self.home().join(format!("v{validator}"));
+        let places: Vec<_> = (0..VALIDATORS).map(place).collect();
+        wait::until(&places, what, PATIENCE, look)
+    }
+
     /// Waits until all these validators' applications are at one height of at least `height` with
     /// one hash, and returns it.
     pub fn wait_agreed(&self, validators: &[usize], height: u64) -> (u64, String) {
-        wait::until("equal application hashes", PATIENCE, || {
+        self.wait("equal application hashes", || {
             let states: Vec<_> =
                 validators.iter().map(|v| self.app_state(*v)).collect::<Option<_>>()?;
             let first: &(u64, String) = states.first()?;
@@ -107,7 +120,7 @@ impl Localnet {
 impl Drop for Localnet {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for validator in 0..4 {
+            for validator in 0..VALIDATORS {
                 for half in ["app", "engine"] {
                     let text = std::fs::read_to_string(self.log(validator, half));
                     let lines: Vec<_> =

@@ -1,7 +1,9 @@
 //! Runs programs as a person would and keeps what they said.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
+
+use crate::process::{COMMAND_PATIENCE, output};
 
 /// What a program did.
 #[derive(Debug)]
@@ -42,18 +44,15 @@ impl Ran {
 }
 
 /// Runs `program` with `args` in `dir`, with `env` added.
+///
+/// # Panics
+/// When it cannot be started, or does not end.
 pub fn run(program: &Path, args: &[&str], dir: &Path, env: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(program);
     command.args(args).current_dir(dir).envs(env.iter().copied());
     let line = format!("{} {}", program.display(), args.join(" "));
-    let Output { status, stdout, stderr } =
-        command.output().unwrap_or_else(|error| panic!("{line}: {error}"));
-    Ran {
-        line,
-        ok: status.success(),
-        stdout: String::from_utf8_lossy(&stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&stderr).into_owned(),
-    }
+    let (status, stdout, stderr) = output(command, COMMAND_PATIENCE);
+    Ran { line, ok: status.success(), stdout, stderr }
 }
 
 /// Runs stock git with nothing of this machine's configuration.

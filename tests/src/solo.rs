@@ -1,5 +1,5 @@
-//! A network of one validator on free ports, with a genesis of the test's making: all that a test
-//! of the command line needs, in a second.
+//! A network of one validator on ports that the system chooses, with a genesis of the test's
+//! making: all that a test of the command line needs, in a second.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::localnet::PATIENCE;
-use crate::process::{end, free_addresses, spawn};
+use crate::process::{end, spawn};
 use crate::run::run;
 use crate::{http, program, wait};
 
@@ -76,31 +76,49 @@ impl Solo {
         });
         change(&mut genesis);
         std::fs::write(&file, genesis.to_string()).expect("written");
-        let addresses = free_addresses(3);
-        let [rpc, gateway, p2p] = &addresses[..] else { unreachable!("three were asked for") };
-        let (rpc, gateway) = (rpc.clone(), gateway.clone());
-        let mut solo = Solo { home, rpc, gateway, processes: Vec::new() };
-        solo.run(p2p, settings);
-        wait::until("the first block", PATIENCE, || (solo.height()? > 0).then_some(()));
+        let mut solo =
+            Solo { home, rpc: String::new(), gateway: String::new(), processes: Vec::new() };
+        solo.run(settings);
+        solo.wait("the first block", || (solo.height()? > 0).then_some(()));
         solo
     }
 
-    fn run(&mut self, p2p: &str, settings: &[&str]) {
+    /// Starts both halves on ports that the system chooses.
+    fn run(&mut self, settings: &[&str]) {
         let socket = format!("unix://{}", self.home().join("app.sock").display());
-        let mut app = Command::new(program("guts-app"));
-        app.arg("run").arg("--home").arg(self.home().join("app"));
-        app.env("GUTS_APP_ABCI", &socket).env("GUTS_APP_GATEWAY", &self.gateway);
-        app.env("GUTS_APP_ENGINE_RPC", self.rpc());
-        self.processes.push(spawn(app, &self.log("app")));
         let mut engine = Command::new(program("guts-engine"));
         engine.arg("run").arg("--home").arg(self.home().join("engine"));
         engine.arg("--proxy-app").arg(&socket);
-        engine.arg("--set").arg(format!("rpc.laddr=tcp://{}", self.rpc));
-        engine.arg("--set").arg(format!("p2p.laddr=tcp://{p2p}"));
+        for listen in ["rpc.laddr", "p2p.laddr"] {
+            engine.arg("--set").arg(format!("{listen}=tcp://127.0.0.1:0"));
+        }
         for setting in settings {
             engine.args(["--set", setting]);
         }
         self.processes.push(spawn(engine, &self.log("engine")));
+        self.rpc =
+            self.wait("the engine's RPC", || self.said("engine", "for RPC address=\"", "\""));
+        let mut app = Command::new(program("guts-app"));
+        app.arg("run").arg("--home").arg(self.home().join("app"));
+        app.env("GUTS_APP_ABCI", &socket).env("GUTS_APP_GATEWAY", "127.0.0.1:0");
+        app.env("GUTS_APP_ENGINE_RPC", self.rpc());
+        self.processes.push(spawn(app, &self.log("app")));
+        self.gateway =
+            self.wait("the application's gateway", || self.said("app", "gateway=\"http://", "\""));
+    }
+
+    /// What stands in the log of a half between these two.
+    fn said(&self, half: &str, before: &str, after: &str) -> Option<String> {
+        let log = std::fs::read_to_string(self.log(half)).ok()?;
+        Some(log.split_once(before)?.1.split_once(after)?.0.to_owned())
+    }
+
+    /// Returns what `look` finds, looking whenever one of the halves writes a line.
+    ///
+    /// # Panics
+    /// When nothing was found in time, saying `what` was waited for.
+    pub fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        wait::until(&[self.home().to_owned()], what, PATIENCE, look)
     }
 
     fn log(&self, half: &str) -> PathBuf {

@@ -89,7 +89,13 @@ pub enum Input {
         answer: Result<AppAnswer, AppException>,
     },
     /// A peer is connected and has shown that it belongs to this network.
-    PeerUp(PeerId),
+    PeerUp {
+        /// The peer.
+        peer: PeerId,
+        /// The address of its node key, as the connection has proved it; none if its key is of
+        /// another kind.
+        node: Option<Address>,
+    },
     /// A peer is gone.
     PeerDown(PeerId),
     /// A decoded message of a peer. The shell decodes with [`Message::decode`] and drops the peer

@@ -481,10 +481,12 @@ impl World {
         }
         self.links += 1;
         let (at_a, at_b) = (self.nodes[a].link(b, self.links), self.nodes[b].link(a, self.links));
-        self.step(a, Input::PeerUp(at_a));
+        let node = Some(self.nodes[b].address);
+        self.step(a, Input::PeerUp { peer: at_a, node });
         // The first may have died of it.
         if self.nodes[b].links.get(&a).is_some_and(|(peer, _)| *peer == at_b) {
-            self.step(b, Input::PeerUp(at_b));
+            let node = Some(self.nodes[a].address);
+            self.step(b, Input::PeerUp { peer: at_b, node });
         }
     }
 

@@ -274,7 +274,7 @@ impl Engine {
                     Err(error) => self.on_app_exception(pending, &error.0),
                 }
             }
-            Input::PeerUp(peer) => self.on_peer_up(peer),
+            Input::PeerUp { peer, node } => self.on_peer_up(peer, node),
             Input::PeerDown(peer) => self.on_peer_down(peer),
             Input::Message { peer, message } => self.on_message(peer, message),
             Input::Timer(timer) => self.on_timer(timer),

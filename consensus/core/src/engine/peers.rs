@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use guts_genesis::{Height, Round};
+use guts_genesis::{Address, Height, Round};
 
 use super::relay::Reach;
 use super::{Action, Engine, TimerId};
@@ -54,7 +54,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    fn new() -> Peer {
+    fn new(node: Option<Address>) -> Peer {
         Peer {
             height: Height::ZERO,
             round: Round::ZERO,
@@ -64,7 +64,7 @@ impl Peer {
             early: VecDeque::new(),
             early_bytes: 0,
             asked: 0,
-            reach: Reach::default(),
+            reach: Reach::of(node),
         }
     }
 
@@ -74,8 +74,8 @@ impl Peer {
 }
 
 impl Engine {
-    pub(super) fn on_peer_up(&mut self, peer: PeerId) {
-        self.peers.insert(peer, Peer::new());
+    pub(super) fn on_peer_up(&mut self, peer: PeerId, node: Option<Address>) {
+        self.peers.insert(peer, Peer::new(node));
         let step = self.new_round_step();
         self.send(peer, Message::NewRoundStep(step));
         self.send(peer, Message::StatusRequest);

@@ -5,7 +5,8 @@
 //! that it knows them, every node tells its peers who its peers are ([`Neighbours`]), each time
 //! that changes. In a full mesh nothing is ever passed on; in a line everything is, once.
 //!
-//! A peer that names neighbours it does not have keeps what it sends from some, as it could by not
+//! A peer speaks under the name that its connection has proved, so none can stand for another.
+//! One that names neighbours it does not have keeps what it sends from some, as it could by not
 //! sending it at all: healing (`peers`) finds what is missing.
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,11 +20,20 @@ use crate::messages::{Message, NEIGHBOURS_MAX, Neighbours};
 /// What a peer says of its connections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reach {
-    /// Who it is; fixed once said.
+    /// Who it is, as its connection has proved.
+    proven: Option<Address>,
+    /// The same, once it has said so: it takes part in passing on.
     node: Option<Address>,
     neighbours: BTreeSet<Address>,
     /// Our peers that do not hear what this one sends.
     onward: Vec<PeerId>,
+}
+
+impl Reach {
+    /// Of a peer whose connection has proved this name.
+    pub(super) fn of(proven: Option<Address>) -> Reach {
+        Reach { proven, ..Reach::default() }
+    }
 }
 
 impl Engine {
@@ -45,8 +55,10 @@ impl Engine {
     pub(super) fn on_neighbours(&mut self, peer: PeerId, said: Neighbours) {
         let known = self.peers.get_mut(&peer).expect("only known peers are heard");
         let is_news = known.reach.node.is_none();
-        if known.reach.node.is_some_and(|node| node != said.node) {
-            return self.report(peer, Offence::BadMessage("a node has one name"));
+        // Under the name of another it would be heard of in that one's place, which others would
+        // then not pass anything on to.
+        if known.reach.proven != Some(said.node) {
+            return self.report(peer, Offence::BadMessage("a name that is not its own"));
         }
         known.reach.node = Some(said.node);
         known.reach.neighbours = said.peers.into_iter().collect();

@@ -196,8 +196,11 @@ impl Cluster {
     fn connect_peers(&mut self, i: usize) {
         for other in 0..self.nodes.len() {
             if other != i && self.nodes[other].up && self.is_linked(i, other) {
-                self.nodes[i].inputs.push_back(Input::PeerUp(PeerId(other as u64)));
-                self.nodes[other].inputs.push_back(Input::PeerUp(PeerId(i as u64)));
+                for (at, of) in [(i, other), (other, i)] {
+                    let node = Some(self.nodes[of].key.public_key().address());
+                    let up = Input::PeerUp { peer: PeerId(of as u64), node };
+                    self.nodes[at].inputs.push_back(up);
+                }
             }
         }
     }

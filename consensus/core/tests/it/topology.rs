@@ -87,14 +87,18 @@ fn a_connection_that_is_gone_is_worked_around() {
 }
 
 #[test]
-fn a_node_has_one_name_and_a_bounded_number_of_neighbours() {
+fn a_node_has_its_own_name_and_a_bounded_number_of_neighbours() {
     let mut cluster = Cluster::new(4, Config::default(), kvstore());
     cluster.run_until(MINUTE, |c| c.all_at(1));
-    let said =
-        |node: u8| Message::Neighbours(Neighbours { node: Address([node; 20]), peers: vec![] });
-    cluster.input(1, Input::Message { peer: PeerId(0), message: said(9) });
+    let said = |node: Address| Message::Neighbours(Neighbours { node, peers: vec![] });
+    let own = cluster.nodes[0].key.public_key().address();
+    cluster.input(1, Input::Message { peer: PeerId(0), message: said(own) });
     cluster.run_steps(1);
-    assert_eq!(cluster.nodes[1].offences[..], [Offence::BadMessage("a node has one name")]);
+    assert_eq!(cluster.nodes[1].offences[..], []);
+    let other = cluster.nodes[2].key.public_key().address();
+    cluster.input(1, Input::Message { peer: PeerId(0), message: said(other) });
+    cluster.run_steps(1);
+    assert_eq!(cluster.nodes[1].offences[..], [Offence::BadMessage("a name that is not its own")]);
     let long = Neighbours { node: Address([1; 20]), peers: vec![Address([2; 20]); 1_001] };
     let bytes = Message::Neighbours(long).encode();
     assert!(Message::decode(Channel::Topology, bytes).is_err());

@@ -4,6 +4,7 @@
 use super::frame::{self, FrameError};
 use bytes::BytesMut;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use guts_genesis::{Address, PublicKey};
 use prost::Message;
 
 /// Name of the stream.
@@ -176,4 +177,13 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Vec<u8>, HelloErro
 
 fn short(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(REASON_MAX).collect()
+}
+
+/// The address of a peer's node key: its id contains the key, and the connection has proved that.
+/// None for a key of another kind than ours, whose id is a hash.
+#[must_use]
+pub fn node_address(peer: &libp2p::PeerId) -> Option<Address> {
+    let key = libp2p::identity::PublicKey::try_decode_protobuf(peer.as_ref().digest()).ok()?;
+    let key = PublicKey::ed25519(&key.try_into_ed25519().ok()?.to_bytes()).ok()?;
+    Some(key.address())
 }

@@ -320,6 +320,16 @@ fn addresses_are_read_and_refused_with_their_text() {
 }
 
 #[test]
+fn a_peer_id_is_the_address_of_its_node_key() {
+    let key = guts_genesis::PrivateKey::from_seed([7; 32]);
+    let id = Keypair::ed25519_from_bytes(key.seed()).unwrap().public().to_peer_id();
+    assert_eq!(hello::node_address(&id), Some(key.public_key().address()));
+    // The id of an RSA key, in which there is none.
+    let hashed = "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N".parse().unwrap();
+    assert_eq!(hello::node_address(&hashed), None);
+}
+
+#[test]
 fn pauses_double_to_a_limit() {
     let seconds: Vec<f32> = (0..9).map(|n| pause(n).as_secs_f32()).collect();
     assert_eq!(seconds, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0]);

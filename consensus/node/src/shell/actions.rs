@@ -1,7 +1,7 @@
 //! Doing what the engine wants, and reading what peers say.
 
 use super::Shell;
-use crate::network::Event;
+use crate::network::{Event, hello::node_address};
 use bytes::Bytes;
 use guts_consensus::io::{
     Action, Input, Load, Loaded, Now, Offence, PeerId, SignRefused, SignRequest, Ticket, To,
@@ -27,7 +27,7 @@ impl Shell {
                 self.handles.insert(peer, handle);
                 let moniker = info.moniker.as_str();
                 tracing::info!(%peer, moniker, is_outbound, "peer connected");
-                Some(Input::PeerUp(handle))
+                Some(Input::PeerUp { peer: handle, node: node_address(&peer) })
             }
             Event::PeerDown { peer } => {
                 let handle = self.handles.remove(&peer)?;

@@ -142,17 +142,8 @@ impl Commit {
 
     /// Reads and checks the wire form.
     pub fn from_proto(commit: proto::types::Commit) -> Result<Commit, Invalid> {
-        let height = Height::from_wire(commit.height)?;
-        let round = Round::from_wire(commit.round)?;
-        let block_id = BlockId::from_proto(commit.block_id.as_ref())?;
-        if height > Height::ZERO {
-            if block_id.is_nil() {
-                return Err(Invalid::CommitForNil);
-            }
-            if commit.signatures.is_empty() {
-                return Err(Invalid::NoSignatures);
-            }
-        }
+        let (at, id) = ((commit.height, commit.round), commit.block_id.as_ref());
+        let (height, round, block_id) = read_head(at, id, commit.signatures.is_empty())?;
         let read = |(index, sig): (usize, &proto::types::CommitSig)| {
             let sig = CommitSig::from_proto(sig);
             sig.map_err(|error| Invalid::CommitSig(index, Box::new(error)))
@@ -179,4 +170,21 @@ impl Commit {
         self.signatures.iter().for_each(|sig| wire::put_message(&mut out, 4, &sig.encode()));
         out
     }
+}
+
+/// What a commit, extended or not, is of; beyond height 0 it must be of a block, and signed.
+pub(super) fn read_head(
+    (height, round): (i64, i32),
+    block_id: Option<&proto::types::BlockId>,
+    is_unsigned: bool,
+) -> Result<(Height, Round, BlockId), Invalid> {
+    let (height, round) = (Height::from_wire(height)?, Round::from_wire(round)?);
+    let block_id = BlockId::from_proto(block_id)?;
+    if height > Height::ZERO && block_id.is_nil() {
+        return Err(Invalid::CommitForNil);
+    }
+    if height > Height::ZERO && is_unsigned {
+        return Err(Invalid::NoSignatures);
+    }
+    Ok((height, round, block_id))
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use guts_abci::proto;
 use guts_genesis::{Height, KeyError, Round, Signature, SignatureScheme};
 
+use super::commit::read_head;
 use super::{BlockId, Commit, CommitSig, Invalid, ValidatorSet, Vote, VoteKind};
 
 /// Longest vote extension, in bytes (CometBFT's `MaxVoteExtensionSize`).
@@ -190,17 +191,8 @@ impl ExtendedCommit {
 
     /// Reads and checks the wire form.
     pub fn from_proto(commit: proto::types::ExtendedCommit) -> Result<ExtendedCommit, Invalid> {
-        let height = Height::from_wire(commit.height)?;
-        let round = Round::from_wire(commit.round)?;
-        let block_id = BlockId::from_proto(commit.block_id.as_ref())?;
-        if height > Height::ZERO {
-            if block_id.is_nil() {
-                return Err(Invalid::CommitForNil);
-            }
-            if commit.extended_signatures.is_empty() {
-                return Err(Invalid::NoSignatures);
-            }
-        }
+        let (at, id) = ((commit.height, commit.round), commit.block_id.as_ref());
+        let (height, round, block_id) = read_head(at, id, commit.extended_signatures.is_empty())?;
         let read = |(index, sig): (usize, &proto::types::ExtendedCommitSig)| {
             let sig = ExtendedCommitSig::from_proto(sig);
             sig.map_err(|error| Invalid::CommitSig(index, Box::new(error)))

@@ -2,6 +2,7 @@
 
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::keys::Queue;
+use guts_schema::limits::REWARD_INDEX_BITS;
 use guts_schema::{AccountId, keys, proto};
 use serde_json::{Value, json};
 
@@ -9,9 +10,6 @@ use super::super::Context;
 use super::super::account::resolve;
 use super::super::out::time;
 use crate::{Error, State};
-
-/// Bits behind the point of a `reward_index`.
-const REWARD_INDEX_BITS: u32 = 40;
 
 fn address_of(bytes: &[u8]) -> Result<ValidatorAddress, Error> {
     ValidatorAddress::from_slice(bytes).map_err(|_| Error::Proof("a validator's address".into()))

@@ -1,5 +1,6 @@
 //! Percentages, and what an engine's home says.
 use super::*;
+use guts_schema::limits::REWARD_INDEX_BITS;
 
 #[test]
 fn percentages_are_exact() {
@@ -31,7 +32,7 @@ fn the_peer_id_is_that_of_the_node_key() {
 #[test]
 fn what_can_be_claimed_is_rewards_and_the_operators_commission() {
     let (ada, bob) = (guts_schema::AccountId::new([1; 20]), guts_schema::AccountId::new([2; 20]));
-    let index = |units: u128| (units << 40).to_be_bytes().to_vec();
+    let index = |units: u128| (units << REWARD_INDEX_BITS).to_be_bytes().to_vec();
     let mut info = proto::ValidatorInfo { operator: ada.to_vec(), ..Default::default() };
     (info.reward_index, info.commission_due) = (index(5), 7);
     let mut delegation = proto::Delegation { shares: 10, ..Default::default() };

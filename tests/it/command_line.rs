@@ -1,10 +1,12 @@
 //! The command line on a live chain: keys, JSON, fees, and trust that ran out.
 
+use std::path::Path;
+
 use guts_tests::keys::{self, Agent};
 use guts_tests::person::Person;
 use guts_tests::program;
 use guts_tests::run::{Ran, run};
-use guts_tests::solo::Solo;
+use guts_tests::solo::{Solo, json_file};
 use serde_json::{Value, json};
 
 fn stranger(net: &Solo) -> Person {
@@ -121,7 +123,7 @@ fn every_command_speaks_json_and_says_where_it_was_proved() {
 }
 
 /// What the owner changes is seen by git, too; an archived repository takes no pushes.
-fn edits(ada: &Person, dir: &std::path::Path) {
+fn edits(ada: &Person, dir: &Path) {
     let edit = |args: &[&str]| ada.json(&[&["repo", "edit", "ada/pushed"], args].concat(), dir);
     let value = edit(&["--description", "about it", "--archive"]);
     assert_eq!((&value["description"], &value["archived"]), (&json!("about it"), &json!(true)));
@@ -175,6 +177,51 @@ fn where_work_is_refused_a_fee_is_paid() {
     assert!(["balance_low", "account_unknown"].contains(&kind.as_str()), "{message}");
 }
 
+/// A function that waits for a header of a chain, and gives its hash.
+fn hash_of(net: &Solo) -> impl Fn(u64) -> String {
+    move |height: u64| {
+        net.wait("the header", || {
+            let commit = net.get(&format!("commit?height={height}"))?;
+            let id = &commit["result"]["signed_header"]["commit"]["block_id"];
+            id["hash"].as_str().map(str::to_owned)
+        })
+    }
+}
+
+#[test]
+fn the_chain_says_for_how_long_a_header_is_trusted() {
+    // Two hours ago: for the client alone that is not long. Only the first block has that time.
+    let args = ["-u", "-d", "2 hours ago", "+%FT%TZ"];
+    let time = run(Path::new("date"), &args, Path::new("/"), &[]).expect_ok().stdout;
+    let net = Solo::start_set(
+        |genesis| {
+            genesis["genesis_time"] = time.trim().into();
+            genesis["app_state"]["params"] = json!({"light_trust_s": 5400});
+        },
+        &["consensus.create_empty_blocks=true"],
+    );
+    let genesis = net.home().join("engine/config/genesis.json").display().to_string();
+    let ada = stranger(&net);
+    let here = ada.dir();
+    let args = ["init", "--genesis", &genesis, "--output", "json"];
+    let (kind, message) = error(ada.guts(&args, here));
+    assert_eq!(kind, "trust_expired");
+    assert!(message.contains("more than 90 minutes ago"), "{message}");
+    assert!(message.contains("guts node trust --height H --hash HASH"), "{message}");
+    let second = hash_of(&net)(2);
+    ada.guts(&["node", "trust", "--height", "2", "--hash", &second], here).expect_ok();
+    ada.guts(&["init"], here).expect_ok();
+
+    // What the state says counts, not what was kept.
+    let kept = here.join(".guts/trusted.json");
+    let mut changed = json_file(&kept);
+    assert_eq!(changed["light_trust_s"], 5400);
+    changed["light_trust_s"] = 6000.into();
+    std::fs::write(&kept, changed.to_string()).expect("written");
+    ada.guts(&["whoami"], here).expect_ok();
+    assert_eq!(json_file(&kept)["light_trust_s"], 5400);
+}
+
 #[test]
 fn when_trust_ran_out_a_newer_header_is_pinned_by_hand() {
     // 2024: longer ago than any trust period. Only the first block has the time of the genesis.
@@ -182,13 +229,7 @@ fn when_trust_ran_out_a_newer_header_is_pinned_by_hand() {
         |genesis| genesis["genesis_time"] = "2024-01-01T00:00:00Z".into(),
         &["consensus.create_empty_blocks=true"],
     );
-    let hash = |height: u64| {
-        net.wait("the header", || {
-            let commit = net.get(&format!("commit?height={height}"))?;
-            let id = &commit["result"]["signed_header"]["commit"]["block_id"];
-            id["hash"].as_str().map(str::to_owned)
-        })
-    };
+    let hash = hash_of(&net);
     let (first, second, third) = (hash(1), hash(2), hash(3));
     let genesis = net.home().join("engine/config/genesis.json").display().to_string();
     let ada = stranger(&net);

@@ -41,7 +41,7 @@ pub struct Chain {
     home: Option<Home>,
     /// Nonces that come next after what was sent from here: a node's hint may lag.
     pub(crate) nonces: BTreeMap<AccountId, u64>,
-    /// Nothing is sent: [`Chain::send`] ends with what it would have cost.
+    /// Nothing is sent: [`Chain::send`] ends with what it would cost and do.
     pub dry_run: bool,
 }
 
@@ -213,7 +213,7 @@ impl Chain {
         let wanted = signed.header.clone();
         let mut todo = vec![self.block(signed).await?];
         while let Some(block) = todo.last() {
-            match self.trusted.check(block, &light::RULES, Time::now()) {
+            match self.trusted.check(block, &self.trusted.rules(), Time::now()) {
                 Outcome::Trusted(trusted) => {
                     self.trusted = *trusted;
                     todo.pop();
@@ -282,6 +282,12 @@ impl Chain {
 
     /// The newest state that can be proved. On a chain that has just begun, waits for it.
     pub async fn state(&mut self) -> Result<State, Error> {
+        let state = self.newest_state().await?;
+        self.learn_trust_period(&state).await?;
+        Ok(state)
+    }
+
+    async fn newest_state(&mut self) -> Result<State, Error> {
         let first = self.genesis.initial_height.get();
         let header = self.signed_header(None).await;
         if let Ok(signed) = header

@@ -20,7 +20,7 @@ pub enum Error {
     Proof(String),
     /// What was believed last is too old to believe more from.
     #[error(
-        "not proved: {what} is of {time}, more than {days} days ago\n  who signed then may have \
+        "not proved: {what} is of {time}, more than {period} ago\n  who signed then may have \
          taken their stake out and could sign anything now, so nothing follows from it any more\n  \
          ask somebody you trust, not this node, for the height and hash of a newer header ('guts \
          node status' shows them), and pin it: 'guts node trust --height H --hash HASH'"
@@ -30,8 +30,8 @@ pub enum Error {
         what: String,
         /// Its time, RFC 3339.
         time: String,
-        /// The trust period.
-        days: u64,
+        /// The trust period, in words.
+        period: String,
     },
     /// The chain refused.
     #[error("refused ({}): {log}", name(*code))]

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use guts_genesis::{GenesisDoc, PublicKey};
+use guts_schema::limits::LIGHT_TRUST_DEFAULT_S;
 use serde::{Deserialize, Serialize};
 use tendermint::block::Header;
 use tendermint::block::signed_header::SignedHeader;
@@ -27,7 +28,7 @@ pub struct Rules {
     pub clock_drift: Duration,
 }
 
-/// The rules of this client: a trust period shorter than any unbonding.
+/// The rules of this client where a chain has no stricter one: see [`Trusted::rules`].
 pub const RULES: Rules = Rules {
     trust_period: Duration::from_secs(14 * 24 * 3600),
     clock_drift: Duration::from_secs(30),
@@ -46,6 +47,14 @@ pub struct Trusted {
     pub next_validators: Vec<Info>,
     /// The header; `None` for the genesis.
     pub header: Option<Header>,
+    /// The chain's parameter of that name, as the genesis has it or as it was proved last: for so
+    /// many seconds those who signed cannot have taken their stake out.
+    #[serde(default = "light_trust_default")]
+    pub light_trust_s: u64,
+}
+
+fn light_trust_default() -> u64 {
+    LIGHT_TRUST_DEFAULT_S
 }
 
 /// A header that is to be believed, with all that it takes.
@@ -79,6 +88,8 @@ impl Trusted {
         let time = Time::parse_from_rfc3339(&doc.genesis_time.to_string());
         // The first block has the time of the genesis, and time must rise.
         let time = time.ok().and_then(|time| time.checked_sub(Duration::from_nanos(1)));
+        let app_state: serde_json::Value = serde_json::from_str(&doc.app_state).unwrap_or_default();
+        let light_trust_s = app_state["params"]["light_trust_s"].as_u64();
         let next_validators =
             doc.validators.iter().map(|v| info(&v.key, v.power.get())).collect::<Option<_>>();
         Ok(Self {
@@ -87,7 +98,15 @@ impl Trusted {
             time: time.ok_or("the time of the genesis is out of range")?,
             next_validators: next_validators.ok_or("a validator of the genesis is no ed25519")?,
             header: None,
+            light_trust_s: light_trust_s.unwrap_or(LIGHT_TRUST_DEFAULT_S),
         })
+    }
+
+    /// The rules for believing more: the chain's own trust period, unless it is longer than this
+    /// client's.
+    pub fn rules(&self) -> Rules {
+        let own = Duration::from_secs(self.light_trust_s);
+        Rules { trust_period: own.min(RULES.trust_period), ..RULES }
     }
 
     /// True when this is too old to be the base of believing more: who signed then may have taken
@@ -123,7 +142,7 @@ impl Trusted {
             clock_drift: rules.clock_drift,
         };
         match ProdVerifier::default().verify_update_header(untrusted, trusted, &options, now) {
-            Verdict::Success => Outcome::Trusted(Box::new(block.trusted())),
+            Verdict::Success => Outcome::Trusted(Box::new(block.trusted(self.light_trust_s))),
             Verdict::NotEnoughTrust(_) => Outcome::TooFar,
             Verdict::Invalid(why) => Outcome::Wrong(why.to_string()),
         }
@@ -161,8 +180,8 @@ impl Block {
         Ok(())
     }
 
-    /// It as what is believed.
-    pub fn trusted(&self) -> Trusted {
+    /// It as what is believed, of a chain with that parameter.
+    pub fn trusted(&self, light_trust_s: u64) -> Trusted {
         let header = self.signed_header.header.clone();
         Trusted {
             chain_id: header.chain_id.clone(),
@@ -170,6 +189,7 @@ impl Block {
             time: header.time,
             next_validators: self.next_validators.validators().clone(),
             header: Some(header),
+            light_trust_s,
         }
     }
 }

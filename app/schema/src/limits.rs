@@ -28,6 +28,9 @@ pub const PUSH_REFS_MAX: usize = 256;
 /// Longest time for which a push certificate can be fresh, in seconds of header time: closed pushes
 /// are remembered for as long, so that no change of the window makes a used one fresh again.
 pub const PUSH_WINDOW_MAX_S: u64 = 24 * 3600;
+/// How old a header may be that a light client trusts, in seconds, on a chain whose genesis does
+/// not say: half of the time that stake takes to be free.
+pub const LIGHT_TRUST_DEFAULT_S: u64 = 12 * 3600;
 /// Push options in one push, and bytes of each.
 pub const PUSH_OPTIONS_MAX: usize = 16;
 /// Bytes of a push option.

@@ -1,11 +1,12 @@
 //! When what was believed is too old: a newer header, pinned because somebody trusted says so.
 
+use guts_schema::{keys, proto};
 use tendermint::Time;
 use tendermint::block::Header;
 
 use super::Chain;
-use crate::Error;
-use crate::light::{RULES, Trusted};
+use crate::light::Trusted;
+use crate::{Error, State};
 
 /// What became of pinning a header.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +20,7 @@ pub enum Pinned {
 impl Chain {
     /// Whether what is believed is too old to be the base of believing more.
     pub fn is_expired(&self) -> bool {
-        self.trusted.is_expired(&RULES, Time::now())
+        self.trusted.is_expired(&self.trusted.rules(), Time::now())
     }
 
     /// The error that says so, and the way on.
@@ -31,8 +32,19 @@ impl Chain {
                 None => "the genesis, of which nothing newer is believed here,".to_owned(),
             },
             time: time.to_rfc3339(),
-            days: RULES.trust_period.as_secs() / (24 * 3600),
+            period: span(self.trusted.rules().trust_period.as_secs()),
         }
+    }
+
+    /// Keeps what a proved state says of how long its headers may be trusted.
+    pub(super) async fn learn_trust_period(&mut self, state: &State) -> Result<(), Error> {
+        let params: Option<proto::Params> = state.get(&keys::params()).await?;
+        let light_trust_s = params.map_or(self.trusted.light_trust_s, |all| all.light_trust_s);
+        if light_trust_s == self.trusted.light_trust_s {
+            return Ok(());
+        }
+        self.trusted.light_trust_s = light_trust_s;
+        self.remember()
     }
 
     /// Believes the header at `height` whose hash the caller knows from elsewhere. While the trust
@@ -89,8 +101,8 @@ impl Chain {
             )));
         }
         block.check_alone().map_err(|why| Error::Proof(format!("header {height}: {why}")))?;
-        let trusted = block.trusted();
-        if trusted.is_expired(&RULES, Time::now()) {
+        let trusted = block.trusted(self.trusted.light_trust_s);
+        if trusted.is_expired(&trusted.rules(), Time::now()) {
             return Err(Error::Usage(format!(
                 "header {height} is of {} and itself too old: take a newer one",
                 trusted.time.to_rfc3339()
@@ -101,3 +113,15 @@ impl Chain {
         Ok(block.signed_header.header)
     }
 }
+
+/// Seconds in words.
+fn span(seconds: u64) -> String {
+    let units = [(24 * 3600, "days"), (3600, "hours"), (60, "minutes")];
+    match units.into_iter().find(|(unit, _)| seconds >= 2 * unit && seconds.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{} {name}", seconds / unit),
+        None => format!("{seconds} seconds"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -86,6 +86,7 @@ fn is_believed(case: &Value) -> Option<bool> {
         time: trusted_header.time,
         next_validators: next,
         header: Some(trusted_header),
+        light_trust_s: RULES.trust_period.as_secs(),
     };
     let rules = Rules {
         trust_period: nanos(&case["trusting_period_ns"]),
@@ -152,6 +153,7 @@ fn remembered(case: &Value) -> Trusted {
         time: header.time,
         next_validators: validators(&case["trusted_validators"]),
         header: Some(header),
+        light_trust_s: RULES.trust_period.as_secs(),
     }
 }
 
@@ -171,6 +173,15 @@ fn what_is_older_than_the_trust_period_proves_nothing() {
     assert_eq!(trusted.check(&block, &RULES, end), Outcome::Expired);
     assert!(!trusted.is_expired(&RULES, before));
     assert_ne!(trusted.check(&block, &RULES, before), Outcome::Expired);
+}
+
+#[test]
+fn a_chain_may_trust_for_less_time_than_this_client_and_not_for_more() {
+    let mut trusted = remembered(&vectors()[0]);
+    trusted.light_trust_s = 3600;
+    assert_eq!(trusted.rules().trust_period, Duration::from_secs(3600));
+    trusted.light_trust_s = u64::MAX;
+    assert_eq!(trusted.rules(), RULES);
 }
 
 #[test]

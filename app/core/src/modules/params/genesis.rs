@@ -1,6 +1,6 @@
 //! Parameters in genesis, their defaults and bounds.
 
-use guts_schema::limits::{PPM, PUSH_WINDOW_MAX_S, VALIDATORS_MAX};
+use guts_schema::limits::{LIGHT_TRUST_DEFAULT_S, PPM, PUSH_WINDOW_MAX_S, VALIDATORS_MAX};
 use guts_schema::{ActionKind, keys, proto};
 use serde::{Deserialize, Serialize};
 
@@ -123,7 +123,7 @@ numbers! {
     /// How long stake answers for a validator it left, in seconds of header time.
     unbonding_s = 24 * 3600;
     /// How old a header may be that a light client trusts, in seconds.
-    light_trust_s = 12 * 3600;
+    light_trust_s = LIGHT_TRUST_DEFAULT_S;
     /// Smallest units of stake that make a power of 1.
     power_unit = 1_000_000;
     /// Validators that the set does not fall below.

@@ -32,6 +32,9 @@ fn a_proposal_is_voted_on_and_another_dropped() {
     let small = ["gov", "propose", "text", "small", "--text", "why", "--deposit", "5"];
     let bill = json_of(&[&small[..], &["--dry-run"]].concat());
     assert_eq!((&bill["sent"], &bill["actions"]), (&json!(false), &json!(["propose"])));
+    assert_eq!(bill["outcome"]["code"], 0, "{bill}");
+    let kinds: Vec<_> = bill["outcome"]["events"].as_array().expect("a list").iter().collect();
+    assert!(!kinds.is_empty() && kinds.iter().all(|one| one["kind"].is_string()), "{bill}");
     let more = ["--text", "because", "--set", "epoch_s=7200", "--set", "gov_open_max=60"];
     let made = json_of(&[&["gov", "propose", "params", "longer epochs"], &more[..]].concat());
     assert_eq!((&made["proposal"], &made["status"]), (&json!(1), &json!("voting")));
@@ -69,6 +72,25 @@ fn a_proposal_is_voted_on_and_another_dropped() {
     assert_eq!((numbers(&[]), numbers(&["--all"])), (vec![json!(1)], vec![json!(1), json!(2)]));
     let late = ada.guts(&["gov", "deposit", "2", "5", "--output", "json"], ada.dir());
     assert!(late.expect_refused().said().contains("proposal_past"));
+}
+
+#[test]
+fn a_dry_run_of_what_would_be_refused_says_so() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (_net, ada) = start(&place);
+    let listed = ada.json(&["validators", "list"], ada.dir());
+    let validator = listed["validators"][0]["address"].as_str().expect("an address");
+    let dear = ["stake", "delegate", validator, "999999999"];
+    let trial = ada.guts(&[&dear[..], &["--dry-run", "--output", "json"]].concat(), ada.dir());
+    let trial: Value = serde_json::from_str(&trial.expect_refused().stdout).expect("JSON alone");
+    assert_eq!((&trial["sent"], &trial["actions"]), (&json!(false), &json!(["delegate"])));
+    // What is said is what is said when it is sent.
+    let sent = ada.guts(&[&dear[..], &["--output", "json"]].concat(), ada.dir());
+    let sent: Value = serde_json::from_str(&sent.expect_refused().stdout).expect("JSON alone");
+    let outcome = &trial["outcome"];
+    assert_eq!(outcome["name"], sent["error"]["kind"], "{trial} {sent}");
+    let said = sent["error"]["message"].as_str().expect("a sentence");
+    assert!(said.contains(outcome["sentence"].as_str().expect("a sentence")), "{said}");
 }
 
 #[test]

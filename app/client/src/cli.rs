@@ -56,7 +56,7 @@ struct Global {
     /// What stdout gets: lines for people, or one JSON object
     #[arg(long, global = true, value_enum, default_value = "text")]
     output: Format,
-    /// Send nothing: show what a transaction would cost
+    /// Send nothing: show what a transaction would cost and do
     #[arg(long, global = true)]
     dry_run: bool,
     /// Configuration, pinned genesis and what was verified last [default: ~/.guts]
@@ -168,9 +168,10 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // A dry run ends where a transaction would be sent.
-        Err(Error::NotSent(bill)) => {
-            out.bill(&bill);
-            ExitCode::SUCCESS
+        Err(Error::NotSent(trial)) => {
+            out.trial(&trial);
+            // What would be refused ends as what is refused.
+            ExitCode::from(u8::from(trial.outcome.code != 0))
         }
         Err(error) => {
             out.error(&error);

@@ -43,7 +43,7 @@ pub enum Error {
     },
     /// A dry run got as far as sending a transaction: no failure, but the end of it.
     #[error("not sent: {0}")]
-    NotSent(crate::send::Bill),
+    NotSent(Box<crate::send::Trial>),
     /// Something did not happen in time.
     #[error(
         "{what} did not happen in {seconds} s\n  'guts node status' says whether blocks are made"

@@ -77,6 +77,30 @@ impl std::fmt::Display for Bill {
     }
 }
 
+/// A transaction that was tried on a node's newest state instead of being sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// What it would cost.
+    pub bill: Bill,
+    /// What it would do, on the node's word.
+    pub outcome: proto::Simulation,
+}
+
+impl std::fmt::Display for Trial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}\n{}", self.bill, outcome(&self.outcome))
+    }
+}
+
+/// Whether it would work, in a sentence.
+pub fn outcome(outcome: &proto::Simulation) -> String {
+    let proto::Simulation { height, code, name, sentence, .. } = outcome;
+    match code {
+        0 => format!("after block {height} it would succeed"),
+        _ => format!("after block {height} it would be refused ({name}): {sentence}"),
+    }
+}
+
 /// Who is told how far a proof of work is.
 pub trait Progress: Sync {
     /// `tried` of about `expected` attempts were made.
@@ -87,17 +111,9 @@ pub trait Progress: Sync {
 const VALID_FOR_S: u64 = 600;
 
 impl Chain {
-    async fn hint<M: Message + Default>(
-        &self,
-        path: &str,
-        request: &proto::PageRequest,
-    ) -> Result<M, Error> {
-        let query = guts_rpc::Query {
-            path: path.into(),
-            data: request.encode_to_vec().into(),
-            height: 0,
-            prove: false,
-        };
+    async fn hint<M: Message + Default>(&self, path: &str, data: Vec<u8>) -> Result<M, Error> {
+        let query =
+            guts_rpc::Query { path: path.into(), data: data.into(), height: 0, prove: false };
         let answer = self.client().abci_query(query).await;
         let answer = answer.map_err(|error| self.node_error(error))?;
         if answer.code != 0 {
@@ -108,7 +124,7 @@ impl Chain {
 
     /// Makes a transaction of `actions`, pays it, signs it, sends it, and waits until it is in a
     /// block. Pays by work where the network takes it, else by a fee. In a dry run, ends with
-    /// [`Error::NotSent`] and what it would have cost.
+    /// [`Error::NotSent`]: what it would cost, and do on the node's newest state.
     pub async fn send(
         &mut self,
         account: AccountId,
@@ -130,19 +146,18 @@ impl Chain {
             return Err(Error::Usage("a transaction has a signer".into()));
         };
         let request = proto::PageRequest { account: account.to_vec(), ..Default::default() };
-        let hint: proto::PendingNonce = self.hint(query::NONCE, &request).await?;
+        let hint: proto::PendingNonce = self.hint(query::NONCE, request.encode_to_vec()).await?;
         let nonce = self.nonces.get(&account).copied().unwrap_or(0).max(hint.nonce);
-        let terms: proto::PaymentTerms = self.hint(query::TERMS, &Default::default()).await?;
+        let terms: proto::PaymentTerms = self.hint(query::TERMS, Vec::new()).await?;
         let until = self.latest().await?.time.unix_timestamp();
         let until = u64::try_from(until).unwrap_or(0).saturating_add(VALID_FOR_S);
         let draft = Draft::new(self.chain_id(), account, nonce, actions).valid_until_s(until);
         let bill = Bill::of(&draft, &terms, actions, signers.len())?;
-        if self.dry_run {
-            return Err(Error::NotSent(bill));
-        }
         let mut draft = match bill.work_bits {
             Some(bits) => {
                 let puzzle = Puzzle::new(self.chain_id(), &account, nonce, &bill.anchor);
+                // A trial needs none.
+                let bits = if self.dry_run { 0 } else { bits };
                 draft.work(terms.anchor_number, bill.anchor, solve(&puzzle, bits, progress))
             }
             None if bill.fee == 0 => draft,
@@ -150,6 +165,10 @@ impl Chain {
         };
         for (account, signer) in signers {
             draft = signer.sign(draft, *account).await?;
+        }
+        if self.dry_run {
+            let outcome = self.hint(query::SIMULATE, draft.encode()).await?;
+            return Err(Error::NotSent(Box::new(Trial { bill, outcome })));
         }
         let sent = self.send_bytes(&draft.encode()).await?;
         self.nonces.insert(account, nonce.saturating_add(1));

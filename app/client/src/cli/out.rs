@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::send::{Bill, Progress};
+use crate::send::{self, Progress, Trial};
 use crate::{Error, State};
 
 /// One line that somebody wrote: no control character of it reaches a terminal.
@@ -71,16 +71,32 @@ impl Out {
         }
     }
 
-    /// What a transaction would have cost that was not sent.
-    pub fn bill(&self, bill: &Bill) {
+    /// What a transaction would have cost and done that was not sent.
+    pub fn trial(&self, Trial { bill, outcome }: &Trial) {
         self.line(&bill.to_string());
+        self.line(&plain(&send::outcome(outcome)));
+        for event in &outcome.events {
+            let told = event.attributes.iter().map(|one| format!(" {}={}", one.key, one.value));
+            self.quote(&format!("{}{}", event.kind, told.collect::<String>()));
+        }
         self.fact("nothing was sent");
+        let events = outcome.events.iter().map(|event| {
+            let told = event.attributes.iter().map(|one| json!({one.key.as_str(): one.value}));
+            json!({ "kind": event.kind, "attributes": told.collect::<Vec<_>>() })
+        });
         self.result(&json!({
             "sent": false,
             "actions": bill.actions,
             "bytes": bill.size,
             "work_bits": bill.work_bits,
             "fee": bill.fee.to_string(),
+            "outcome": {
+                "height": outcome.height,
+                "code": outcome.code,
+                "name": outcome.name,
+                "sentence": outcome.sentence,
+                "events": events.collect::<Vec<_>>(),
+            },
         }));
     }
 

@@ -192,6 +192,16 @@ pub trait Backend: Send + Sync + 'static {
         unsupported("broadcast_evidence")
     }
 
+    /// The height in progress, in short.
+    fn consensus_state(&self) -> Reply<'_, types::ConsensusState> {
+        unsupported("consensus_state")
+    }
+
+    /// The height in progress, whole.
+    fn dump_consensus_state(&self) -> Reply<'_, types::DumpConsensusState> {
+        unsupported("dump_consensus_state")
+    }
+
     /// What happens from now on. None if this server tells nothing.
     fn events(&self) -> Option<Receiver<Arc<Batch>>> {
         None

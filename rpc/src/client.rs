@@ -369,6 +369,16 @@ impl Client {
         self.call("tx", HashParam { hash: STANDARD.encode(hash), prove: Some(prove) }).await
     }
 
+    /// The height in progress, in short.
+    pub async fn consensus_state(&self) -> Result<types::ConsensusState, ClientError> {
+        self.call("consensus_state", NoParams {}).await
+    }
+
+    /// The height in progress, whole.
+    pub async fn dump_consensus_state(&self) -> Result<types::DumpConsensusState, ClientError> {
+        self.call("dump_consensus_state", NoParams {}).await
+    }
+
     /// How many transactions wait.
     pub async fn num_unconfirmed_txs(&self) -> Result<types::UnconfirmedTxs, ClientError> {
         self.call("num_unconfirmed_txs", NoParams {}).await

@@ -20,7 +20,7 @@
 //! not a redirect); headers may have about 400 KB; answers always have a Content-Length; with CORS
 //! on, `Vary` is sent with every answer; the calls of a batch run at the same time, begun in order.
 //!
-//! Not here yet: `consensus_state`, `dump_consensus_state`, unsafe routes.
+//! Not here yet: unsafe routes, and the events of rounds over WebSocket.
 
 mod backend;
 pub mod client;

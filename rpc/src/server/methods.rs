@@ -48,6 +48,8 @@ pub(super) enum Method {
     BroadcastEvidence,
     TxSearch,
     BlockSearch,
+    ConsensusState,
+    DumpConsensusState,
 }
 
 /// A method's entry in the table.
@@ -69,7 +71,7 @@ const fn spec(
 }
 
 /// Every method, by name.
-pub(super) static TABLE: [Spec; 26] = [
+pub(super) static TABLE: [Spec; 28] = [
     spec("abci_info", &[], Cache::Always, Method::AbciInfo),
     spec("abci_query", &["path", "data", "height", "prove"], Cache::Never, Method::AbciQuery),
     spec("block", &["height"], Cache::WithHeight, Method::Block),
@@ -89,6 +91,8 @@ pub(super) static TABLE: [Spec; 26] = [
     spec("check_tx", &["tx"], Cache::Never, Method::CheckTx),
     spec("commit", &["height"], Cache::WithHeight, Method::Commit),
     spec("consensus_params", &["height"], Cache::WithHeight, Method::ConsensusParams),
+    spec("consensus_state", &[], Cache::Never, Method::ConsensusState),
+    spec("dump_consensus_state", &[], Cache::Never, Method::DumpConsensusState),
     spec("genesis", &[], Cache::Always, Method::Genesis),
     spec("genesis_chunked", &["chunk"], Cache::Always, Method::GenesisChunked),
     spec("header", &["height"], Cache::WithHeight, Method::Header),
@@ -255,6 +259,8 @@ async fn call_rare(
         Method::BroadcastEvidence => {
             put(out, &backend.broadcast_evidence(search::evidence(args)?).await?)
         }
+        Method::ConsensusState => put(out, &backend.consensus_state().await?),
+        Method::DumpConsensusState => put(out, &backend.dump_consensus_state().await?),
         Method::TxSearch => put(out, &search::txs(backend, args).await?),
         Method::BlockSearch => put(out, &search::blocks(backend, args).await?),
         _ => Err(RpcError::method_not_found()),

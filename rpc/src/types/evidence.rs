@@ -57,8 +57,8 @@ pub struct DuplicateVoteEvidence {
 /// A validator set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValidatorSet {
-    /// By power, then address.
-    #[serde(deserialize_with = "json::null_default")]
+    /// By power, then address. Null in JSON when there is none.
+    #[serde(with = "json::null_list")]
     pub validators: Vec<Validator>,
     /// Whose turn it is.
     pub proposer: Option<Validator>,

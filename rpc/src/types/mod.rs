@@ -9,6 +9,7 @@ mod key;
 mod node;
 mod params;
 mod results;
+mod round;
 
 pub use block::{
     Block, BlockData, BlockId, BlockMeta, BlockResult, BlockSearchResult, BlockchainResult, Commit,
@@ -32,6 +33,11 @@ pub use results::{
     AbciInfo, AbciInfoResult, AbciQuery, AbciQueryResult, BlockResults, BroadcastTx,
     BroadcastTxCommit, Event, EventAttribute, MerkleProof, ProofOp, ProofOps, TxProof, TxResponse,
     TxResult, TxSearchResult, ValidatorUpdate,
+};
+
+pub use round::{
+    ConsensusState, DumpConsensusState, LastCommit, Parts, Proposal, Proposer, RoundState,
+    RoundStateSimple, RoundVotes, bits, vote_lines, voters_line,
 };
 
 pub use crate::json::{Base64, Hex, Text64};

@@ -31,6 +31,7 @@ pub struct Chain {
     /// Answers that do not follow from the chain, from the recording itself.
     pub status: Option<types::StatusResult>,
     pub net_info: Option<types::NetInfo>,
+    pub rounds: (Option<types::ConsensusState>, Option<types::DumpConsensusState>),
     metas: Vec<types::BlockMeta>,
     cache: Mutex<HashSet<Vec<u8>>>,
     pending: Mutex<Vec<Vec<u8>>>,
@@ -73,6 +74,7 @@ impl Chain {
             top,
             status: None,
             net_info: None,
+            rounds: (None, None),
             metas: by_height.into_values().collect(),
             cache: Mutex::default(),
             pending: Mutex::default(),
@@ -257,6 +259,12 @@ impl Backend for Chain {
     }
     fn net_info(&self) -> Reply<'_, types::NetInfo> {
         ready(Ok(self.net_info.clone().expect("a state with peers")))
+    }
+    fn consensus_state(&self) -> Reply<'_, types::ConsensusState> {
+        ready(Ok(self.rounds.0.clone().expect("a state with a round")))
+    }
+    fn dump_consensus_state(&self) -> Reply<'_, types::DumpConsensusState> {
+        ready(Ok(self.rounds.1.clone().expect("a state with a round")))
     }
     fn genesis(&self) -> Reply<'_, types::GenesisResult> {
         let genesis = serde_json::value::to_raw_value(&self.data["genesis"]).unwrap();

@@ -2,6 +2,7 @@
 
 mod chain;
 mod feed;
+mod rounds;
 mod search;
 mod submit;
 #[cfg(test)]
@@ -291,6 +292,14 @@ impl Backend for NodeBackend {
 
     fn num_unconfirmed_txs(&self) -> Reply<'_, types::UnconfirmedTxs> {
         self.unconfirmed(0)
+    }
+
+    fn consensus_state(&self) -> Reply<'_, types::ConsensusState> {
+        self.rounds_in_short()
+    }
+
+    fn dump_consensus_state(&self) -> Reply<'_, types::DumpConsensusState> {
+        self.rounds_whole()
     }
 }
 

@@ -26,6 +26,7 @@ use guts_consensus::io::{
     AppAnswer, AppException, ClientReply, ClientRequest, Committed, Input, Now, Output, PeerId,
     Status, Ticket,
 };
+use guts_consensus::watch::RoundState;
 use guts_genesis::Time;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -48,6 +49,7 @@ pub(crate) enum Local {
     App { life: u64, ticket: Ticket, answer: Result<AppAnswer, AppException> },
     Client { request: ClientRequest, reply: oneshot::Sender<ClientReply> },
     Status(oneshot::Sender<Status>),
+    RoundState(oneshot::Sender<Box<RoundState>>),
     Stop,
 }
 
@@ -96,6 +98,14 @@ impl Inbox {
     pub(crate) fn status(&self) -> oneshot::Receiver<Status> {
         let (reply, answer) = oneshot::channel();
         self.push_control(Local::Status(reply));
+        answer
+    }
+
+    /// A picture of the height in progress; no answer when too many wait.
+    pub(crate) fn round_state(&self) -> oneshot::Receiver<Box<RoundState>> {
+        let (reply, answer) = oneshot::channel();
+        // A refused one drops its sender.
+        let _ = self.local.try_push(1, 0, Local::RoundState(reply));
         answer
     }
 
@@ -305,6 +315,11 @@ impl Shell {
             Local::Status(reply) => {
                 // The asker may have gone.
                 let _ = reply.send(self.engine.status());
+                None
+            }
+            Local::RoundState(reply) => {
+                // The asker may have gone.
+                let _ = reply.send(Box::new(self.engine.round_state()));
                 None
             }
             Local::Stop => {

@@ -1,0 +1,58 @@
+//! The height in progress as operators look at it: of a chain at rest, and of one that is stuck.
+
+use crate::network::{Network, eventually};
+use guts_rpc::types::DumpConsensusState;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_that_waits_for_others_shows_what_is_missing() {
+    let settings = ["consensus.create_empty_blocks_interval=1h"];
+    let mut network = Network::start(4, &settings).await;
+    network.reach(1).await;
+    let height = network.nodes[0].commit("a", "1").await + 1;
+    network.reach(height).await;
+    let client = network.nodes[0].client();
+    // The last block shows the result of the one before: from then on the chain rests.
+    let rests = |dump: &DumpConsensusState| {
+        let state = &dump.round_state;
+        state.height == height + 1 && state.step == 2 && state.last_commit.is_some()
+    };
+    let dump = eventually(|| async { client.dump_consensus_state().await.ok().filter(rests) });
+    let state = dump.await.expect("it rests").round_state;
+    assert!(state.proposal.is_none() && state.locked_block.is_none());
+    assert_eq!((state.round, state.locked_round, state.commit_round), (0, -1, -1));
+    assert_eq!(state.validators.validators.len(), 4);
+    assert_eq!(state.last_validators.validators.len(), 4);
+    assert!(state.start_time >= state.commit_time);
+    let last = state.last_commit.unwrap();
+    let commit = client.commit(Some(u64::try_from(height).unwrap())).await.unwrap();
+    let seen = commit.expect("it is stored").signed_header.commit;
+    let hash = &seen.block_id.hash.to_string()[..12];
+    for (line, sig) in last.votes.iter().zip(&seen.signatures) {
+        let is_there = sig.block_id_flag == 2;
+        assert!(!is_there || line.contains(hash) && line.contains("(Precommit)"), "{line}");
+        assert!(!is_there || line.contains(&sig.validator_address.to_string()[..12]), "{line}");
+    }
+
+    // Two of four cannot decide: what the others have not said can be seen.
+    network.nodes[2].kill_engine();
+    network.nodes[3].kill_engine();
+    client.broadcast_tx_sync(b"stuck=1").await.unwrap();
+    let simple = eventually(|| async {
+        let state = client.consensus_state().await.ok()?.round_state;
+        let votes = &state.height_vote_set[0].prevotes;
+        (votes.iter().filter(|vote| *vote != "nil-Vote").count() == 2).then_some(state)
+    });
+    let simple = simple.await.expect("two prevotes");
+    assert!(simple.height_round_step.starts_with(&format!("{}/", height + 1)), "{simple:?}");
+    let votes = &simple.height_vote_set[0];
+    let two = votes.prevotes_bit_array.matches('x').count();
+    assert!(two == 2 && votes.prevotes_bit_array.ends_with("= 0.50"), "{votes:?}");
+    assert_eq!(votes.precommits, ["nil-Vote"; 4]);
+    let proposer = usize::try_from(simple.proposer.index).unwrap();
+    let dump = client.dump_consensus_state().await.unwrap().round_state;
+    assert_eq!((dump.height, dump.votes[0].prevotes.len()), (height + 1, 4));
+    assert_eq!(dump.validators.validators[proposer].address, simple.proposer.address);
+
+    network.nodes[2].start_engine();
+    network.nodes[0].reach(height + 1).await;
+}

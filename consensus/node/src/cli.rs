@@ -191,6 +191,7 @@ fn run_node(args: RunArgs) -> Result<(), CliError> {
         return Ok(());
     }
     log_to_stderr(&config)?;
+    raise_file_limit();
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let asked = asked_to_end()?;
@@ -205,6 +206,15 @@ fn run_node(args: RunArgs) -> Result<(), CliError> {
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().map_err(CliError::Runtime)
+}
+
+/// Connections of clients must not leave the store without files: as many as the system lets it.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, ?current, "cannot raise the limit of open files");
+    }
 }
 
 /// Done with SIGTERM or Ctrl-C.

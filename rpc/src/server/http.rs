@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -92,9 +92,12 @@ impl Service {
         let mut answer = if is_preflight && !self.limits.cors_origins.is_empty() {
             status_only(StatusCode::NO_CONTENT)
         } else {
-            match Limited::new(body, self.limits.body_bytes_max).collect().await {
-                Ok(body) => self.route(&parts, &body.to_bytes()).await,
-                Err(_) => return too_large(),
+            let most = Duration::from_secs(self.limits.body_timeout_s);
+            let body = Limited::new(body, self.limits.body_bytes_max).collect();
+            match tokio::time::timeout(most, body).await {
+                Ok(Ok(body)) => self.route(&parts, &body.to_bytes()).await,
+                Ok(Err(_)) => return too_large(),
+                Err(_) => return too_slow(),
             }
         };
         if let Some(time) = server_time() {
@@ -377,6 +380,13 @@ fn status_only(status: StatusCode) -> Answer {
 }
 
 /// CometBFT closes the connection here, and so sends no time.
+/// The rest of the body may never come: the connection ends.
+fn too_slow() -> Answer {
+    let mut answer = plain(StatusCode::REQUEST_TIMEOUT, "408 the request's body is too slow\n");
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
 fn too_large() -> Answer {
     let error =
         RpcError::invalid_request("error reading request body: http: request body too large");

@@ -7,6 +7,7 @@
 mod cases;
 mod chain;
 mod clients;
+mod crowd;
 mod json;
 mod service;
 mod wire;

@@ -6,6 +6,8 @@ mod agree;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod full;
 #[cfg(test)]
 mod home;
@@ -17,6 +19,8 @@ mod metrics;
 mod network;
 #[cfg(test)]
 mod rollback;
+#[cfg(test)]
+mod rounds;
 #[cfg(test)]
 mod search;
 #[cfg(test)]

@@ -236,6 +236,11 @@ impl Node {
         status.success()
     }
 
+    /// Of the engine, which runs.
+    pub fn pid(&self) -> u32 {
+        self.engine.as_ref().unwrap().id()
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.home.join("engine.log")).unwrap_or_default()
     }

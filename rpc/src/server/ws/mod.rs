@@ -30,6 +30,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSoc
 
 use super::Limits;
 use super::http::{Answer, Service};
+use super::patient::Patient;
 use super::quotes::Quotes;
 pub(super) use session::METHODS;
 use session::{Next, Session};
@@ -41,6 +42,12 @@ pub(super) struct Connection {
     pub(super) slot: Arc<OwnedSemaphorePermit>,
     /// True when the server stops.
     pub(super) stopped: watch::Receiver<bool>,
+}
+
+impl Connection {
+    pub(super) fn new(slot: OwnedSemaphorePermit, stopped: watch::Receiver<bool>) -> Self {
+        Self { slot: Arc::new(slot), stopped }
+    }
 }
 
 /// How many clients have subscriptions.
@@ -109,7 +116,7 @@ pub(super) fn answer(
     tokio::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
         // What a server of ours gave to hyper comes back.
-        let Ok(parts) = upgraded.downcast::<TokioIo<Quotes<TcpStream>>>() else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<Quotes<Stream>>>() else { return };
         let (stream, held) = parts.io.into_inner().into_inner();
         let read = [&parts.read_buf[..], &held].concat();
         serve(service, (stream, read), connection).await;
@@ -123,7 +130,9 @@ pub(super) fn answer(
     answer
 }
 
-type Socket = WebSocketStream<TcpStream>;
+/// What HTTP ran on.
+type Stream = Patient<TcpStream>;
+type Socket = WebSocketStream<Stream>;
 
 fn config(limits: &Limits) -> WebSocketConfig {
     WebSocketConfig::default()
@@ -133,7 +142,7 @@ fn config(limits: &Limits) -> WebSocketConfig {
         .max_frame_size(Some(limits.body_bytes_max))
 }
 
-async fn serve(service: Service, (stream, read): (TcpStream, Vec<u8>), connection: Connection) {
+async fn serve(service: Service, (stream, read): (Stream, Vec<u8>), connection: Connection) {
     let limits = service.limits().clone();
     let config = Some(config(&limits));
     let socket = WebSocketStream::from_partially_read(stream, read, Role::Server, config).await;

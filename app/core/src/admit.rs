@@ -53,7 +53,7 @@ pub fn admit(run: &mut Run<'_>, tx: &Tx) -> Result<Admission, Fault> {
         account::announce(run, &tx.payer, &value);
     }
     if fee > 0 {
-        let burn_ppm = params::get(&run.state)?.fee_burn_ppm;
+        let burn_ppm = params::of(run)?.fee_burn_ppm;
         account::collect_fee(run, fee, burn_ppm)?;
         run.emit(events::FEE_PAID, &[("account", &tx.payer), ("amount", &fee)]);
     }
@@ -103,7 +103,7 @@ pub fn price_of(run: &Run<'_>, params: &proto::Params, tx: &Tx) -> Result<Price,
 /// Whether the payment is enough; how much balance it takes.
 fn check_payment(run: &Run<'_>, tx: &Tx, balance: u64) -> Result<u64, Fault> {
     let view = &run.state;
-    let params = params::get(view)?;
+    let params = params::of(run)?;
     let price = price_of(run, &params, tx)?;
     match tx.payment {
         Payment::None => {

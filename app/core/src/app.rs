@@ -65,6 +65,7 @@ impl Head {
             has_txs: true,
             absent: Vec::new(),
             misbehaviour: Vec::new(),
+            params: modules::params::Decoded::default(),
         }
     }
 }

@@ -7,9 +7,10 @@ use guts_state::{Overlay, Read};
 use prost::Message;
 
 use crate::fault::Broken;
+use crate::modules::params;
 
 /// The block being executed, as far as rules can see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Block {
     /// The chain.
     pub chain_id: String,
@@ -25,6 +26,8 @@ pub struct Block {
     pub absent: Vec<ValidatorAddress>,
     /// Who broke the rules of consensus, as its evidence shows.
     pub misbehaviour: Vec<Misbehaviour>,
+    /// Saves decoding what every transaction reads; no rule sees it.
+    pub params: params::Decoded,
 }
 
 /// A validator that signed two blocks of one height, or lied to light clients.

@@ -16,8 +16,8 @@ mod state;
 
 pub use genesis::{Genesis, Price};
 pub(crate) use genesis::{changed, check_whole};
-pub use state::get;
 pub(crate) use state::put;
+pub use state::{Decoded, get, of};
 
 use crate::modules::Module;
 

@@ -10,10 +10,11 @@ use guts_abci::proto::types::{ConsensusParams, EvidenceParams};
 use guts_schema::{ActionKind, keys, proto, values};
 use guts_state::MemoryStore;
 
-use super::{Genesis, Price, changed, check_whole, get};
+use super::{Genesis, Price, changed, check_whole, get, of, put};
 use crate::app::App;
 use crate::fault::Broken;
 use crate::genesis::AppState;
+use crate::run::Run;
 use crate::testing::{CHAIN, Person, World};
 use crate::whole::Whole;
 
@@ -149,4 +150,19 @@ fn unknown_fields_are_refused() {
     assert!(AppState::parse(br#"{"extra":{}}"#).is_err());
     assert_eq!(AppState::parse(b"{}").unwrap(), AppState::default());
     assert_eq!(AppState::parse(b"").unwrap(), AppState::default());
+}
+
+#[test]
+fn what_was_decoded_before_is_what_holds_now() {
+    let world = World::new();
+    let state = world.state();
+    let block = world.node.app.head().unwrap().next_block();
+    let mut run = Run::new(&block, &state);
+    let before = of(&run).unwrap();
+    assert_eq!(*before, get(&run.state).unwrap());
+    let changed = proto::Params { fee_burn_ppm: before.fee_burn_ppm + 1, ..(*before).clone() };
+    put(&mut run, &changed).unwrap();
+    assert_eq!(*of(&run).unwrap(), changed);
+    // A run beside it does not see the change.
+    assert_eq!(of(&Run::new(&block, &state)).unwrap(), before);
 }

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use guts_state::store::Row;
 use guts_state::{Batch, Column, Read, Root, Snapshot, StateError, Store, Version};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    IteratorMode, Options, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
+    DBCompressionType, IteratorMode, Options, ReadOptions, SliceTransform, WriteBatch,
+    WriteOptions,
 };
 
 mod newest;
@@ -252,6 +253,11 @@ fn descriptor(name: &str, column: Option<Column>, cache: &Cache) -> ColumnFamily
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_bloom_filter(10.0, false);
+    // In parts: a filter or an index of a large file as one block is larger than a shard of the
+    // cache, stays in none, and would be read again from the file for every key.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_pin_top_level_index_and_filter(true);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
     options.set_write_buffer_size(MEMTABLE_BYTES);

@@ -11,14 +11,14 @@ fn tx(length: usize, number: u32) -> Vec<u8> {
 #[test]
 fn answers_are_those_of_a_direct_check_and_in_order() {
     let rules = ChainRules::new("guts-test");
-    let txs: Vec<Vec<u8>> = (0..300).map(|i| tx(100, i)).collect();
+    let txs: Vec<Vec<u8>> = (0..2 * PER_THREAD_MIN as u32).map(|i| tx(100, i)).collect();
     let txs: Vec<&[u8]> = txs.iter().map(Vec::as_slice).collect();
     let cache = VerifiedCache::default();
     let expected = format!("{:?}", Direct.check(&txs, &rules));
     assert_eq!(format!("{:?}", cache.check(&txs, &rules)), expected);
     // From memory.
     assert_eq!(format!("{:?}", cache.check(&txs, &rules)), expected);
-    assert_eq!(cache.lock().checked.len(), 300);
+    assert_eq!(cache.lock().checked.len(), 2 * PER_THREAD_MIN);
 }
 
 #[test]

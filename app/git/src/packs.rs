@@ -3,7 +3,8 @@
 //! Each is a directory `<home>/packs/<sha256>` that is a git object directory of its own (`pack/`
 //! with one pack and its index), so that a check can use it as an alternate of the repository,
 //! and so that moving it into the repository is two hard links. Everything here is dropped when
-//! its push is over: afterwards the objects live in the repository.
+//! its push is over: afterwards the objects live in the repository. A pack that is here, or
+//! installed, outlives a power cut: git synced its files, and we the directories.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -127,8 +128,9 @@ impl PackStore {
 
     fn keep(&self, draft: &Draft, hash: &PackHash) -> Result<(), GitError> {
         let place = self.objects(hash);
+        sync_dir(&draft.packs())?;
         match fs::rename(&draft.dir, &place) {
-            Ok(()) => Ok(()),
+            Ok(()) => sync_dir(&self.root),
             Err(_) if place.exists() => Ok(()),
             Err(error) => Err(GitError::file("renaming to", place)(error)),
         }
@@ -140,7 +142,8 @@ impl PackStore {
         let missing = || GitError::Pack { hash: hash.to_string(), why: "it is not here".into() };
         let pack = find(&self.objects(hash).join("pack"), "pack").ok_or_else(missing)?;
         let stem = pack.file_stem().unwrap_or_default();
-        let place = repository.join("objects/pack").join(stem);
+        let folder = repository.join("objects/pack");
+        let place = folder.join(stem);
         for extension in ["pack", "idx"] {
             let to = place.with_extension(extension);
             match fs::hard_link(pack.with_extension(extension), &to) {
@@ -149,8 +152,13 @@ impl PackStore {
                 Err(error) => return Err(GitError::file("linking", to)(error)),
             }
         }
-        Ok(())
+        sync_dir(&folder)
     }
+}
+
+/// Brings the names of a directory's files to the disk.
+fn sync_dir(dir: &Path) -> Result<(), GitError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(GitError::file("syncing", dir))
 }
 
 /// The file of a directory with that extension, if there is one.

@@ -1,26 +1,28 @@
 //! The application as the engine calls it: [`Machine`] makes blocks, [`Reading`] answers at any
 //! time from the newest snapshot. Both are thin: the rules are in `guts-app-core`.
 
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use guts_abci::proto::abci::response_process_proposal::ProposalStatus;
 use guts_abci::proto::abci::response_verify_vote_extension::VerifyStatus;
 use guts_abci::proto::abci::{
-    CheckTxType, ExecTxResult, RequestCheckTx, RequestCommit, RequestExtendVote,
-    RequestFinalizeBlock, RequestInfo, RequestInitChain, RequestPrepareProposal,
-    RequestProcessProposal, RequestQuery, RequestVerifyVoteExtension, ResponseCheckTx,
-    ResponseCommit, ResponseExtendVote, ResponseFinalizeBlock, ResponseInfo, ResponseInitChain,
-    ResponsePrepareProposal, ResponseProcessProposal, ResponseQuery, ResponseVerifyVoteExtension,
+    CheckTxType, Event, RequestCheckTx, RequestCommit, RequestExtendVote, RequestFinalizeBlock,
+    RequestInfo, RequestInitChain, RequestPrepareProposal, RequestProcessProposal, RequestQuery,
+    RequestVerifyVoteExtension, ResponseCheckTx, ResponseCommit, ResponseExtendVote,
+    ResponseFinalizeBlock, ResponseInfo, ResponseInitChain, ResponsePrepareProposal,
+    ResponseProcessProposal, ResponseQuery, ResponseVerifyVoteExtension,
 };
 use guts_abci::{Answer, Application, Exception, Reader};
 use guts_app_core::run::Block;
 use guts_app_core::simulate::no_tx;
 use guts_app_core::{App, Checker as _, Refusal, Waiting, app, query as core_query, simulate};
+use guts_git::{PackStore, Repositories};
 use guts_schema::codes::CODESPACE;
+use guts_schema::events::{PUSH_MOVED, REPO_EDITED, attribute};
 use guts_schema::{
-    AccountId, ChainRules, Code, Hash, PushId, RepoId, Tx, Verified, events, proto, query,
-    validate, values,
+    AccountId, ChainRules, Code, Hash, PushId, RepoId, Tx, Verified, proto, query, validate, values,
 };
 use guts_state::Store;
 use guts_state_disk::{Database, Head as DiskHead};
@@ -48,6 +50,10 @@ pub struct Shared {
     pub trials: Trials,
     /// Failed transactions somebody waits for.
     pub receipts: Receipts,
+    /// Where the objects of moved pushes go.
+    pub repositories: Repositories,
+    /// Where they are until then.
+    pub packs: PackStore,
     /// Told of repositories that were edited and of pushes that were closed.
     pub notices: mpsc::UnboundedSender<Notice>,
 }
@@ -65,12 +71,31 @@ pub struct Machine {
     failed: Vec<(Hash, String)>,
     /// Of the decided block: repositories that it edited.
     edited: Vec<RepoId>,
+    /// Of the decided block: pushes whose refs it moved.
+    moved: Vec<PushId>,
 }
 
 impl Machine {
     /// Over an opened database.
     pub fn new(app: App, database: Database, shared: Arc<Shared>) -> Self {
-        Self { app, database, shared, failed: Vec::new(), edited: Vec::new() }
+        Self { app, database, shared, failed: Vec::new(), edited: Vec::new(), moved: Vec::new() }
+    }
+
+    /// Brings the objects of what the decided block moves into their repositories, before the state
+    /// says so: whoever dies in between has them, and a start drops packs of closed pushes. What
+    /// is not here, or cannot be written, is fetched by the follower.
+    fn install_moved(&mut self) -> Answer<()> {
+        let before = self.shared.chain.newest();
+        for id in self.moved.drain(..) {
+            let Some(push) = before.push(&id).map_err(broken)? else { continue };
+            let Some(pack) = push.pack else { continue };
+            let repository = self.shared.repositories.ensure(push.repo);
+            let installed = repository.and_then(|dir| self.shared.packs.install(&pack.hash, &dir));
+            if let Err(error) = installed {
+                tracing::warn!(push = %id, repo = %push.repo, %error, "objects are not at hand");
+            }
+        }
+        Ok(())
     }
 
     /// Lets everybody see the newest state, and the repositories know what its block closed.
@@ -127,7 +152,10 @@ impl Application for Machine {
 
     fn finalize_block(&mut self, request: RequestFinalizeBlock) -> Answer<ResponseFinalizeBlock> {
         let response = self.app.finalize(&request, &self.shared.verified).map_err(broken)?;
-        self.edited = response.tx_results.iter().flat_map(edited).collect();
+        let edited = response.tx_results.iter();
+        let edited = edited.flat_map(|tx| told(&tx.events, REPO_EDITED, attribute::REPO));
+        self.edited = edited.collect();
+        self.moved = told(&response.events, PUSH_MOVED, attribute::PUSH).collect();
         self.failed.clear();
         if !self.shared.receipts.is_empty() {
             let results = request.txs.iter().zip(&response.tx_results);
@@ -139,6 +167,7 @@ impl Application for Machine {
 
     fn commit(&mut self, _: RequestCommit) -> Answer<ResponseCommit> {
         let commit = self.app.commit().map_err(broken)?;
+        self.install_moved()?;
         let head = DiskHead { height: commit.head.height, memo: commit.head.to_bytes() };
         self.database.write(&head, &commit.batches).map_err(broken)?;
         self.app.committed().map_err(broken)?;
@@ -161,12 +190,16 @@ impl Application for Machine {
     }
 }
 
-/// The repositories that a transaction edited.
-fn edited(result: &ExecTxResult) -> impl Iterator<Item = RepoId> + '_ {
-    let edits = result.events.iter().filter(|event| event.r#type == events::REPO_EDITED);
-    let attributes = edits.flat_map(|event| &event.attributes);
-    let repos = attributes.filter(|attribute| attribute.key == events::attribute::REPO);
-    repos.filter_map(|attribute| attribute.value.parse().ok())
+/// What events of a kind say under a key.
+fn told<'a, T: FromStr>(
+    events: &'a [Event],
+    kind: &'a str,
+    key: &'a str,
+) -> impl Iterator<Item = T> {
+    let of_kind = events.iter().filter(move |event| event.r#type == kind);
+    let attributes = of_kind.flat_map(|event| &event.attributes);
+    let values = attributes.filter(move |attribute| attribute.key == key);
+    values.filter_map(|attribute| attribute.value.parse().ok())
 }
 
 /// The half that reads.

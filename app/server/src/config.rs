@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use guts_abci::{Address, AddressError};
 use serde::{Deserialize, Serialize};
 
+/// What the names of variables begin with that set something.
+const VARIABLE_PREFIX: &str = "GUTS_APP_";
+
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -17,7 +20,7 @@ pub enum ConfigError {
     /// Not TOML, or an unknown key.
     #[error("{0}: {1}")]
     Parse(PathBuf, toml::de::Error),
-    /// A value in the environment that its key does not take.
+    /// A variable that is no setting, or a value that its setting does not take.
     #[error("{variable}: {why}")]
     Variable {
         /// Its name.
@@ -43,6 +46,8 @@ pub struct Config {
     pub public_url: String,
     /// RPC of this node's engine, to which the gateway gives pushes.
     pub engine_rpc: String,
+    /// How others reach that RPC, for the page; `engine_rpc` when empty.
+    pub public_rpc: String,
     /// Gateways of the other validators, asked for packs and for objects missed.
     pub gateways: Vec<String>,
     /// Where state, repositories and packs lie; relative to the home directory.
@@ -60,6 +65,7 @@ impl Default for Config {
             gateway: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: String::new(),
             engine_rpc: "http://127.0.0.1:26657".into(),
+            public_rpc: String::new(),
             gateways: Vec::new(),
             data: "data".into(),
             name: "guts".into(),
@@ -74,21 +80,32 @@ impl Config {
         home.join("config.toml")
     }
 
-    /// Reads the file, then the environment through `variable`.
+    /// Reads the file, then the environment: of `variables`, those that begin with `GUTS_APP_`.
     pub fn load(
         home: &Path,
-        variable: impl Fn(&str) -> Option<String>,
+        variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let home = &std::path::absolute(home).map_err(|e| ConfigError::Read(home.into(), e))?;
         let file = Self::file(home);
         let text = fs::read_to_string(&file).map_err(|e| ConfigError::Read(file.clone(), e))?;
         let mut config = Self::parse(&text).map_err(|e| ConfigError::Parse(file, e))?;
-        config.override_by(variable)?;
+        let own = |(name, value): (String, String)| {
+            Some((name.strip_prefix(VARIABLE_PREFIX)?.to_owned(), value))
+        };
+        for (key, value) in variables.filter_map(own) {
+            config.set(&key, value).map_err(|why| ConfigError::Variable {
+                variable: format!("{VARIABLE_PREFIX}{key}"),
+                why,
+            })?;
+        }
         if !config.data.is_absolute() {
             config.data = home.join(&config.data);
         }
         if config.gateway.port() != 0 {
             config = config.listening(config.gateway);
+        }
+        if config.public_rpc.is_empty() {
+            config.public_rpc.clone_from(&config.engine_rpc);
         }
         Ok(config)
     }
@@ -117,35 +134,31 @@ impl Config {
         Ok(self.abci.parse()?)
     }
 
-    fn override_by(
-        &mut self,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<(), ConfigError> {
-        let get = |key: &str| variable(&format!("GUTS_APP_{key}"));
-        let texts = [
-            ("ABCI", &mut self.abci),
-            ("PUBLIC_URL", &mut self.public_url),
-            ("ENGINE_RPC", &mut self.engine_rpc),
-            ("NAME", &mut self.name),
-            ("LOG", &mut self.log),
-        ];
-        for (key, value) in texts {
-            if let Some(given) = get(key) {
-                *value = given;
+    /// Sets the key that a variable names; an error is the rule it breaks.
+    fn set(&mut self, key: &str, value: String) -> Result<(), String> {
+        match key {
+            "ABCI" => self.abci = value,
+            "GATEWAY" => {
+                let wrong = |_| format!("{value} is not HOST:PORT with a numeric host");
+                self.gateway = value.parse().map_err(wrong)?;
             }
-        }
-        if let Some(given) = get("DATA") {
-            self.data = given.into();
-        }
-        if let Some(given) = get("GATEWAYS") {
-            let list = given.split(',').map(str::trim).filter(|url| !url.is_empty());
-            self.gateways = list.map(str::to_owned).collect();
-        }
-        if let Some(given) = get("GATEWAY") {
-            self.gateway = given.parse().map_err(|_| ConfigError::Variable {
-                variable: "GUTS_APP_GATEWAY".into(),
-                why: format!("{given} is not HOST:PORT with a numeric host"),
-            })?;
+            "PUBLIC_URL" => self.public_url = value,
+            "ENGINE_RPC" => self.engine_rpc = value,
+            "PUBLIC_RPC" => self.public_rpc = value,
+            "GATEWAYS" => {
+                let list = value.split(',').map(str::trim).filter(|url| !url.is_empty());
+                self.gateways = list.map(str::to_owned).collect();
+            }
+            "DATA" => self.data = value.into(),
+            "NAME" => self.name = value,
+            "LOG" => self.log = value,
+            // Read with the command line: it says where the file is.
+            "HOME" => {}
+            _ => {
+                return Err(
+                    "no setting is called like that: see 'guts-app run --print-config'".into()
+                );
+            }
         }
         Ok(())
     }

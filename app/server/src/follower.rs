@@ -52,6 +52,13 @@ impl Served {
         self.shown.subscribe()
     }
 
+    /// Waits until the repositories show `height` or newer, but for those behind.
+    pub async fn shows(&self, height: u64) {
+        let mut watch = self.watch();
+        // An error means that the node is stopping; then whoever waits is dropped as well.
+        let _ = watch.wait_for(|shown| shown.state.height >= height).await;
+    }
+
     /// Waits until the repository shows `height` or newer.
     pub async fn reaches(&self, height: u64, repo: RepoId) {
         let mut watch = self.watch();

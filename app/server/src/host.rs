@@ -18,6 +18,9 @@ use crate::checker::{Checker, Subject};
 use crate::follower::{Served, Shown};
 use crate::submit::{SubmitError, Submitter, Ticket};
 
+/// How long a fetch waits for the repositories to show what is committed, which takes them some
+/// milliseconds.
+const SHOW_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a pusher is left without a word.
 const SAY_AFTER: Duration = Duration::from_secs(10);
 
@@ -127,6 +130,13 @@ impl Host for ChainHost {
             Ok(None) => Err("the repository is gone".into()),
             Err(error) => Err(unreadable(&error)),
         }
+    }
+
+    fn shows_newest(&self) -> BoxFuture<'static, ()> {
+        let height = self.inner.parts.chain.newest().height;
+        let served = self.inner.parts.served.clone();
+        // In vain when it is over: old refs are better than none.
+        async move { drop(tokio::time::timeout(SHOW_PATIENCE, served.shows(height)).await) }.boxed()
     }
 
     fn push(&self, push: Push, say: Say) -> BoxFuture<'static, Outcome> {

@@ -104,8 +104,14 @@ fn init(home: &std::path::Path) -> Done {
     Ok(())
 }
 
+/// The environment as far as it is text: ours is.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 fn stopped(home: &std::path::Path) -> Result<Stopped, Box<dyn std::error::Error>> {
-    let config = Config::load(home, |name| std::env::var(name).ok())?;
+    let config = Config::load(home, variables())?;
     Ok(Stopped::read(&config)?)
 }
 
@@ -123,7 +129,7 @@ fn export(home: &std::path::Path, genesis: &std::path::Path) -> Done {
 }
 
 fn run(home: &std::path::Path, print_config: bool) -> Done {
-    let config = Config::load(home, |name| std::env::var(name).ok())?;
+    let config = Config::load(home, variables())?;
     if print_config {
         print!("{}", config.to_toml());
         return Ok(());

@@ -123,6 +123,8 @@ impl Node {
             checker: checker.clone(),
             trials: Trials::default(),
             receipts: receipts.clone(),
+            repositories: repositories.clone(),
+            packs: packs.clone(),
             notices: notices.0.clone(),
         });
         let reader: Arc<dyn Reader> = Arc::new(Reading::new(database.store(), shared.clone()));
@@ -165,6 +167,7 @@ fn routes(config: &Config, chain: &Chain, meters: Meters) -> axum::Router {
         chain: chain.clone(),
         name: config.name.clone(),
         public_url: config.public_url.clone(),
+        public_rpc: config.public_rpc.clone(),
     };
     let api = api::router(chain.clone(), meters.database.store());
     page::router(about).merge(api).merge(metrics::router(meters))

@@ -23,7 +23,22 @@ pub struct About {
     pub name: String,
     /// How others reach the gateway.
     pub public_url: String,
+    /// How others reach the engine's RPC.
+    pub public_rpc: String,
 }
+
+/// What somebody types who has a project and no account yet. `YOU` and `NAME` are theirs.
+const HOW_TO_PUSH: &str = "\
+guts init --handle YOU --node {rpc} --gateway {gateway}
+guts repo create NAME      # in the project that you have
+git push -u origin HEAD";
+
+/// The same by hand, with an SSH key of an account that is there.
+const BY_HAND: &str = "\
+git remote add guts {gateway}/YOU/NAME.git
+git config gpg.format ssh && git config user.signingKey ~/.ssh/id_ed25519.pub
+git config push.gpgSign if-asked
+git push -u guts HEAD";
 
 /// The routes of the page.
 pub fn router(about: About) -> Router {
@@ -57,7 +72,12 @@ async fn page(State(about): State<Arc<About>>) -> Response {
 
 /// The page. Everything that people chose is escaped, though names have no such characters.
 fn render(about: &About, state: &Committed) -> Result<String, ReadError> {
-    let (name, url) = (escape(&about.name), escape(about.public_url.trim_end_matches('/')));
+    let (name, url) = (escape(&about.name), about.public_url.trim_end_matches('/'));
+    let filled = |lines: &str| {
+        let lines = lines.replace("{gateway}", url).replace("{rpc}", &about.public_rpc);
+        escape(&lines)
+    };
+    let (how_to_push, by_hand, url) = (filled(HOW_TO_PUSH), filled(BY_HAND), escape(url));
     let (chain, height, time_s) = (escape(&state.chain_id), state.height, state.time_s);
     let mut list = String::new();
     let count = state.repos()?;
@@ -67,12 +87,12 @@ fn render(about: &About, state: &Committed) -> Result<String, ReadError> {
             continue;
         };
         let path = format!("{}/{}", escape(&owner), escape(&name));
-        let about = escape(&repo.description);
+        let description = escape(&repo.description);
         let archived = if repo.archived { " (archived)" } else { "" };
         // Writing to a String does not fail.
         let _ = writeln!(
             list,
-            "<li><b>{path}</b>{archived} {about}<br><code>git clone {url}/{path}.git</code></li>"
+            "<li><b>{path}</b>{archived} {description}<br><code>git clone {url}/{path}.git</code></li>"
         );
     }
     Ok(format!(
@@ -82,15 +102,8 @@ fn render(about: &About, state: &Committed) -> Result<String, ReadError> {
          </style></head><body>\n<h1>{name}</h1>\n\
          <p>A Guts node: chain <b>{chain}</b>, height <b>{height}</b>, header time {time_s}.</p>\n\
          <h2>Repositories ({count})</h2>\n<ul>\n{list}</ul>\n\
-         <h2>How to push</h2>\n<pre>\
-         guts init --handle YOU --node {url}\n\
-         guts repo create NAME      # in the project you have\n\
-         git push</pre>\n\
-         <p>Or by hand, with an SSH key of your account:</p>\n<pre>\
-         git remote add guts {url}/YOU/NAME.git\n\
-         git config gpg.format ssh &amp;&amp; git config user.signingKey ~/.ssh/id_ed25519.pub\n\
-         git config push.gpgSign if-asked\n\
-         git push -u guts main</pre>\n</body></html>\n"
+         <h2>How to push</h2>\n<pre>{how_to_push}</pre>\n\
+         <p>Or by hand, with an SSH key of your account:</p>\n<pre>{by_hand}</pre>\n</body></html>\n"
     ))
 }
 

@@ -11,6 +11,7 @@ use crate::types::RepoId;
 
 /// The advertisement for fetches. Protocol v2 has no service line of its own.
 pub(super) async fn upload_pack(gateway: &Gateway, repo: RepoId, protocol: Option<&str>) -> Answer {
+    gateway.host.shows_newest().await;
     let dir = gateway.repositories.ensure(repo)?;
     let args = ["upload-pack", "--strict", "--http-backend-info-refs", "."];
     let mut command = gateway.repositories.git().command(&dir, &args);

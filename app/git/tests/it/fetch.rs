@@ -1,5 +1,7 @@
 //! Clones and fetches.
 
+use guts_git::RefUpdate;
+
 use crate::world::World;
 
 #[test]
@@ -19,6 +21,17 @@ fn clones_in_every_protocol_version_hold_what_was_pushed() {
     let shallow = world.cloned("shallow", &["--depth", "1"]);
     assert_eq!(shallow.ok(&["rev-list", "--count", "HEAD"]).trim(), "1");
     world.cloned("partial", &["--filter=blob:none"]).ok(&["log", "-p", "-1"]);
+}
+
+#[test]
+fn a_clone_waits_for_what_is_committed() {
+    let world = World::new();
+    let project = world.project("a");
+    project.ok(&["push", "origin", "main"]);
+    let new = project.ok(&["rev-parse", "HEAD"]).trim().parse().ok();
+    let branch = RefUpdate { name: "refs/heads/new".into(), old: None, new };
+    world.host.unshown.lock().unwrap().push(branch);
+    world.cloned("c", &["--branch", "new"]);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct FakeHost {
     packs: PackStore,
     pub rule: Mutex<Rule>,
     pub pushes: Mutex<Vec<Push>>,
+    /// Committed, and shown only once somebody waits for it.
+    pub unshown: Mutex<Vec<RefUpdate>>,
 }
 
 pub const REPO: RepoId = RepoId::new(7).unwrap();
@@ -45,6 +47,15 @@ impl Host for Shared {
 
     fn nonce(&self, _: RepoId) -> Result<String, String> {
         Ok(PushNonce::new("guts-test", "alice", "hello", 1_795_231_441).to_string())
+    }
+
+    fn shows_newest(&self) -> BoxFuture<'static, ()> {
+        let host = self.0.clone();
+        async move {
+            let updates = std::mem::take(&mut *host.unshown.lock().unwrap());
+            host.repositories.move_refs(REPO, 1205, &updates).await.unwrap();
+        }
+        .boxed()
     }
 
     fn push(&self, push: Push, say: Say) -> BoxFuture<'static, Outcome> {
@@ -116,6 +127,7 @@ impl World {
             packs: packs.clone(),
             rule: Mutex::new(Rule::Commit),
             pushes: Mutex::default(),
+            unshown: Mutex::default(),
         });
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let _inside = runtime.enter();

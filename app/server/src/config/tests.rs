@@ -2,21 +2,27 @@
 
 use super::*;
 
+fn given(variables: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+}
+
 #[test]
 fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
     let home = tempfile::TempDir::new().unwrap();
     fs::write(Config::file(home.path()), "name = \"one\"\nengine_rpc = \"http://h:1\"\n").unwrap();
-    let variable = |name: &str| match name {
-        "GUTS_APP_NAME" => Some("two".to_owned()),
-        "GUTS_APP_GATEWAYS" => Some("http://a, http://b,".to_owned()),
-        "GUTS_APP_GATEWAY" => Some("127.0.0.1:9".to_owned()),
-        _ => None,
-    };
-    let config = Config::load(home.path(), variable).unwrap();
+    let variables = [
+        ("GUTS_APP_NAME", "two"),
+        ("GUTS_APP_GATEWAYS", "http://a, http://b,"),
+        ("GUTS_APP_GATEWAY", "127.0.0.1:9"),
+        ("GUTS_APP_HOME", "/elsewhere"),
+        ("GUTS_ENGINE_NAME", "another program's"),
+    ];
+    let config = Config::load(home.path(), given(&variables)).unwrap();
     assert_eq!(config.name, "two");
     assert_eq!(config.engine_rpc, "http://h:1");
     assert_eq!(config.gateways, ["http://a", "http://b"]);
     assert_eq!(config.public_url, "http://127.0.0.1:9");
+    assert_eq!(config.public_rpc, "http://h:1");
     assert_eq!(config.data, home.path().join("data"));
     assert_eq!(Config::parse(&config.to_toml()).unwrap(), config);
 }
@@ -25,7 +31,7 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
 fn a_gateway_on_a_port_of_the_systems_choice_is_reached_there() {
     let home = tempfile::TempDir::new().unwrap();
     fs::write(Config::file(home.path()), "gateway = \"127.0.0.1:0\"").unwrap();
-    let config = Config::load(home.path(), |_| None).unwrap();
+    let config = Config::load(home.path(), given(&[])).unwrap();
     assert_eq!(config.public_url, "", "nobody knows yet");
     let listening = config.listening(SocketAddr::from(([127, 0, 0, 1], 9)));
     assert_eq!(listening.public_url, "http://127.0.0.1:9");
@@ -43,13 +49,14 @@ fn an_unknown_key_is_refused_and_named() {
 fn a_wrong_variable_is_named() {
     let home = tempfile::TempDir::new().unwrap();
     fs::write(Config::file(home.path()), "").unwrap();
-    let variable = |name: &str| (name == "GUTS_APP_GATEWAY").then(|| "nowhere".to_owned());
-    let error = Config::load(home.path(), variable).unwrap_err().to_string();
-    assert!(error.contains("GUTS_APP_GATEWAY"), "{error}");
+    for wrong in [("GUTS_APP_GATEWAY", "nowhere"), ("GUTS_APP_GATWAY", "127.0.0.1:9")] {
+        let error = Config::load(home.path(), given(&[wrong])).unwrap_err().to_string();
+        assert!(error.contains(wrong.0), "{error}");
+    }
 }
 
 #[test]
 fn a_home_without_settings_says_how_to_make_them() {
-    let error = Config::load(Path::new("/nonexistent"), |_| None).unwrap_err().to_string();
+    let error = Config::load(Path::new("/nonexistent"), given(&[])).unwrap_err().to_string();
     assert!(error.contains("guts-app init"), "{error}");
 }

@@ -1,5 +1,7 @@
 //! Pushes through one gateway, seen at the others.
 
+use std::process::Command;
+
 use crate::world::World;
 
 #[test]
@@ -71,6 +73,28 @@ fn a_push_that_came_and_went_between_two_looks_is_followed() {
     drop(held);
     world.wait(3, |shown, behind| shown >= height && behind == 0);
     assert_eq!(world.tip(3, "refs/heads/main"), Some(tip));
+}
+
+/// Whoever dies after a commit has the objects of what it moved: a start drops the packs of pushes
+/// that are over, and other nodes may have died at the same moment.
+#[test]
+fn objects_are_in_their_repository_before_the_state_says_so() {
+    let world = World::new();
+    let project = world.project("a", "alice", 0);
+    project.ok(&["push", "origin", "main"]);
+    world.set_down(3, true);
+    let tip = project.commit("x", "two");
+    project.ok(&["push", "origin", "main"]);
+    let height = world.chains[0].newest().height;
+    // Node 3 has the packs, and its repositories never look.
+    let held = world.hold(3);
+    world.give_packs(0, 3);
+    world.set_down(3, false);
+    world.wait_executed(3, height);
+    let bare = world.bare(3, 1);
+    let object = ["-C", bare.to_str().unwrap(), "cat-file", "-e", &tip];
+    assert!(Command::new("git").args(object).status().unwrap().success(), "{tip} is not there");
+    drop(held);
 }
 
 #[test]

@@ -194,6 +194,14 @@ impl World {
         self.dir.path().join(format!("node{node}/repos/{repo}.git"))
     }
 
+    /// Gives one node the packs that another has.
+    pub fn give_packs(&self, from: usize, to: usize) {
+        let packs = |node| self.dir.path().join(format!("node{node}/packs"));
+        let copied =
+            Command::new("cp").arg("-a").arg(packs(from).join(".")).arg(packs(to)).status();
+        assert!(copied.unwrap().success());
+    }
+
     pub fn url(&self, node: usize) -> String {
         format!("{}/alice/hello.git", self.urls[node])
     }

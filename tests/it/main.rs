@@ -8,5 +8,6 @@ mod first_session;
 mod governance;
 mod killed_pushes;
 mod kvstore;
+mod page;
 mod pushes;
 mod tidy;

@@ -47,6 +47,8 @@ fn a_history_is_pushed_cloned_elsewhere_and_survives_kills() {
     let said = git(&["push", "-q", "origin", "main"], &work).expect_ok().said();
     assert!(said.contains("committed in block"), "{said}");
 
+    // The slowest node has heard of the block.
+    net.wait_agreed(&[0, 1, 2, 3], 1);
     let copy = ada.dir().join("copy");
     clone(&net, 2, "ada/guts", &copy);
     assert_eq!(objects(&work), objects(&copy), "the clone has the same objects");

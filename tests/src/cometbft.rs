@@ -25,7 +25,7 @@ pub fn find() -> Option<PathBuf> {
     let mut candidates = std::env::split_paths(&path).map(|folder| folder.join("cometbft"));
     let found = named.or_else(|| candidates.find(|candidate| candidate.is_file()));
     if found.is_none() {
-        println!("not run: no CometBFT found");
+        crate::not_run("no CometBFT found");
     }
     found
 }

@@ -47,7 +47,7 @@ impl Agent {
         let mut command = Command::new("ssh-agent");
         command.arg("-D").arg("-a").arg(&socket).stdout(Stdio::piped());
         let Ok(process) = command.spawn() else {
-            println!("not run: no ssh-agent found");
+            crate::not_run("no ssh-agent found");
             return None;
         };
         let mut agent = Agent { process, socket };

@@ -12,11 +12,18 @@ pub mod run;
 pub mod solo;
 pub mod wait;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The root of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the repository")
+}
+
+/// Says that something was not tested, past the capture of what a test prints.
+pub fn not_run(why: &str) {
+    // Who closed our output does not read it.
+    let _ = writeln!(std::io::stderr(), "not run: {why}");
 }
 
 /// A program of the workspace, built in the same profile as the running test.

@@ -1,6 +1,7 @@
-//! What the tests that need more than one crate share: where the repository and the built
+//! What tests with real programs share: where the repository and the built
 //! programs are, how to run them, how to wait for them.
 
+pub mod checkout;
 pub mod cometbft;
 pub mod http;
 pub mod keys;

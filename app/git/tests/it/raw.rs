@@ -3,7 +3,9 @@
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
-use crate::world::{Clone, World};
+use guts_tests::checkout::Checkout;
+
+use crate::world::World;
 
 /// One HTTP request; the whole answer as text.
 fn request(world: &World, head: &str, body: &[u8]) -> String {
@@ -35,7 +37,7 @@ fn push_as(world: &World, name: &str, tip: &str, pack: &[u8]) -> String {
 }
 
 /// The pack of the objects named.
-fn pack(project: &Clone, revisions: &str) -> Vec<u8> {
+fn pack(project: &Checkout, revisions: &str) -> Vec<u8> {
     let mut git = Command::new("git");
     git.current_dir(&project.path).args(["pack-objects", "--stdout", "-q"]);
     let mut child = git.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -1,7 +1,6 @@
 //! A gateway on a loopback port over one repository, and git clients with an SSH key.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
@@ -11,6 +10,7 @@ use guts_git::{
     Verifier,
 };
 use guts_schema::nonce::PushNonce;
+use guts_tests::checkout::Checkout;
 use tempfile::TempDir;
 
 /// What the fake chain does with the next pushes.
@@ -139,51 +139,28 @@ impl World {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let app = guts_git::http::router(gateway);
         runtime.spawn(async move { axum::serve(listener, app).await });
-        let world =
-            Self { url: format!("{base}/alice/hello.git"), dir, host, repositories, runtime };
-        world.make_key("key");
-        world
-    }
-
-    fn make_key(&self, name: &str) {
-        let key = self.dir.path().join(name);
-        let made = Command::new("ssh-keygen")
-            .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
-            .arg(&key)
-            .status();
-        assert!(made.unwrap().success());
+        guts_tests::keys::make(&dir.path().join("key"));
+        Self { url: format!("{base}/alice/hello.git"), dir, host, repositories, runtime }
     }
 
     /// A new local repository with one commit on main, its remote and its signing set up.
-    pub fn project(&self, name: &str) -> Clone {
-        let path = self.dir.path().join(name);
-        let clone = Clone { path: path.clone(), home: self.dir.path().join("nobody") };
-        std::fs::create_dir_all(&path).unwrap();
-        clone.ok(&["init", "-q", "-b", "main"]);
-        clone.ok(&["remote", "add", "origin", &self.url]);
-        self.sign(&clone);
-        clone.commit("README", "hello");
-        clone
+    pub fn project(&self, name: &str) -> Checkout {
+        self.signing(Checkout::new(self.dir.path().join(name), &self.url))
     }
 
     /// What `git clone` gives.
-    pub fn cloned(&self, name: &str, options: &[&str]) -> Clone {
+    pub fn cloned(&self, name: &str, options: &[&str]) -> Checkout {
         let path = self.dir.path().join(name);
-        let nobody = Clone { path: self.dir.path().into(), home: self.dir.path().join("nobody") };
         let mut args = vec!["clone", "-q"];
         args.extend_from_slice(options);
         args.extend_from_slice(&[&self.url, path.to_str().unwrap()]);
-        nobody.ok(&args);
-        let clone = Clone { path, ..nobody };
-        self.sign(&clone);
-        clone
+        Checkout { path: self.dir.path().into() }.ok(&args);
+        self.signing(Checkout { path })
     }
 
-    fn sign(&self, clone: &Clone) {
-        let key = self.dir.path().join("key.pub");
-        clone.ok(&["config", "gpg.format", "ssh"]);
-        clone.ok(&["config", "user.signingKey", key.to_str().unwrap()]);
-        clone.ok(&["config", "push.gpgSign", "if-asked"]);
+    fn signing(&self, checkout: Checkout) -> Checkout {
+        checkout.sign_with(&self.dir.path().join("key"));
+        checkout
     }
 
     /// The refs the gateway's repository has, as `name oid` lines.
@@ -212,54 +189,4 @@ fn hook_program() -> PathBuf {
     path.pop();
     path.pop();
     path.join("examples/hook")
-}
-
-/// A client's repository.
-pub struct Clone {
-    pub path: PathBuf,
-    home: PathBuf,
-}
-
-impl Clone {
-    pub fn git(&self, args: &[&str]) -> Output {
-        let mut git = Command::new("git");
-        git.args(args)
-            .current_dir(&self.path)
-            .env("HOME", &self.home)
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_TERMINAL_PROMPT", "0");
-        for who in ["AUTHOR", "COMMITTER"] {
-            git.env(format!("GIT_{who}_NAME"), "Alice").env(format!("GIT_{who}_EMAIL"), "a@b.c");
-        }
-        git.output().unwrap()
-    }
-
-    /// Runs git, which must succeed; stdout and stderr together.
-    pub fn ok(&self, args: &[&str]) -> String {
-        let output = self.git(args);
-        let text = text(&output);
-        assert!(output.status.success(), "git {args:?}: {text}");
-        text
-    }
-
-    /// Runs git, which must fail.
-    pub fn fails(&self, args: &[&str]) -> String {
-        let output = self.git(args);
-        let text = text(&output);
-        assert!(!output.status.success(), "git {args:?}: {text}");
-        text
-    }
-
-    pub fn commit(&self, file: &str, content: &str) -> String {
-        std::fs::write(self.path.join(file), content).unwrap();
-        self.ok(&["add", "."]);
-        self.ok(&["commit", "-q", "-m", file]);
-        self.ok(&["rev-parse", "HEAD"]).trim().to_owned()
-    }
-}
-
-fn text(output: &Output) -> String {
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    format!("{stdout}{}", String::from_utf8_lossy(&output.stderr))
 }

@@ -31,15 +31,20 @@ fn a_key_without_account_is_refused_and_nothing_moves() {
     assert_eq!(world.tip(1, "refs/heads/main"), None);
 }
 
-#[test]
-fn a_node_that_was_down_fetches_what_it_missed() {
-    let world = World::new();
+/// What was pushed while node 3 was down: the tip, and the height that has it.
+fn push_without_three(world: &World) -> (String, u64) {
     let project = world.project("a", "alice", 0);
     project.ok(&["push", "origin", "main"]);
     world.set_down(3, true);
     let tip = project.commit("x", "two");
     project.ok(&["push", "origin", "main"]);
-    let height = world.chains[0].newest().height;
+    (tip, world.chains[0].newest().height)
+}
+
+#[test]
+fn a_node_that_was_down_fetches_what_it_missed() {
+    let world = World::new();
+    let (tip, height) = push_without_three(&world);
     // The packs are gone when every repository has them: only git itself can bring the objects.
     for node in 0..3 {
         world.wait(node, |shown, behind| shown >= height && behind == 0);
@@ -59,12 +64,7 @@ fn a_node_that_was_down_fetches_what_it_missed() {
 #[test]
 fn a_push_that_came_and_went_between_two_looks_is_followed() {
     let world = World::new();
-    let project = world.project("a", "alice", 0);
-    project.ok(&["push", "origin", "main"]);
-    world.set_down(3, true);
-    let tip = project.commit("x", "two");
-    project.ok(&["push", "origin", "main"]);
-    let height = world.chains[0].newest().height;
+    let (tip, height) = push_without_three(&world);
     // Node 3 executes the block that orders the push and the one that moves the ref before its
     // repositories look.
     let held = world.hold(3);

@@ -1,12 +1,11 @@
 //! Four nodes, their gateways, an account with an SSH key, and a repository.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
 use guts_abci::Address;
 use guts_abci::proto::abci::{RequestInitChain, ValidatorUpdate};
 use guts_abci::proto::crypto::{PublicKey, public_key::Sum};
@@ -21,6 +20,8 @@ use guts_app_core::AppState;
 use guts_rpc::client::Client;
 use guts_schema::Key;
 use guts_schema::sign::SecretKey;
+use guts_tests::checkout::Checkout;
+use guts_tests::keys;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -54,8 +55,8 @@ impl World {
     pub fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let runtime = Runtime::new().unwrap();
-        make_key(dir.path(), "alice");
-        make_key(dir.path(), "mallory");
+        keys::make(&dir.path().join("alice"));
+        keys::make(&dir.path().join("mallory"));
         let pool = Arc::new(Pool::default());
         let (mut urls, mut listeners) = (Vec::new(), Vec::new());
         for _ in 0..4 {
@@ -207,24 +208,16 @@ impl World {
     }
 
     /// A project with one commit on main, signed for by `key`, its remote at a node.
-    pub fn project(&self, name: &str, key: &str, node: usize) -> Clone {
-        let path = self.dir.path().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        let clone = Clone { path };
-        clone.ok(&["init", "-q", "-b", "main"]);
-        clone.ok(&["remote", "add", "origin", &self.url(node)]);
-        let key = self.dir.path().join(format!("{key}.pub"));
-        clone.ok(&["config", "gpg.format", "ssh"]);
-        clone.ok(&["config", "user.signingKey", key.to_str().unwrap()]);
-        clone.ok(&["config", "push.gpgSign", "if-asked"]);
-        clone.commit("README", "hello");
-        clone
+    pub fn project(&self, name: &str, key: &str, node: usize) -> Checkout {
+        let project = Checkout::new(self.dir.path().join(name), &self.url(node));
+        project.sign_with(&self.dir.path().join(key));
+        project
     }
 
     /// What a node's gateway advertises for a ref.
     pub fn tip(&self, node: usize, name: &str) -> Option<String> {
-        let clone = Clone { path: self.dir.path().into() };
-        let listed = clone.ok(&["ls-remote", &self.url(node), name]);
+        let anywhere = Checkout { path: self.dir.path().into() };
+        let listed = anywhere.ok(&["ls-remote", &self.url(node), name]);
         listed.split_whitespace().next().map(str::to_owned)
     }
 
@@ -284,67 +277,8 @@ fn genesis(alice: &Key, operators: &[SecretKey], validators: &[SecretKey]) -> Re
     }
 }
 
-fn make_key(dir: &Path, name: &str) {
-    let made = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
-        .arg(dir.join(name))
-        .status();
-    assert!(made.unwrap().success());
-}
-
-/// The last 32 bytes of an OpenSSH public key are the ed25519 key.
+/// The key whose public half lies in that directory.
 fn public_key(dir: &Path, name: &str) -> Key {
-    let text = std::fs::read_to_string(dir.join(format!("{name}.pub"))).unwrap();
-    let blob = text.split_whitespace().nth(1).unwrap();
-    let blob = base64::engine::general_purpose::STANDARD.decode(blob).unwrap();
-    Key::from_slice(&blob[blob.len() - 32..]).unwrap()
-}
-
-/// A client's repository.
-pub struct Clone {
-    pub path: PathBuf,
-}
-
-impl Clone {
-    pub fn git(&self, args: &[&str]) -> Output {
-        let mut git = Command::new("git");
-        git.args(args)
-            .current_dir(&self.path)
-            .env("HOME", "/nonexistent")
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_TERMINAL_PROMPT", "0");
-        for who in ["AUTHOR", "COMMITTER"] {
-            git.env(format!("GIT_{who}_NAME"), "Alice").env(format!("GIT_{who}_EMAIL"), "a@b.c");
-        }
-        git.output().unwrap()
-    }
-
-    /// Runs git, which must succeed; stdout and stderr together.
-    pub fn ok(&self, args: &[&str]) -> String {
-        let output = self.git(args);
-        let text = text(&output);
-        assert!(output.status.success(), "git {args:?}: {text}");
-        text
-    }
-
-    /// Runs git, which must fail.
-    pub fn fails(&self, args: &[&str]) -> String {
-        let output = self.git(args);
-        let text = text(&output);
-        assert!(!output.status.success(), "git {args:?}: {text}");
-        text
-    }
-
-    pub fn commit(&self, file: &str, content: &str) -> String {
-        std::fs::write(self.path.join(file), content).unwrap();
-        self.ok(&["add", "."]);
-        self.ok(&["commit", "-q", "-m", file]);
-        self.ok(&["rev-parse", "HEAD"]).trim().to_owned()
-    }
-}
-
-fn text(output: &Output) -> String {
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    format!("{stdout}{}", String::from_utf8_lossy(&output.stderr))
+    let bytes = hex::decode(keys::public_hex(&dir.join(name))).unwrap();
+    Key::from_slice(&bytes).unwrap()
 }

@@ -22,6 +22,13 @@ pub(crate) struct Faults {
     powers: Vec<u64>,
 }
 
+/// What of an output a node dies before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Boundary {
+    Record,
+    Action,
+}
+
 impl Faults {
     /// Nothing broken yet.
     pub(crate) fn new(options: &Options, nodes: usize) -> Faults {
@@ -68,6 +75,25 @@ impl World {
     pub(crate) fn crash_point(&mut self, boundaries: usize) -> Option<usize> {
         let may = !self.faults.is_over() && boundaries > 0 && self.plan.crashes > 0;
         (may && self.rng.below(10_000) < self.plan.crashes).then(|| self.rng.index(boundaries))
+    }
+
+    /// A node dies at a boundary of its output; sometimes all do, the others wherever they are.
+    pub(crate) fn crash_at(&mut self, node: usize, boundary: Boundary) {
+        let (one, all) = match boundary {
+            Boundary::Record => ("crash before a record", "crash of all before a record"),
+            Boundary::Action => ("crash before an action", "crash of all before an action"),
+        };
+        if !self.rng.chance(150) {
+            self.totals.count(one);
+            return self.crash(node);
+        }
+        self.totals.count(all);
+        self.crash_all();
+    }
+
+    fn crash_all(&mut self) {
+        let power_cut = self.rng.chance(500);
+        (0..self.nodes.len()).for_each(|node| self.crash_as(node, power_cut));
     }
 
     /// The engine of a node dies; sometimes the machine, with the application.
@@ -140,8 +166,7 @@ impl World {
             8..=9 if self.plan.crashes > 0 => self.crash(node),
             10 if self.plan.crashes > 0 && self.rng.chance(400) => {
                 self.totals.count("crash of all");
-                let power_cut = self.rng.chance(500);
-                (0..self.nodes.len()).for_each(|node| self.crash_as(node, power_cut));
+                self.crash_all();
             }
             _ => {}
         }

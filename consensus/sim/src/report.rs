@@ -24,7 +24,7 @@ impl fmt::Display for Failure {
 pub struct Totals(BTreeMap<&'static str, u64>);
 
 /// What a batch of a hundred seeds or more must have seen at least once.
-pub const EXPECTED: [&str; 38] = [
+pub const EXPECTED: [&str; 40] = [
     "message lost",
     "message doubled",
     "message held up",
@@ -34,6 +34,8 @@ pub const EXPECTED: [&str; 38] = [
     "crash before a record",
     "crash before an action",
     "crash of all",
+    "crash of all before a record",
+    "crash of all before an action",
     "power cut (engine and application)",
     "unsynced record lost",
     "torn log tail",

@@ -17,7 +17,7 @@ use guts_genesis::{ChainId, ConsensusParams, GenesisDoc, GenesisValidator, Heigh
 use crate::app::History;
 use crate::byzantine::Byzantine;
 use crate::check::{Checkers, key_of};
-use crate::faults::Faults;
+use crate::faults::{Boundary, Faults};
 use crate::node::Node;
 use crate::plan::{Canary, Options, Plan, Villain};
 use crate::report::{Failure, Report, Totals};
@@ -270,14 +270,13 @@ impl World {
         }
     }
 
-    /// Records first, then actions; a crash may come at each boundary.
+    /// Records first, then actions; a crash, of this node or of all, may come at each boundary.
     pub(crate) fn perform(&mut self, node: usize, output: Output) {
         let boundaries = output.records.len() + output.actions.len();
         let crash_at = self.crash_point(boundaries);
         for (i, record) in output.records.iter().enumerate() {
             if crash_at == Some(i) {
-                self.totals.count("crash before a record");
-                return self.crash(node);
+                return self.crash_at(node, Boundary::Record);
             }
             self.nodes[node].disk.append(record.clone());
         }
@@ -302,8 +301,7 @@ impl World {
         let records = output.records.len();
         for (i, action) in output.actions.into_iter().enumerate() {
             if crash_at == Some(records + i) {
-                self.totals.count("crash before an action");
-                return self.crash(node);
+                return self.crash_at(node, Boundary::Action);
             }
             self.act(node, action);
         }

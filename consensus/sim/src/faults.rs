@@ -5,6 +5,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use guts_consensus::io::{ClientRequest, Input, Ticket};
 
+use crate::node::Node;
 use crate::plan::{Options, Topology};
 use crate::world::{Event, POWER, World};
 
@@ -260,7 +261,7 @@ impl World {
     }
 
     /// The faults are over: everybody is up and reachable, but for one at most, whom the others
-    /// can do without.
+    /// can do without. With a villain of a quarter of the power there is no such one.
     pub(crate) fn heal(&mut self) {
         self.faults.over = true;
         self.faults.cuts.clear();
@@ -283,18 +284,28 @@ impl World {
         }
     }
 
-    /// A node without which, and without the villains, more than two thirds of the power is left,
-    /// now and in the heights to come.
+    /// A validator that the others can do without, in a mesh.
     fn freezable(&mut self) -> Option<usize> {
-        let node = self.rng.index(self.nodes.len());
         // In a ring or a line the others would be without their connections.
-        let needed = self.plan.topology != Topology::Mesh;
-        if needed || self.nodes[node].villain.is_some() || self.rng.chance(500) {
+        if self.plan.topology != Topology::Mesh || self.rng.chance(250) {
             return None;
         }
+        let next = self.checkers.validators(self.checkers.height().next())?;
+        let votes = |node: &Node| next.by_address(&node.address).is_some();
+        let may = |index: &usize| {
+            let node = &self.nodes[*index];
+            node.villain.is_none() && votes(node) && self.can_do_without(*index)
+        };
+        let choices: Vec<usize> = (0..self.nodes.len()).filter(may).collect();
+        (!choices.is_empty()).then(|| choices[self.rng.index(choices.len())])
+    }
+
+    /// Whether more than two thirds of the power is left without a node and without the villains,
+    /// in the heights whose validators are decided.
+    fn can_do_without(&self, node: usize) -> bool {
         let height = self.checkers.height();
         let sets = [height.next(), height.plus(2)].map(|at| self.checkers.validators(at));
-        let fine = sets.into_iter().all(|set| {
+        sets.into_iter().all(|set| {
             set.is_some_and(|set| {
                 let missing =
                     |index: &usize| *index == node || self.nodes[*index].villain.is_some();
@@ -306,15 +317,17 @@ impl World {
                 let total = set.total_power().0;
                 (total - missing) * 3 > total * 2
             })
-        });
-        // A change on its way could make the node needed.
-        let asked: u64 = self.faults.powers.iter().sum();
-        let settled = sets_equal(&self.faults.powers, asked);
-        (fine && settled && self.options.nodes > 4).then_some(node)
+        })
     }
-}
 
-/// Whether nobody's power was changed.
-fn sets_equal(powers: &[u64], total: u64) -> bool {
-    powers.iter().filter(|power| **power > 0).count() as u64 * POWER == total
+    /// A change that was still on its way makes the frozen node needed from the height after the
+    /// next: it starts, as the others could not go on without it.
+    pub(crate) fn thaw_if_needed(&mut self) {
+        let Some(node) = self.nodes.iter().position(|node| node.frozen) else { return };
+        if !self.can_do_without(node) {
+            self.totals.count("frozen node needed again");
+            self.nodes[node].frozen = false;
+            self.schedule(0, Event::Start(node));
+        }
+    }
 }

@@ -24,7 +24,7 @@ impl fmt::Display for Failure {
 pub struct Totals(BTreeMap<&'static str, u64>);
 
 /// What a batch of a hundred seeds or more must have seen at least once.
-pub const EXPECTED: [&str; 40] = [
+pub const EXPECTED: [&str; 41] = [
     "message lost",
     "message doubled",
     "message held up",
@@ -36,6 +36,7 @@ pub const EXPECTED: [&str; 40] = [
     "crash of all",
     "crash of all before a record",
     "crash of all before an action",
+    "frozen node",
     "power cut (engine and application)",
     "unsynced record lost",
     "torn log tail",

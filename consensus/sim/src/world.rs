@@ -357,6 +357,7 @@ impl World {
                         self.totals.add("evidence in a block", news.evidence);
                         let changes = u64::from(news.changes_validators);
                         self.totals.add("validator change", changes);
+                        self.thaw_if_needed();
                     }
                     Err(what) => self.fail(format!("node {node}: {what}")),
                 }

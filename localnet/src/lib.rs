@@ -3,19 +3,22 @@
 //!
 //! Reading order: [`network`] is what is on disk (one directory a validator and `network.json`),
 //! [`create`] fills it, [`process`] starts and ends processes, [`start`] is the whole of
-//! `./localnet/start`, [`status`] draws the table.
+//! `./localnet/start`, [`stay`] watches over what it started, [`end`] is `./localnet/kill` and
+//! `./localnet/stop`, [`status`] draws the table.
 //!
 //! Everything it knows is in `network.json`: a second invocation, in another terminal, finds the
 //! processes by the pids recorded there and checks that they still are what they were.
 
 pub mod app_state;
 pub mod create;
+pub mod end;
 pub mod network;
 pub mod ports;
 pub mod probe;
 pub mod process;
 pub mod start;
 pub mod status;
+pub mod stay;
 
 /// What can go wrong, each with the way out.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use guts_localnet::network::{Half, Network};
-use guts_localnet::{Result, process, start, status};
+use guts_localnet::{Result, end, start, status};
 
 /// A network of validators on this machine.
 #[derive(Parser)]
@@ -55,8 +55,8 @@ enum Command {
         /// Which validator, from 0.
         validator: usize,
         /// End only this half.
-        #[arg(long, value_parser = ["app", "engine"])]
-        half: Option<String>,
+        #[arg(long, value_enum)]
+        half: Option<Half>,
     },
     /// Start what does not run of a validator.
     Revive {
@@ -84,23 +84,14 @@ fn run(command: Command) -> Result<()> {
             start::start(&start::Options { home, validators, app, settings, detach, allow_small })
         }
         Command::Status(home) => {
-            print!("{}", status::table(&Network::load(&home.home)?));
-            Ok(())
+            let table = status::table(&Network::load(&home.home)?);
+            print!("{}", table.text);
+            table.verdict()
         }
-        Command::Stop(home) => start::stop(&Network::load(&home.home)?),
-        Command::Kill { home, validator, half } => {
-            let network = Network::load(&home.home)?;
-            let pair = network.validator(validator)?;
-            let wanted = |name: &Half| half.as_deref().is_none_or(|half| half == name.name());
-            let halves = [Half::App, Half::Engine].into_iter().filter(wanted);
-            let running: Vec<_> = halves.filter_map(|half| pair.started(half).cloned()).collect();
-            process::kill(&running)?;
-            let what = half.map(|half| format!("the {half} of ")).unwrap_or_default();
-            eprintln!("✓ killed {what}validator {validator}");
-            Ok(())
-        }
+        Command::Stop(home) => end::stop(&home.home),
+        Command::Kill { home, validator, half } => end::kill(&home.home, validator, half),
         Command::Revive { home, validator } => {
-            let mut network = Network::load(&home.home)?;
+            let (mut network, _turn) = Network::load_to_change(&home.home)?;
             network.validator(validator)?;
             start::start_pair(&mut network, validator)
         }

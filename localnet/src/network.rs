@@ -1,6 +1,7 @@
 //! What a network looks like on disk: `HOME/network.json`, and `HOME/v<i>/{app,engine}` with a
 //! log beside each.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,14 +13,16 @@ pub const VALIDATORS_MAX: usize = 16;
 /// A network of fewer validators survives no fault at all.
 pub const VALIDATORS_SAFE_MIN: usize = 4;
 
-const STATE_FILE: &str = "network.json";
+/// The network's own file in its directory.
+pub const STATE_FILE: &str = "network.json";
+const LOCK_FILE: &str = "network.lock";
 const PORT_STRIDE: u16 = 10;
 const P2P_PORT: u16 = 26656;
 const RPC_PORT: u16 = 26657;
 const GATEWAY_PORT: u16 = 8080;
 
 /// One half of a pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Half {
     /// `guts-app`, or the program given with `--app`.
     App,
@@ -37,6 +40,31 @@ impl Half {
     }
 }
 
+impl std::fmt::Display for Half {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The commands that end processes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum EndedBy {
+    /// `./localnet/kill`.
+    Kill,
+    /// `./localnet/stop`.
+    Stop,
+}
+
+impl std::fmt::Display for EndedBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            EndedBy::Kill => "./localnet/kill",
+            EndedBy::Stop => "./localnet/stop",
+        })
+    }
+}
+
 /// A process that was started, as it can be found again.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Started {
@@ -44,6 +72,16 @@ pub struct Started {
     pub pid: u32,
     /// Start time in clock ticks since boot: tells this process from a later one with its pid.
     pub start_ticks: u64,
+    /// The command that was told to end it, noted before it does: such an end surprises nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<EndedBy>,
+}
+
+impl Started {
+    /// Whether both are records of one process.
+    pub fn is_same(&self, other: &Started) -> bool {
+        (self.pid, self.start_ticks) == (other.pid, other.start_ticks)
+    }
 }
 
 /// One validator: a pair of processes and its addresses.
@@ -147,6 +185,20 @@ impl Network {
         })?;
         network.home = home.to_path_buf();
         Ok(network)
+    }
+
+    /// Reads the network in `home` to change it: others who want to wait until the file that is
+    /// returned is dropped.
+    ///
+    /// # Errors
+    /// As [`Network::load`], and when the file that is locked cannot be made.
+    pub fn load_to_change(home: &Path) -> Result<(Network, File)> {
+        // Nothing is written into a directory without a network.
+        Self::load(home)?;
+        let path = home.join(LOCK_FILE);
+        let turn = at("cannot open", &path, File::create(&path))?;
+        at("cannot lock", &path, turn.lock())?;
+        Ok((Self::load(home)?, turn))
     }
 
     /// Writes `network.json`, atomically.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::network::Validator;
 
 /// A validator on this machine that does not answer by then is not there.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// More than any answer asked for here.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 

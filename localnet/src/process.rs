@@ -7,8 +7,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
 
 use crate::network::{Half, Network, Started};
 use crate::{Error, Result, at};
@@ -87,7 +90,7 @@ fn command(network: &Network, index: usize, half: Half) -> Result<Command> {
 
 /// A running process, as it is found again.
 pub fn recorded(pid: u32) -> Started {
-    Started { pid, start_ticks: start_ticks(pid).unwrap_or(0) }
+    Started { pid, start_ticks: start_ticks(pid).unwrap_or(0), ended_by: None }
 }
 
 /// Whether the process recorded is still running (not merely one with the same pid, nor a zombie).
@@ -122,6 +125,18 @@ fn handle(started: &Started) -> Option<OwnedFd> {
     let pid = Pid::from_raw(i32::try_from(started.pid).ok()?)?;
     let handle = pidfd_open(pid, PidfdFlags::empty()).ok()?;
     (start_ticks(started.pid) == Some(started.start_ticks)).then_some(handle)
+}
+
+/// Waits until a process has ended, however long that takes, and returns how it did, as "exit
+/// status 1" or "signal 9", and takes its status; `None` when it is no child of this one.
+pub fn wait_and_take(started: &Started) -> Option<String> {
+    let handle = handle(started)?;
+    let mut ended = [PollFd::new(&handle, PollFlags::IN)];
+    while poll(&mut ended, None) == Err(Errno::INTR) {}
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let status = waitid(WaitId::PidFd(handle.as_fd()), options).ok()??;
+    let exit = status.exit_status().map(|code| format!("exit status {code}"));
+    exit.or_else(|| status.terminating_signal().map(|signal| format!("signal {signal}")))
 }
 
 /// Waits until all threads of a process have ended, and so its ports and files are free: the main
@@ -178,8 +193,15 @@ pub fn wait_for_ending<'a>(all: impl Iterator<Item = &'a Started>) {
     }
 }
 
-/// The last lines of a log, indented, for an error message.
-pub fn log_tail(path: &Path) -> String {
+/// The last lines of a log, indented, and where they are from, for an error message.
+pub fn end_of(log: &Path) -> String {
+    match log_tail(log) {
+        tail if tail.is_empty() => format!("{} is empty", log.display()),
+        tail => format!("the end of {}:\n{tail}", log.display()),
+    }
+}
+
+fn log_tail(path: &Path) -> String {
     let text = File::open(path)
         .and_then(|mut file| {
             use std::io::{Read, Seek, SeekFrom};

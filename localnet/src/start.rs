@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::network::{Half, Network, Started, VALIDATORS_MAX, VALIDATORS_SAFE_MIN};
-use crate::{Error, Result, create, ports, probe, process, status};
+use crate::{Error, Result, create, end, ports, probe, process, status, stay};
 
 /// How long the network may take from the first process to the first block.
 const FIRST_BLOCK_PATIENCE: Duration = Duration::from_secs(60);
@@ -33,20 +33,29 @@ pub struct Options {
 /// Starts the network; returns when it was told to detach, or after Ctrl-C ended it.
 pub fn start(options: &Options) -> Result<()> {
     let mut network = make_or_find(options)?;
-    refuse_running(&network)?;
-    process::wait_for_ending(started(&network));
-    ports::check_free(&network)?;
-    if let Err(error) = start_all(&mut network) {
-        stop(&network)?;
-        return Err(error);
-    }
-    print!("{}", status::table(&network));
+    bring_up(&mut network)?;
+    print!("{}", status::table(&network).text);
     if options.detach {
         println!("\nstop it with ./localnet/stop{}", home_flag(&options.home));
         return Ok(());
     }
     println!("\nCtrl-C ends it");
-    stay(&network)
+    stay::stay(&network.home)
+}
+
+/// Starts every pair of a network of which nothing runs, and waits for the first block.
+///
+/// # Errors
+/// When something of it runs, a port is taken, or a process ends before the first block: then the
+/// others are ended, too.
+pub fn bring_up(network: &mut Network) -> Result<()> {
+    refuse_running(network)?;
+    process::wait_for_ending(started(network));
+    ports::check_free(network)?;
+    start_all(network).or_else(|error| {
+        end::stop(&network.home)?;
+        Err(error)
+    })
 }
 
 fn start_all(network: &mut Network) -> Result<()> {
@@ -183,64 +192,14 @@ fn check_all_alive(network: &Network) -> Result<()> {
             if !validator.started(half).is_some_and(process::is_alive) {
                 let log = network.log(validator.index, half);
                 return Err(Error::Process(format!(
-                    "the {} of validator {} ended; the end of {}:\n{}",
-                    half.name(),
+                    "the {half} of validator {} ended; {}",
                     validator.index,
-                    log.display(),
-                    process::log_tail(&log)
+                    process::end_of(&log)
                 )));
             }
         }
     }
     Ok(())
-}
-
-/// Ends every process of the network.
-///
-/// # Errors
-/// When one does not end even when it is killed.
-pub fn stop(network: &Network) -> Result<()> {
-    let running = alive(network);
-    if running.is_empty() {
-        say("nothing runs");
-        return Ok(());
-    }
-    let killed = process::terminate(&running)?;
-    say(&format!("✓ ended {} processes", running.len()));
-    if killed > 0 {
-        say(&format!("  {killed} of them had to be killed: they did not end on SIGTERM"));
-    }
-    Ok(())
-}
-
-fn stay(network: &Network) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::Process(format!("cannot wait for signals: {error}")))?;
-    let dead = runtime.block_on(async {
-        let mut term =
-            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-                Ok(term) => term,
-                Err(error) => {
-                    return Err(Error::Process(format!("cannot wait for SIGTERM: {error}")));
-                }
-            };
-        loop {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => return Ok(()),
-                _ = term.recv() => return Ok(()),
-                () = tokio::time::sleep(Duration::from_secs(1)) => {
-                    if alive(&Network::load(&network.home)?).is_empty() {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-    });
-    eprintln!();
-    stop(&Network::load(&network.home)?)?;
-    dead
 }
 
 /// One line of progress.

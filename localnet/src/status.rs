@@ -3,12 +3,40 @@
 use std::fmt::Write as _;
 
 use crate::network::{Half, Network, Validator};
-use crate::{probe, process};
+use crate::probe::{self, Probe};
+use crate::{Error, Result, process, start};
 
-/// The table as text, aligned, with where the logs are below it.
-pub fn table(network: &Network) -> String {
+/// A network as it was seen.
+#[derive(Debug)]
+pub struct Table {
+    /// The rows, aligned, with where the logs are below them.
+    pub text: String,
+    /// What is not as it should be, a sentence without its stop each.
+    ill: Vec<String>,
+    /// Whether any process runs.
+    is_alive: bool,
+}
+
+impl Table {
+    /// Whether all runs and answers.
+    ///
+    /// # Errors
+    /// When it does not, with everything that is dead or silent.
+    pub fn verdict(&self) -> Result<()> {
+        match self.is_alive {
+            false => Err(Error::Process("nothing of this network runs".to_string())),
+            true if self.ill.is_empty() => Ok(()),
+            true => Err(Error::Process(self.ill.join("; "))),
+        }
+    }
+}
+
+/// Looks at every validator.
+pub fn table(network: &Network) -> Table {
+    let probes: Vec<_> = network.validators.iter().map(probe::status).collect();
     let mut rows = vec![header(network)];
-    rows.extend(network.validators.iter().map(|validator| row(network, validator)));
+    let each = || network.validators.iter().zip(&probes);
+    rows.extend(each().map(|(validator, probe)| row(network, validator, probe)));
     let widths: Vec<usize> = (0..rows[0].len())
         .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
         .collect();
@@ -19,7 +47,22 @@ pub fn table(network: &Network) -> String {
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     let _ = writeln!(text, "chain {}, logs {}/v*/*.log", network.chain_id, network.home.display());
-    text
+    let ill = each().flat_map(|(validator, probe)| ills(validator, probe)).collect();
+    Table { text, ill, is_alive: !start::alive(network).is_empty() }
+}
+
+/// What is wrong with one validator.
+fn ills(validator: &Validator, probe: &Probe) -> Vec<String> {
+    let is_dead = |half: &Half| !validator.started(*half).is_some_and(process::is_alive);
+    let dead: Vec<_> = [Half::App, Half::Engine].into_iter().filter(is_dead).collect();
+    match (dead.is_empty(), probe.height) {
+        (true, Some(_)) => Vec::new(),
+        (true, None) => vec![format!("validator {} does not answer", validator.index)],
+        (false, _) => dead
+            .iter()
+            .map(|half| format!("the {half} of validator {} is dead", validator.index))
+            .collect(),
+    }
 }
 
 fn header(network: &Network) -> Vec<String> {
@@ -31,8 +74,7 @@ fn header(network: &Network) -> Vec<String> {
     cells.into_iter().map(str::to_string).collect()
 }
 
-fn row(network: &Network, validator: &Validator) -> Vec<String> {
-    let probe = probe::status(validator);
+fn row(network: &Network, validator: &Validator, probe: &Probe) -> Vec<String> {
     let number = |value: Option<u64>| value.map_or("-".to_string(), |value| value.to_string());
     let height = match (probe.height, probe.catching_up) {
         (Some(height), true) => format!("{height} (catching up)"),

@@ -82,18 +82,18 @@ fn a_process_is_found_again_and_ended() {
     assert!(process::is_alive(&started));
     let other = Started { start_ticks: started.start_ticks + 1, ..started.clone() };
     assert!(!process::is_alive(&other), "a later process with the same pid is another one");
-    let table = status::table(&again);
+    let table = status::table(&again).text;
     assert!(table.contains(&started.pid.to_string()), "{table}");
     process::kill(std::slice::from_ref(&started)).expect("it ends");
     assert!(!process::is_alive(&started));
-    assert!(status::table(&again).contains("(dead)"));
+    assert!(status::table(&again).text.contains("(dead)"));
 }
 
 #[test]
 fn the_table_lines_up() {
     let home = tempfile::tempdir().expect("a directory");
     let network = create::create(&options(home.path()), 4).expect("made");
-    let table = status::table(&network);
+    let table = status::table(&network).text;
     let lines: Vec<_> = table.lines().collect();
     let column = lines[0].find("RPC").expect("a column");
     for line in &lines[1..5] {

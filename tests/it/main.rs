@@ -8,6 +8,7 @@ mod first_session;
 mod governance;
 mod killed_pushes;
 mod kvstore;
+mod localnet;
 mod page;
 mod pushes;
 mod tidy;

@@ -77,9 +77,7 @@ pub struct Commit {
     pub head: Head,
     /// Batches to write at once with the head, in order; none when nothing changed.
     pub batches: Vec<Arc<Batch>>,
-    /// Pushes that the block ordered.
-    pub ordered: Vec<PushId>,
-    /// Pushes that ended in it, well or not.
+    /// Pushes that ended in the block, well or not.
     pub closed: Vec<PushId>,
     /// Its transactions, for the mempool.
     pub txs: Vec<Checked>,
@@ -280,7 +278,6 @@ impl App {
         Ok(Commit {
             head: decided.head.clone(),
             batches: self.genesis.iter().chain(&decided.batch).cloned().collect(),
-            ordered: decided.executed.ordered.clone(),
             closed: decided.executed.closed.clone(),
             txs: decided.txs.clone(),
         })

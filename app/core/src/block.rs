@@ -35,8 +35,6 @@ pub struct Executed {
     pub changes: Changes,
     /// To the validators, from two blocks on.
     pub updates: Vec<ValidatorUpdate>,
-    /// Pushes that it ordered.
-    pub ordered: Vec<PushId>,
     /// Pushes whose refs it moved, or that failed in it.
     pub closed: Vec<PushId>,
 }
@@ -70,14 +68,11 @@ pub fn execute(block: &Block, base: &dyn Read, items: &[Item]) -> Result<Execute
         end(&mut run)?;
     }
     let pending_after = push::pending(&run.state)?.0;
-    let without = |these: &[PushId], those: &[PushId]| -> Vec<PushId> {
-        these.iter().filter(|id| !those.contains(id)).copied().collect()
-    };
-    let ordered = without(&pending_after, &pending_before);
-    let closed = without(&pending_before, &pending_after);
+    let is_over = |id: &PushId| !pending_after.contains(id);
+    let closed = pending_before.into_iter().filter(is_over).collect();
     let updates = staking::updates(&set_before, &staking::newest(&run.state)?);
     let Run { state, events, .. } = run;
-    Ok(Executed { results, events, changes: state.into_changes(), updates, ordered, closed })
+    Ok(Executed { results, events, changes: state.into_changes(), updates, closed })
 }
 
 /// Executes one transaction on a block's state. What admission did stays; what the actions did,

@@ -34,7 +34,7 @@ fn a_chain_lives_and_rests() {
     let id = certificate.id();
     world.attest(id, 0..3, Verdict::Good);
     let ordered = world.block(vec![world.push(&certificate)]);
-    assert_eq!(ordered.commit.ordered, [id]);
+    assert_eq!(ordered.events(events::PUSH_ORDERED)[0]["push"], id.to_string());
     let moved = world.block(vec![]);
     assert_eq!(moved.commit.closed, [id]);
     assert_eq!(moved.results.len(), 1, "pseudo-transaction 0");

@@ -49,19 +49,19 @@ impl Receipts {
 }
 
 /// Takes a transaction off the list when its push is over.
-struct Waiting {
+struct ReceiptGuard {
     receipts: Receipts,
     tx: Mutex<Option<Hash>>,
 }
 
-impl Waiting {
+impl ReceiptGuard {
     fn start(&self, tx: Hash) {
         self.receipts.lock().insert(tx, None);
         *self.tx.lock().unwrap_or_else(PoisonError::into_inner) = Some(tx);
     }
 }
 
-impl Drop for Waiting {
+impl Drop for ReceiptGuard {
     fn drop(&mut self) {
         if let Some(tx) = *self.tx.lock().unwrap_or_else(PoisonError::into_inner) {
             self.receipts.lock().remove(&tx);
@@ -206,7 +206,7 @@ impl Inner {
         self.parts.checker.learn(subject, false);
         let pack = push.pack.map(|pack| (pack.hash, pack.size));
         let action = PushRefs { certificate: push.certificate, pack };
-        let waiting = Waiting { receipts: self.parts.receipts.clone(), tx: Mutex::default() };
+        let waiting = ReceiptGuard { receipts: self.parts.receipts.clone(), tx: Mutex::default() };
         let submitted = self.parts.submitter.submit(action, |tx| waiting.start(tx)).await;
         let ticket = submitted.map_err(|error| {
             if let SubmitError::Engine(source) = &error {

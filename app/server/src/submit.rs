@@ -9,7 +9,7 @@ use guts_abci::proto::abci::RequestQuery;
 use guts_rpc::client::{Client, ClientError};
 use guts_schema::tx::{Draft, PushRefs};
 use guts_schema::work::{Puzzle, bits_for};
-use guts_schema::{Action, ActionKind, Hash, proto, query, values};
+use guts_schema::{Action, ActionKind, Hash, price, proto, query, values};
 use prost::Message;
 
 use crate::chain::{Chain, Committed, ReadError};
@@ -103,7 +103,8 @@ impl Submitter {
     }
 }
 
-/// Adds the payment: stake for a validator's account, nothing where pushes are free, else work.
+/// Adds the payment: stake for a validator's account where pushes may be paid so, else work where
+/// it is taken, else a fee.
 async fn pay(
     draft: Draft,
     state: &Arc<Committed>,
@@ -111,19 +112,23 @@ async fn pay(
     nonce: u64,
 ) -> Result<Draft, SubmitError> {
     let params = state.params()?;
-    let number = ActionKind::PushRefs.number();
-    let price = params.prices.iter().find(|price| price.kind == number);
-    if price.is_some_and(|price| price.stake) && state.is_operator(&identity.account)? {
+    let price = |draft: &Draft| price::of(&params, [ActionKind::PushRefs], draft.size_with(1));
+    if price(&draft).stake && state.is_operator(&identity.account)? {
         return Ok(draft.stake());
     }
+    if !params.accept_work {
+        let draft = draft.fee(u64::MAX);
+        let fee = price(&draft).fee;
+        return Ok(draft.fee(fee));
+    }
+    // The longest solution there is: the price must cover whichever is found.
     let draft = draft.work(u64::MAX, Hash::of(b""), u64::MAX);
-    let bytes = params.work_per_byte.saturating_mul(draft.size_with(1));
-    let hashes = price.map_or(0, |price| price.work).saturating_add(bytes);
+    let bits = bits_for(price(&draft).work);
     let Some((anchor_number, anchor)) = state.anchor()? else { return Err(SubmitError::Payment) };
     let (chain_id, account) = (state.chain_id.clone(), identity.account);
     let search = move || {
         let puzzle = Puzzle::new(&chain_id, &account, nonce, &anchor);
-        puzzle.search(0, u64::MAX, bits_for(hashes))
+        puzzle.search(0, u64::MAX, bits)
     };
     let found = tokio::task::spawn_blocking(search).await.ok().flatten();
     let solution = found.ok_or(SubmitError::Payment)?;

@@ -227,7 +227,7 @@ impl Checkers {
         if self.villains.contains(&accused) {
             return Ok(());
         }
-        Err(format!("[S-4] {accused} is correct and stands accused at height {height}"))
+        Err(format!("false evidence: {accused} is correct and stands accused at height {height}"))
     }
 
     /// What a digest of the run covers.

@@ -460,6 +460,7 @@ impl Progress {
             self.started = true;
             let Some(effect) = self.machine.step(now) else { continue };
             effects.push(effect);
+            self.check_lock();
             let Effect::Start(round) = effect else { break };
             let proposer = self.is_proposer(round);
             event = Some(Event::StartRound { round, proposer });
@@ -533,11 +534,8 @@ impl Progress {
 
     fn is_ahead(&self, votes: &RoundVotes) -> bool {
         let voters = votes.prevotes.voters().or(votes.precommits.voters());
-        let power = voters.ones().filter_map(|index| {
-            let index = u32::try_from(index).ok()?;
-            self.validators.at(index).map(|validator| validator.power)
-        });
-        let power = power.fold(Power::ZERO, Power::saturating_add);
+        let voters = voters.ones().filter_map(|i| self.validators.at(u32::try_from(i).ok()?));
+        let power = voters.fold(Power::ZERO, |sum, v| sum.saturating_add(v.power));
         power.is_over_one_third(self.validators.total_power())
     }
 
@@ -580,9 +578,13 @@ impl Progress {
             votes.prevotes.audit();
             votes.precommits.audit();
         }
-        if let Some((_, id)) = self.machine.locked {
-            assert!(self.candidate(&id).is_some(), "[S-4] a locked block is here");
-        }
+        self.check_lock();
+    }
+
+    /// Nobody's bytes lead here: a polka is acted upon only once its block is here and valid.
+    fn check_lock(&self) {
+        let Some((_, id)) = self.machine.locked else { return };
+        assert!(self.candidate(&id).is_some(), "[S-4] a locked block is here");
     }
 }
 

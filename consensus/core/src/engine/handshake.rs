@@ -264,6 +264,8 @@ impl Engine {
             }
         };
         let before = std::mem::replace(&mut self.state, state.clone());
+        let follows = before.last_block_height < state.last_block_height;
+        assert!(follows, "[S-5] the state only moves on");
         let done = self.evidences.on_block(&block.block, &state);
         self.out.records.extend(done);
         let validators = self.cur.validators.clone();
@@ -279,7 +281,6 @@ impl Engine {
         // What was intended for the height that is over is not asked to be signed again.
         self.intents.clear();
         self.deciding = None;
-        debug_assert!(before.last_block_height < state.last_block_height);
         self.act(Action::Committed(Arc::new(Committed {
             height: state.last_block_height,
             decided: block.clone(),

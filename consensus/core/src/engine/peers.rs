@@ -188,7 +188,10 @@ impl Engine {
         }
     }
 
-    /// A height has begun: what peers said of it before is heard now.
+    /// A height has begun: what peers said of it before is heard now, and what they said of later
+    /// ones is kept again, in order. Messages are only counted here: whether they decide the height
+    /// is seen when the whole input is taken in (`settle`), and the next one begins with an answer
+    /// of the application. So the height stays the same throughout.
     pub(super) fn replay_early(&mut self) {
         if !self.is_running() {
             return;
@@ -200,9 +203,8 @@ impl Engine {
             let early = std::mem::take(&mut known.early);
             known.early_bytes = 0;
             for message in early {
-                // Deciding in the middle of it moves the height on: the rest is looked at again.
-                debug_assert_eq!(height, self.cur.height);
                 self.on_consensus_message(peer, message);
+                assert_eq!(height, self.cur.height, "[S-5] no message moves the height on");
             }
         }
     }

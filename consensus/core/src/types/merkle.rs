@@ -27,7 +27,7 @@ fn inner_hash(left: &Node, right: &Node) -> Node {
 /// Items of the left subtree in a tree of `count` (at least two).
 fn split(count: usize) -> usize {
     let half = count.next_power_of_two() / 2;
-    debug_assert!(half < count);
+    assert!(0 < half && half < count, "only a tree of two or more is split");
     half
 }
 

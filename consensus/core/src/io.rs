@@ -166,13 +166,14 @@ pub enum Record {
     State(Arc<State>),
     /// Evidence that was verified and waits to be put into a block.
     EvidencePending(Arc<Evidence>),
-    /// Evidence (by hash) that is in a block or has expired: no longer pending.
+    /// Evidence (by hash) that is in a block or has expired: no longer pending. Of one in a block
+    /// both come, in that order.
     EvidenceDone {
         /// Hash of the evidence.
         hash: [u8; 32],
         /// Height at which the misbehaviour happened.
         height: Height,
-        /// In a block (must never be put into another), or expired.
+        /// In a block (must never be put into another), or expired: nothing is kept of it.
         committed: bool,
     },
 }

@@ -52,6 +52,8 @@ impl Contents {
                 self.evidence.remove(hash);
                 if *committed {
                     self.evidence_done.insert(*hash, *height);
+                } else {
+                    self.evidence_done.remove(hash);
                 }
             }
         }

@@ -18,6 +18,9 @@ use crate::types::{
     is_evidence_expired,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Heights whose validators and time are remembered.
 const CONTEXTS_MAX: usize = 2_000;
 /// Pieces of evidence that wait at most; there is no more than one for each fault.
@@ -48,8 +51,8 @@ pub(super) struct Evidences {
     pending: BTreeMap<Hash, Waiting>,
     /// Looked up for a block of the height in progress and found good, to the byte ([`exact`]).
     good: BTreeSet<Hash>,
-    /// In a block already, by hash.
-    done: BTreeMap<Hash, Height>,
+    /// In a block already, by hash: when the misbehaviour was, or later.
+    done: BTreeMap<Hash, (Height, Time)>,
     /// Pairs of votes of the height in progress.
     unfinished: Vec<(Vote, Vote)>,
     contexts: BTreeMap<Height, (Time, Arc<ValidatorSet>)>,
@@ -74,8 +77,10 @@ impl Evidences {
         Evidences { pending: pending.into_iter().map(waiting).collect(), ..Evidences::default() }
     }
 
-    pub(super) fn know_done(&mut self, done: Vec<([u8; 32], Height)>) {
-        self.done.extend(done.into_iter().map(|(hash, height)| (Hash::new(hash), height)));
+    /// Evidence of an earlier life that is in a block, none of it younger than `time`.
+    pub(super) fn know_done(&mut self, done: Vec<([u8; 32], Height)>, time: Time) {
+        let done = done.into_iter().map(|(hash, height)| (Hash::new(hash), (height, time)));
+        self.done.extend(done);
         self.pending.retain(|hash, _| !self.done.contains_key(hash));
     }
 
@@ -138,24 +143,28 @@ impl Evidences {
         for evidence in block.evidence() {
             let hash = evidence.hash();
             self.pending.remove(&hash);
-            self.done.insert(hash, evidence.height());
+            self.done.insert(hash, (evidence.height(), evidence.time()));
             records.push(done(&hash, evidence.height(), true));
         }
-        let expired: Vec<(Hash, Height)> = self
-            .pending
-            .iter()
-            .filter(|(_, waiting)| is_expired(state, &waiting.evidence))
-            .map(|(hash, waiting)| (*hash, waiting.evidence.height()))
-            .collect();
-        for (hash, height) in expired {
-            self.pending.remove(&hash);
-            records.push(done(&hash, height, false));
-        }
-        // What is in a block is remembered until both limits have passed, like what waits.
-        let contexts = &self.contexts;
-        self.done
-            .retain(|_, of| contexts.get(of).is_none_or(|(time, _)| !is_past(state, (*of, *time))));
+        records.extend(self.forget_old(state));
         records
+    }
+
+    /// What waits, and what is in a block, is forgotten when both limits have passed: from then on
+    /// it is refused for its age. Gives back what to record.
+    fn forget_old(&mut self, state: &State) -> Vec<Record> {
+        let waiting = |(hash, waiting): (&Hash, &Waiting)| {
+            (*hash, (waiting.evidence.height(), waiting.evidence.time()))
+        };
+        let known = self.pending.iter().map(waiting);
+        let known = known.chain(self.done.iter().map(|(hash, of)| (*hash, *of)));
+        let old: Vec<_> = known.filter(|(_, of)| is_past(state, *of)).collect();
+        let forget = |(hash, (height, _)): (Hash, (Height, Time))| {
+            self.pending.remove(&hash);
+            self.done.remove(&hash);
+            done(&hash, height, false)
+        };
+        old.into_iter().map(forget).collect()
     }
 }
 

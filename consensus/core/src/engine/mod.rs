@@ -237,7 +237,7 @@ impl Engine {
     /// and height of the misbehaviour. Before the first input.
     #[must_use]
     pub fn with_evidence_done(mut self, done: Vec<([u8; 32], Height)>) -> Engine {
-        self.evidences.know_done(done);
+        self.evidences.know_done(done, self.state.last_block_time);
         self
     }
 

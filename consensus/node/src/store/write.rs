@@ -95,12 +95,13 @@ impl Store {
         to.batch.put_cf(self.family(SMALL), key, evidence.to_proto().encode_to_vec());
     }
 
-    /// Evidence no longer waits; if it is in a block, that is remembered.
+    /// Evidence no longer waits; if it is in a block, that is remembered until it has expired.
     pub fn end_evidence(&self, to: &mut Batch, hash: &[u8; 32], in_block: Option<Height>) {
         to.batch.delete_cf(self.family(SMALL), keys::of(Kind::Evidence, hash));
-        if let Some(height) = in_block {
-            let key = keys::of(Kind::EvidenceDone, hash);
-            to.batch.put_cf(self.family(SMALL), key, keys::height(height));
+        let key = keys::of(Kind::EvidenceDone, hash);
+        match in_block {
+            Some(height) => to.batch.put_cf(self.family(SMALL), key, keys::height(height)),
+            None => to.batch.delete_cf(self.family(SMALL), key),
         }
     }
 

@@ -157,7 +157,7 @@ impl NodeBackend {
     }
 }
 
-/// What is done when a block was committed, besides showing it.
+/// What is done when a block was committed and can be read.
 pub(crate) struct Watchers {
     pub(crate) waiting: super::Tell,
     pub(crate) index: Option<crate::index::Waker>,
@@ -165,11 +165,8 @@ pub(crate) struct Watchers {
 }
 
 impl crate::shell::OnCommit for Watchers {
-    fn on_commit(&self, committed: &Arc<guts_consensus::io::Committed>) {
-        self.waiting.tell(committed);
-    }
-
     fn on_shown(&self, committed: &Arc<guts_consensus::io::Committed>) {
+        self.waiting.tell(committed);
         self.feed.on_shown(committed);
         if let Some(index) = &self.index {
             index.wake();

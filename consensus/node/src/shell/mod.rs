@@ -124,12 +124,9 @@ pub struct Shown {
     pub top: AtomicU64,
 }
 
-/// Told of each committed block, before any client can see it and again when they can.
+/// Told of each committed block.
 pub trait OnCommit: Send {
-    /// A block was committed.
-    fn on_commit(&self, committed: &Arc<Committed>);
-
-    /// It can be read now.
+    /// A block was committed, and every client can read it: who is told of it looks it up at once.
     fn on_shown(&self, committed: &Arc<Committed>);
 }
 
@@ -330,11 +327,10 @@ impl Shell {
     }
 
     fn show(&self, committed: &Arc<Committed>) {
-        self.on_commit.on_commit(committed);
-        self.shown.top.store(committed.height.0, Ordering::Release);
         if self.shown.base.load(Ordering::Relaxed) == 0 {
             self.shown.base.store(committed.height.0, Ordering::Release);
         }
+        self.shown.top.store(committed.height.0, Ordering::Release);
         self.on_commit.on_shown(committed);
     }
 }

@@ -17,9 +17,18 @@ impl Checkout {
     /// # Panics
     /// When git fails.
     pub fn new(path: PathBuf, url: &str) -> Checkout {
+        Self::of("sha1", path, url)
+    }
+
+    /// As [`Checkout::new`], of objects that have these ids: `sha1` or `sha256`.
+    ///
+    /// # Panics
+    /// When git fails.
+    pub fn of(object_format: &str, path: PathBuf, url: &str) -> Checkout {
         std::fs::create_dir_all(&path).expect("a directory");
         let checkout = Checkout { path };
-        checkout.ok(&["init", "-q", "-b", "main"]);
+        let format = format!("--object-format={object_format}");
+        checkout.ok(&["init", "-q", "-b", "main", &format]);
         checkout.ok(&["remote", "add", "origin", url]);
         checkout.commit("README", "hello");
         checkout

@@ -43,6 +43,9 @@ pub enum GitError {
         /// Which limit: `time`, `input` or `output`.
         limit: &'static str,
     },
+    /// Nobody knows what objects a repository has.
+    #[error("repository {0}: its object format cannot be told: {1}")]
+    Format(crate::RepoId, String),
     /// Bytes that should be git's protocol are not.
     #[error("git protocol: {0}")]
     Protocol(&'static str),

@@ -37,6 +37,6 @@ pub use error::GitError;
 pub use exchange::{Exchange, Fetched};
 pub use gateway::{Found, Gateway, Host, Outcome, Push, Say};
 pub use packs::PackStore;
-pub use repositories::Repositories;
-pub use types::{Oid, PackHash, PackInfo, RefUpdate, RepoId};
+pub use repositories::{FormatOf, Repositories};
+pub use types::{ObjectFormat, Oid, PackHash, PackInfo, RefUpdate, RepoId};
 pub use verify::Verifier;

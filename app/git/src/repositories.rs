@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use crate::child::{FSCK_IGNORED, Git, Limits};
 use crate::error::GitError;
-use crate::types::{Oid, RefUpdate, RepoId};
+use crate::types::{ObjectFormat, Oid, RefUpdate, RepoId};
 
 /// All bare repositories of this node, and the git that serves them.
 #[derive(Debug, Clone)]
@@ -21,23 +22,45 @@ pub struct Repositories {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+/// Tells the object format of a repository that is about to be made, or why it cannot.
+pub type FormatOf = Box<dyn Fn(RepoId) -> Result<ObjectFormat, String> + Send + Sync>;
+
 struct Shared {
     root: PathBuf,
     git: Git,
+    format_of: FormatOf,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("root", &self.root).field("git", &self.git).finish()
+    }
 }
 
 /// What a repository's configuration file says. Everything else is given to each child, so that a
 /// newer program's settings reach old repositories.
-const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n";
+fn config(format: ObjectFormat) -> String {
+    let (version, extensions) = match format {
+        ObjectFormat::Sha1 => (0, ""),
+        ObjectFormat::Sha256 => (1, "[extensions]\n\tobjectformat = sha256\n"),
+    };
+    format!(
+        "[core]\n\trepositoryformatversion = {version}\n\tfilemode = true\n\tbare = true\n{extensions}"
+    )
+}
 
 impl Repositories {
     /// Opens `<home>/repos`, making it, the empty home of git children and our hooks.
     ///
     /// `hook` is the program the hooks start, as `<hook> hook pre-receive|proc-receive`. What
     /// git children of a run that was killed left behind is removed: quarantines, and locks that
-    /// would keep refs from ever moving again.
-    pub fn open(home: &Path, hook: &Path, limits: Limits) -> Result<Self, GitError> {
+    /// would keep refs from ever moving again. `format_of` is asked when a repository is made.
+    pub fn open(
+        home: &Path,
+        hook: &Path,
+        limits: Limits,
+        format_of: FormatOf,
+    ) -> Result<Self, GitError> {
         // Children have a directory of their own: paths given to them must not depend on ours.
         let home = &std::path::absolute(home).map_err(GitError::file("finding", home))?;
         let root = home.join("repos");
@@ -53,7 +76,7 @@ impl Repositories {
             drop_leftovers(&repo.path());
         }
         let git = Git::new(empty, hooks, limits);
-        Ok(Self { shared: Arc::new(Shared { root, git }) })
+        Ok(Self { shared: Arc::new(Shared { root, git, format_of }) })
     }
 
     /// Where the repository is, whether or not it was made yet.
@@ -72,6 +95,7 @@ impl Repositories {
         if path.join("HEAD").exists() {
             return Ok(path);
         }
+        let format = (self.shared.format_of)(repo).map_err(|why| GitError::Format(repo, why))?;
         let draft = self.shared.root.join(format!("{repo}.{:016x}.new", rand::random::<u64>()));
         for dir in ["objects/info", "objects/pack", "refs/heads", "refs/tags"] {
             let dir = draft.join(dir);
@@ -81,7 +105,7 @@ impl Repositories {
             let file = draft.join(name);
             fs::write(&file, text).map_err(GitError::file("writing", file))
         };
-        write("config", CONFIG)?;
+        write("config", &config(format))?;
         write("HEAD", "ref: refs/heads/main\n")?;
         match fs::rename(&draft, &path) {
             Ok(()) => Ok(path),

@@ -1,6 +1,7 @@
 //! The words this crate shares with its users: ids and ref updates are the schema's.
 
 pub use guts_schema::certificate::RefUpdate;
+pub use guts_schema::proto::ObjectFormat;
 pub use guts_schema::{Oid, RepoId};
 
 /// The SHA-256 of a whole pack file: how gateways ask each other for it.

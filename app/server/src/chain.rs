@@ -72,6 +72,16 @@ impl Chain {
         self.newest.subscribe()
     }
 
+    /// Tells git what objects a repository has, from the newest state.
+    pub fn format_of(&self) -> guts_git::FormatOf {
+        let chain = self.clone();
+        Box::new(move |repo| match chain.newest().repo(repo) {
+            Ok(Some(record)) => Ok(record.object_format()),
+            Ok(None) => Err("it is not in the state".into()),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
     /// Swaps in the next one.
     pub fn publish(&self, committed: Committed) {
         self.newest.send_replace(Arc::new(committed));

@@ -102,7 +102,8 @@ impl Node {
         let app = App::new(database.store(), head.clone());
         let chain = Chain::new(Committed::new(head, app.state()?));
         let served = Served::new(chain.newest());
-        let repositories = Repositories::open(data, &parts.hook, Limits::default())?;
+        let limits = Limits::default();
+        let repositories = Repositories::open(data, &parts.hook, limits, chain.format_of())?;
         let packs = PackStore::open(data)?;
         let gateways = config.gateways.clone();
         let runtime = tokio::runtime::Handle::current();

@@ -4,7 +4,8 @@ use super::*;
 const REPO: RepoId = RepoId::new(3).expect("above 0");
 
 fn open(home: &Path) -> Repositories {
-    Repositories::open(home, Path::new("/bin/false"), Limits::default()).expect("opened")
+    let format_of = Box::new(|_| Ok(ObjectFormat::Sha1));
+    Repositories::open(home, Path::new("/bin/false"), Limits::default(), format_of).expect("opened")
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use guts_git::{Limits, Oid, PackStore, RefUpdate, Repositories, Verifier};
 use guts_schema::attest::Verdict;
 
-use crate::world::REPO;
+use crate::world::{REPO, sha1};
 
 /// Entries of a tree that takes 27 MB once it is inflated, and next to nothing before.
 const ENTRIES: usize = 400_000;
@@ -29,7 +29,7 @@ fn git(dir: &Path, args: &[&str], input: &[u8]) -> String {
 }
 
 fn verdict(home: &Path, limits: Limits, tip: &str) -> Result<Verdict, String> {
-    let repositories = Repositories::open(home, Path::new("/bin/false"), limits).unwrap();
+    let repositories = Repositories::open(home, Path::new("/bin/false"), limits, sha1()).unwrap();
     let verifier = Verifier::new(repositories, PackStore::open(home).unwrap());
     let new: Option<Oid> = Some(tip.parse().unwrap());
     let update = RefUpdate { name: "refs/heads/main".into(), old: None, new };
@@ -42,7 +42,8 @@ fn verdict(home: &Path, limits: Limits, tip: &str) -> Result<Verdict, String> {
 fn a_check_that_runs_out_of_memory_says_nothing_about_the_push() {
     let home = tempfile::tempdir().unwrap();
     let repositories =
-        Repositories::open(home.path(), Path::new("/bin/false"), Limits::default()).unwrap();
+        Repositories::open(home.path(), Path::new("/bin/false"), Limits::default(), sha1())
+            .unwrap();
     let dir = repositories.ensure(REPO).unwrap();
     let blob = git(&dir, &["hash-object", "-w", "--stdin"], b"the same everywhere");
     let entry = |i| format!("100644 blob {blob}\tfile{i:07}-with-a-name-of-some-length\n");

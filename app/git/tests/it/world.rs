@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use guts_git::{
-    Found, Gateway, Host, Limits, Outcome, PackStore, Push, RefUpdate, RepoId, Repositories, Say,
-    Verifier,
+    FormatOf, Found, Gateway, Host, Limits, ObjectFormat, Outcome, PackStore, Push, RefUpdate,
+    RepoId, Repositories, Say, Verifier,
 };
 use guts_schema::nonce::PushNonce;
 use guts_tests::checkout::Checkout;
@@ -100,6 +100,11 @@ impl FakeHost {
     }
 }
 
+/// All repositories of the tests.
+pub fn sha1() -> FormatOf {
+    Box::new(|_| Ok(ObjectFormat::Sha1))
+}
+
 /// A gateway and a place for clones.
 pub struct World {
     pub dir: TempDir,
@@ -120,7 +125,7 @@ impl World {
         let here = std::env::current_dir().unwrap();
         let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
         let home = up.join(dir.path().strip_prefix("/").unwrap()).join("gateway");
-        let repositories = Repositories::open(&home, &hook_program(), limits).unwrap();
+        let repositories = Repositories::open(&home, &hook_program(), limits, sha1()).unwrap();
         let packs = PackStore::open(&home).unwrap();
         let host = Arc::new(FakeHost {
             repositories: repositories.clone(),

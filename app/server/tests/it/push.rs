@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use guts_tests::checkout::Checkout;
+
 use crate::world::World;
 
 #[test]
@@ -19,6 +21,23 @@ fn a_push_is_committed_and_every_gateway_serves_it() {
     let second = project.commit("x", "two");
     project.ok(&["push", &world.url(2), "main"]);
     assert_eq!(world.tip(2, "refs/heads/main"), Some(second));
+}
+
+#[test]
+fn a_repository_of_sha256_objects_is_pushed_and_cloned() {
+    let world = World::new();
+    let path = world.dir.path().join("long");
+    let url = format!("{}/alice/long.git", world.urls[0]);
+    let project = Checkout::of("sha256", path, &url);
+    project.sign_with(&world.dir.path().join("alice"));
+    let tip = project.commit("x", "one");
+    assert_eq!(tip.len(), 64);
+    project.ok(&["push", "origin", "main"]);
+    let height = world.chains[0].newest().height;
+    world.wait(2, |shown, behind| shown >= height && behind == 0);
+    let from = format!("{}/alice/long.git", world.urls[2]);
+    project.ok(&["clone", "-q", &from, "copy"]);
+    assert_eq!(project.ok(&["-C", "copy", "rev-parse", "HEAD"]).trim(), tip);
 }
 
 #[test]
@@ -130,7 +149,7 @@ fn the_page_health_and_metrics_tell_of_the_node() {
     let (status, metrics) = world.get(1, "/metrics");
     assert_eq!(status, 200);
     assert!(metrics.contains("# TYPE guts_app_height gauge\nguts_app_height "), "{metrics}");
-    assert!(metrics.contains("\nguts_app_repositories 2\n"), "{metrics}");
+    assert!(metrics.contains("\nguts_app_repositories 3\n"), "{metrics}");
     assert!(metrics.contains("\nguts_app_repositories_behind 0\n"), "{metrics}");
     assert_eq!(world.get(1, "/alice/none.git/info/refs?service=git-upload-pack").0, 404);
 }

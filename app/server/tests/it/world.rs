@@ -259,6 +259,7 @@ fn genesis(alice: &Key, operators: &[SecretKey], validators: &[SecretKey]) -> Re
         "repo": {"repos": [
             {"owner": "alice", "name": "hello"},
             {"owner": "alice", "name": "other"},
+            {"owner": "alice", "name": "long", "object_format": "sha256"},
         ]},
     });
     let bytes = serde_json::to_vec(&state).unwrap();

@@ -6,91 +6,50 @@
 //!
 //! One JSON object goes to standard output; progress goes to standard error.
 //!
+//! - [`options`]: the command line; [`target`]: the nodes and processes it means.
 //! - [`machine`]: what this machine can do when idle, to make runs comparable.
 //! - [`work`]: the transactions of the kvstore, made before the clock starts; [`guts`]: of Guts.
-//! - [`push`]: pushes with stock git, beside [`plain`] git.
+//! - [`developer`]: stock git, and repositories to push to gateways and to [`plain`] git.
+//! - [`push`]: pushes of one commit; [`clone`]: clones of a large repository.
 //! - [`load`]: sends them when they are due.
 //! - [`watch`]: reads blocks and notes when each transaction became readable.
+//! - [`kill`]: ends everything under load and looks for what was lost.
 //! - [`usage`]: CPU and memory of the processes, from `/proc`.
 //! - [`report`]: the figures.
 
+mod clone;
+mod developer;
 mod guts;
 mod http;
+mod kill;
 mod load;
 mod machine;
+mod options;
 mod plain;
 mod push;
 mod report;
+mod target;
 #[cfg(test)]
 mod tests;
 mod usage;
 mod watch;
 mod work;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::{Parser, ValueEnum};
+use clap::Parser as _;
 use guts_localnet::app_state;
-use guts_localnet::network::{Half, Network};
+use guts_localnet::network::Network;
+use serde::Serialize;
 
+use crate::options::{Kind, Options};
 use crate::usage::Process;
 use crate::work::Plan;
 
-/// What is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    /// Transfers between accounts that the genesis of a local network funds; needs --home.
-    Guts,
-    /// `key=value` transactions of the kvstore application.
-    Kvstore,
-    /// Pushes of one commit with stock git to the gateways of a local network, and to plain
-    /// `git http-backend` beside them; needs --home.
-    Push,
-}
-
-/// Open-loop load on a network, with latency, CPU and memory as one JSON object.
-#[derive(Parser, Debug)]
-#[command(version)]
-struct Options {
-    /// What to send.
-    #[arg(long, value_enum, default_value = "guts")]
-    kind: Kind,
-    /// RPC addresses, separated by commas [default: those of the network in --home].
-    #[arg(long, value_delimiter = ',', value_name = "URL")]
-    rpc: Vec<String>,
-    /// Directory of the network, for addresses and pids.
-    #[arg(long, overrides_with = "home")]
-    home: Option<PathBuf>,
-    /// Processes to account for, as NAME=PID, besides those of --home.
-    #[arg(long = "pid", value_delimiter = ',', value_name = "NAME=PID")]
-    pids: Vec<String>,
-    /// Transactions or pushes a second [default: 1000, of pushes 1].
-    #[arg(long)]
-    rate: Option<u64>,
-    /// Transactions a request: 1 sends broadcast_tx_sync, more send a batch of broadcast_tx_async.
-    #[arg(long, default_value_t = 1)]
-    batch: u64,
-    /// How long to send.
-    #[arg(long, default_value_t = 20)]
-    seconds: u64,
-    /// Bytes a kvstore transaction; others are as long as they are.
-    #[arg(long, default_value_t = 256)]
-    size: usize,
-}
-
-impl Options {
-    fn rate(&self) -> u64 {
-        self.rate.unwrap_or(if self.kind == Kind::Push { 1 } else { 1000 })
-    }
-}
-
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Transactions one run may send.
-const TXS_MAX: u64 = 10_000_000;
 /// How long transactions sent may take to be committed after the last was sent.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -98,9 +57,9 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.map_err(Failure::from).and_then(|rt| rt.block_on(run(Options::parse())));
     match outcome {
-        Ok(report) => {
+        Ok(Outcome { report, is_good }) => {
             println!("{report}");
-            ExitCode::SUCCESS
+            if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             eprintln!("error: {error}");
@@ -109,19 +68,37 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(options: Options) -> Result<String, Failure> {
-    check(&options)?;
+/// What a run found.
+struct Outcome {
+    /// One JSON object.
+    report: String,
+    /// False when it found something that must not be.
+    is_good: bool,
+}
+
+impl Outcome {
+    fn of(report: &impl Serialize) -> Outcome {
+        let report = serde_json::to_string_pretty(report).expect("plain data encodes");
+        Outcome { report, is_good: true }
+    }
+}
+
+async fn run(options: Options) -> Result<Outcome, Failure> {
+    options.check()?;
     let network = match &options.home {
         Some(home) if Network::exists(home) => Some(Network::load(home)?),
         _ => None,
     };
-    let targets = targets(&options, network.as_ref())?;
-    let processes = processes(&options, network.as_ref())?;
+    let targets = target::targets(&options, network.as_ref())?;
+    let processes = target::processes(&options, network.as_ref(), &targets)?;
     eprintln!("• measuring this machine at rest");
     let machine = machine::measure(options.home.as_deref())?;
     let run = Run { options, network, targets, processes, machine };
     match run.options.kind {
         Kind::Push => run.pushes().await,
+        Kind::Clone => run.clones().await,
+        Kind::Kill => run.kills().await,
+        Kind::Idle => run.idle().await,
         Kind::Guts | Kind::Kvstore => run.transactions().await,
     }
 }
@@ -136,21 +113,38 @@ struct Run {
 }
 
 impl Run {
-    async fn plan(&self) -> Result<Plan, Failure> {
-        let (options, rate) = (&self.options, self.options.rate());
-        let total = rate * options.seconds;
-        eprintln!("• making {total} transactions");
-        if options.kind == Kind::Kvstore {
-            return work::kvstore(total, options.size, options.batch, rate);
+    fn network(&self) -> Result<&Network, Failure> {
+        let kind = self.options.kind_name();
+        self.network
+            .as_ref()
+            .ok_or_else(|| format!("--kind {kind} needs --home of a network").into())
+    }
+
+    /// A network whose validators have gateways.
+    fn guts_network(&self) -> Result<&Network, Failure> {
+        let kind = self.options.kind_name();
+        match self.network()? {
+            network if network.is_guts() => Ok(network),
+            _ => {
+                Err(format!("--kind {kind} needs a network of guts-app, which has gateways").into())
+            }
         }
-        let network = self.network.as_ref().ok_or("--kind guts needs --home of a network")?;
-        let chain = funded(network, &self.targets[0]).await?;
+    }
+
+    async fn plan(&self, is_guts: bool) -> Result<Plan, Failure> {
+        let (options, rate) = (&self.options, self.options.rate());
+        let total = rate * options.seconds();
+        eprintln!("• making {total} transactions");
+        if !is_guts {
+            return work::kvstore(total, options.size(), options.batch, rate);
+        }
+        let chain = funded(self.network()?, &self.targets[0]).await?;
         guts::plan(chain, total, options.batch, rate, self.targets.len())
     }
 
-    async fn transactions(self) -> Result<String, Failure> {
-        let plan = Arc::new(self.plan().await?);
-        let (rate, seconds) = (self.options.rate(), self.options.seconds);
+    async fn transactions(self) -> Result<Outcome, Failure> {
+        let plan = Arc::new(self.plan(self.options.kind == Kind::Guts).await?);
+        let (rate, seconds) = (self.options.rate(), self.options.seconds());
         let mut watcher = watch::Watcher::at_tip(&self.targets[0]).await?;
         eprintln!("• sending {rate} tx/s for {seconds} s to {}", self.targets.join(", "));
         let before = usage::sample(&self.processes);
@@ -161,23 +155,24 @@ impl Run {
         watcher.follow(end, begun, &plan, &mut seen).await?;
         let sent = sending.await??;
         let mut drained = end;
-        while seen.committed() < sent.accepted && Instant::now() < end + DRAIN_PATIENCE {
+        while seen.found() < sent.accepted && Instant::now() < end + DRAIN_PATIENCE {
             drained += Duration::from_millis(200);
             watcher.follow(drained, begun, &plan, &mut seen).await?;
         }
         let usage = usage::difference(&before, &usage::sample(&self.processes));
         eprintln!("✓ {} of {} transactions committed", seen.committed(), plan.total);
-        Ok(self.report(plan.size, &sent, &seen, &usage, None))
+        let report = self.report(plan.size, &sent, &seen, &usage, None);
+        if let Some(warning) = report.warning() {
+            eprintln!("warning: {warning}");
+        }
+        Ok(Outcome::of(&report))
     }
 
-    async fn pushes(self) -> Result<String, Failure> {
-        let network = self.network.as_ref().ok_or("--kind push needs --home of a network")?;
-        if !network.is_guts() {
-            return Err("--kind push needs a network of guts-app, which has gateways".into());
-        }
-        let (rate, seconds) = (self.options.rate(), self.options.seconds);
+    async fn pushes(self) -> Result<Outcome, Failure> {
+        let network = self.guts_network()?;
+        let (rate, seconds) = (self.options.rate(), self.options.seconds());
         let total = rate * seconds;
-        let setting = push::prepare(network).await?;
+        let setting = developer::prepare(&network.validators).await?;
         // Nothing is recognised in the blocks: they are followed for their interval.
         let plan = Plan::of(&[], 1, rate, 1);
         let mut watcher = watch::Watcher::at_tip(&self.targets[0]).await?;
@@ -188,7 +183,7 @@ impl Run {
         let mut seen = report::Seen::new(total);
         let (followed, pushed) = tokio::join!(
             watcher.follow(end, begun, &plan, &mut seen),
-            setting.send(total, rate, begun)
+            push::send(&setting, total, rate, begun)
         );
         followed?;
         let mut pushed = pushed?;
@@ -203,20 +198,56 @@ impl Run {
             unsent: 0,
         };
         eprintln!("✓ {} of {total} pushes committed", seen.committed());
-        Ok(self.report(0, &sent, &seen, &usage, Some(pushed.comparison())))
+        Ok(Outcome::of(&self.report(0, &sent, &seen, &usage, Some(pushed.comparison()))))
     }
 
-    fn report(
-        &self,
+    async fn clones(self) -> Result<Outcome, Failure> {
+        let network = self.guts_network()?;
+        let setting = developer::prepare(&network.validators[..1]).await?;
+        let (size, trials) = (self.options.size(), self.options.trials());
+        let cloned = clone::measure(&setting, network, size, trials).await?;
+        Ok(Outcome::of(&report::Scaled::new(&self.options, &self.machine, cloned)))
+    }
+
+    async fn kills(mut self) -> Result<Outcome, Failure> {
+        let mut network = self.network()?.clone();
+        let most = Duration::from_secs(self.options.seconds());
+        let mut trials = Vec::new();
+        for number in 1..=self.options.trials() {
+            let plan = Arc::new(self.plan(network.is_guts()).await?);
+            let trial = kill::trial(&mut network, &self.targets, plan, most).await?;
+            eprintln!("✓ trial {number}: {trial}");
+            trials.push(trial);
+            self.network = Some(network.clone());
+        }
+        let kills = kill::Kills::of(trials);
+        let is_good = kills.is_good();
+        let outcome = Outcome::of(&report::Scaled::new(&self.options, &self.machine, kills));
+        Ok(Outcome { is_good, ..outcome })
+    }
+
+    async fn idle(self) -> Result<Outcome, Failure> {
+        if self.processes.is_empty() {
+            return Err("no process of this network runs: start it, or name some with --pid".into());
+        }
+        let seconds = self.options.seconds();
+        eprintln!("• watching {} processes for {seconds} s", self.processes.len());
+        let (before, begun) = (usage::sample(&self.processes), Instant::now());
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let usage = usage::difference(&before, &usage::sample(&self.processes));
+        let idle = report::Idle::new(begun.elapsed(), &usage);
+        Ok(Outcome::of(&report::Scaled::new(&self.options, &self.machine, idle)))
+    }
+
+    fn report<'a>(
+        &'a self,
         size: usize,
         sent: &load::Sent,
         seen: &report::Seen,
-        usage: &[usage::Usage],
+        usage: &'a [usage::Usage],
         push: Option<push::Comparison>,
-    ) -> String {
-        report::Report::new(&self.options, sent, seen, usage)
-            .with(size, &self.machine, push)
-            .print()
+    ) -> report::Report<'a> {
+        report::Report::new(&self.options, sent, seen, usage).with(size, &self.machine, push)
     }
 }
 
@@ -224,49 +255,4 @@ async fn funded(network: &Network, node: &str) -> Result<guts::Chain, Failure> {
     let seed = hex::decode(&network.seed)?;
     let keys = (0..app_state::LOAD_ACCOUNTS).map(|index| app_state::load_key(&seed, index));
     guts::Chain::ask(node, &network.chain_id, keys.collect()).await
-}
-
-fn check(options: &Options) -> Result<(), Failure> {
-    if options.rate() == 0 || options.seconds == 0 || options.batch == 0 {
-        return Err("--rate, --seconds and --batch must be at least 1".into());
-    }
-    match options.rate().checked_mul(options.seconds) {
-        Some(total) if total <= TXS_MAX => Ok(()),
-        _ => Err(format!("more than {TXS_MAX} transactions: lower --rate or --seconds").into()),
-    }
-}
-
-fn targets(options: &Options, network: Option<&Network>) -> Result<Vec<String>, Failure> {
-    let urls = match network {
-        _ if !options.rpc.is_empty() => options.rpc.clone(),
-        Some(network) => network.validators.iter().map(|v| v.rpc_url()).collect(),
-        None => return Err("no network: give --rpc URL,.. or --home DIR of a running one".into()),
-    };
-    urls.iter()
-        .map(|url| {
-            let rest = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
-            match rest.contains([':']) && !rest.contains('/') {
-                true => Ok(rest.to_string()),
-                false => Err(format!("{url} is not http://HOST:PORT").into()),
-            }
-        })
-        .collect()
-}
-
-fn processes(options: &Options, network: Option<&Network>) -> Result<Vec<Process>, Failure> {
-    let mut all = Vec::new();
-    for validator in network.iter().flat_map(|network| &network.validators) {
-        for half in [Half::App, Half::Engine] {
-            if let Some(started) = validator.started(half) {
-                let name = format!("{}{}", half.name(), validator.index);
-                all.push(Process { name, pid: started.pid });
-            }
-        }
-    }
-    for text in &options.pids {
-        let parsed = text.split_once('=').and_then(|(name, pid)| Some((name, pid.parse().ok()?)));
-        let (name, pid) = parsed.ok_or_else(|| format!("{text} is not NAME=PID"))?;
-        all.push(Process { name: name.to_string(), pid });
-    }
-    Ok(all)
 }

@@ -6,17 +6,22 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use bytes::{Bytes, BytesMut};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::http::response;
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::Failure;
-use crate::push::git;
+use crate::developer::git;
+
+/// Most bytes of an answer that are read at a time.
+const PART_BYTES: usize = 64 << 10;
 
 /// Serves the bare repositories in a directory until dropped.
 pub struct Plain {
@@ -35,7 +40,8 @@ impl Drop for Plain {
 pub async fn repository(path: &Path) -> Result<(), Failure> {
     git(&["init", "-q", "--bare", "-b", "main", &path.display().to_string()], Path::new("/"))
         .await?;
-    git(&["config", "http.receivepack", "true"], path).await
+    git(&["config", "http.receivepack", "true"], path).await?;
+    Ok(())
 }
 
 impl Plain {
@@ -64,17 +70,18 @@ impl Plain {
     }
 }
 
-fn failed(error: &Failure) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::from(error.to_string()));
+/// An answer that goes out as the backend writes it.
+type Answer = Response<BoxBody<Bytes, std::io::Error>>;
+
+fn failed(error: &Failure) -> Answer {
+    let text = Full::from(error.to_string()).map_err(|never| match never {});
+    let mut answer = Response::new(text.boxed());
     *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     answer
 }
 
 /// One request as RFC 3875 has it.
-async fn backend(
-    root: &Path,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Failure> {
+async fn backend(root: &Path, request: Request<Incoming>) -> Result<Answer, Failure> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
@@ -100,20 +107,43 @@ async fn backend(
     }
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut input = child.stdin.take().ok_or("no standard input")?;
-    let feed = tokio::spawn(async move {
+    let mut output = child.stdout.take().ok_or("no standard output")?;
+    tokio::spawn(async move {
         // A backend that refuses early does not read everything.
         drop(input.write_all(&body).await);
+        drop(input);
+        // Its status says no more than its answer does.
+        drop(child.wait().await);
     });
-    let output = child.wait_with_output().await?;
-    feed.await?;
-    answer(&output.stdout)
+    let mut begun = Vec::new();
+    let end = loop {
+        if let Some(at) = begun.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at;
+        }
+        if output.read_buf(&mut begun).await? == 0 {
+            return Err("the backend gave no answer".into());
+        }
+    };
+    let rest = Bytes::from(begun.split_off(end + 4));
+    let parts = futures::stream::try_unfold((Some(rest), output), |(rest, mut output)| async {
+        let part = match rest {
+            Some(rest) => rest,
+            None => {
+                let mut part = BytesMut::with_capacity(PART_BYTES);
+                match output.read_buf(&mut part).await? {
+                    0 => return Ok(None),
+                    _ => part.freeze(),
+                }
+            }
+        };
+        Ok(Some((Frame::data(part), (None, output))))
+    });
+    Ok(head(&begun[..end])?.body(StreamBody::new(parts).boxed())?)
 }
 
-/// The answer in a CGI program's output.
-pub fn answer(output: &[u8]) -> Result<Response<Full<Bytes>>, Failure> {
-    let end = output.windows(4).position(|four| four == b"\r\n\r\n").ok_or("no answer")?;
-    let head = std::str::from_utf8(&output[..end])?;
-    let fields: HashMap<String, &str> = head
+/// The head of a CGI program's answer as one of HTTP.
+pub fn head(text: &[u8]) -> Result<response::Builder, Failure> {
+    let fields: HashMap<String, &str> = std::str::from_utf8(text)?
         .lines()
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
@@ -123,5 +153,5 @@ pub fn answer(output: &[u8]) -> Result<Response<Full<Bytes>>, Failure> {
     if let Some(kind) = fields.get("content-type") {
         answer = answer.header(header::CONTENT_TYPE, *kind);
     }
-    Ok(answer.body(Full::from(output[end + 4..].to_vec()))?)
+    Ok(answer)
 }

@@ -1,14 +1,18 @@
 //! The generator's own arithmetic: due times, what was refused, percentiles, answers in pieces.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use clap::Parser as _;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use guts_localnet::app_state;
+use guts_localnet::{app_state, create, process, start};
 use guts_schema::{AccountId, ChainRules, validate};
 
 use crate::http::Connection;
-use crate::{guts, load, plain, push, report, work};
+use crate::options::Options;
+use crate::{clone, developer, guts, kill, load, plain, report, target, usage, watch, work};
 
 #[test]
 fn transactions_are_due_at_the_rate_and_recognised() {
@@ -100,13 +104,13 @@ async fn answers_come_whole_or_in_chunks() {
 }
 
 #[test]
-fn answers_of_cgi_programs_are_read() {
-    let output = b"Status: 403 Forbidden\r\nContent-Type: text/plain\r\n\r\nno\r\n\r\n";
-    let answer = plain::answer(output).expect("an answer");
+fn heads_of_cgi_answers_are_read() {
+    let head = |text: &[u8]| plain::head(text).expect("a head").body(()).expect("an answer");
+    let answer = head(b"Status: 403 Forbidden\r\nContent-Type: text/plain");
     assert_eq!(answer.status(), 403);
     assert_eq!(answer.headers()["content-type"], "text/plain");
-    assert_eq!(plain::answer(b"\r\n\r\nx").expect("an answer").status(), 200);
-    assert!(plain::answer(b"Status: 200 OK\r\n").is_err());
+    assert_eq!(head(b"").status(), 200);
+    assert!(plain::head(b"\xff").is_err());
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -122,7 +126,177 @@ async fn plain_git_takes_pushes_over_http() {
         &["commit", "-q", "--allow-empty", "-m", "one"],
         &["push", "-q", &format!("{}/x.git", plain.url), "main"],
     ] {
-        push::git(args, &work).await.expect("done");
+        developer::git(args, &work).await.expect("done");
     }
-    push::git(&["rev-parse", "--verify", "-q", "refs/heads/main"], &bare).await.expect("pushed");
+    developer::git(&["rev-parse", "--verify", "-q", "refs/heads/main"], &bare)
+        .await
+        .expect("pushed");
+}
+
+/// A node that answers each request as `answer(path, body)` says; its address.
+async fn node(answer: impl Fn(&str, &str) -> Value + Send + 'static) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {
+                let text = String::from_utf8_lossy(&request).into_owned();
+                let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+                if length.is_some_and(|length| length.parse() != Ok(body.len())) {
+                    continue;
+                }
+                let path = head.split(' ').nth(1).expect("a path");
+                let said = answer(path, body).to_string();
+                let said =
+                    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{said}", said.len());
+                stream.write_all(said.as_bytes()).await.expect("written");
+                request.clear();
+            }
+        }
+    });
+    address
+}
+
+/// Two transactions as a plan has them.
+fn two() -> (work::Plan, [Vec<u8>; 2]) {
+    let txs = [b"one".to_vec(), b"two".to_vec()];
+    (work::Plan::of(&txs, 1, 10, 1), txs)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes)
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_transaction_with_a_code_is_not_committed() {
+    let (plan, txs) = two();
+    let txs = [b"not ours".to_vec(), txs[0].clone(), txs[1].clone()].map(|tx| base64(&tx));
+    let asked = std::sync::atomic::AtomicBool::new(false);
+    let address = node(move |path, _| match path {
+        "/status" => json!({"result": {"sync_info": {"latest_block_height": "1"}}}),
+        "/block?height=2" => {
+            json!({"result": {"block_id": {"hash": "AA"}, "block": {"data": {"txs": txs}}}})
+        }
+        // As a node that shows a block before it has executed it.
+        "/block_results?height=2" if !asked.swap(true, std::sync::atomic::Ordering::Relaxed) => {
+            json!({"error": {"code": -32603}})
+        }
+        "/block_results?height=2" => {
+            json!({"result": {"txs_results": [{"code": 1}, {"code": 0}, {"code": 5}]}})
+        }
+        _ => json!({"error": {"code": -32603}}),
+    })
+    .await;
+    let mut watcher = watch::Watcher::at_tip(&address).await.expect("it answers");
+    let mut seen = report::Seen::new(2);
+    let begun = Instant::now();
+    while seen.found() < 2 {
+        let end = Instant::now() + Duration::from_millis(20);
+        watcher.follow(end, begun, &plan, &mut seen).await.expect("it answers");
+    }
+    assert_eq!((seen.committed(), seen.found()), (1, 2));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_a_node_lost_is_counted() {
+    let (_, txs) = two();
+    let mut shown = kill::Shown::default();
+    shown.block(1, "AA".into());
+    shown.block(2, "BB".into());
+    txs.iter().for_each(|tx| shown.tx(2, tx));
+    // `with` answers for the transactions that a node has, at `height`.
+    let at = |height: &'static str, with: usize, hash: &'static str| {
+        let first = format!("/tx?hash=0x{}", hex::encode_upper(Sha256::digest(b"one")));
+        node(move |path, _| match path {
+            "/block?height=1" => json!({"result": {"block_id": {"hash": "AA"}}}),
+            "/block?height=2" => json!({"result": {"block_id": {"hash": hash}}}),
+            _ if path == first || with == 2 => json!({"result": {"height": height}}),
+            _ => json!({"error": {"code": -32603, "data": "tx (AA) not found"}}),
+        })
+    };
+    let good = at("2", 2, "BB").await;
+    let lost = |nodes: Vec<String>| {
+        let shown = &shown;
+        async move { kill::losses(&nodes, shown).await.expect("they answer") }
+    };
+    assert_eq!(lost(vec![good.clone()]).await, (0, 0));
+    assert_eq!(lost(vec![good.clone(), at("2", 1, "BB").await]).await, (1, 0));
+    assert_eq!(lost(vec![good.clone(), at("3", 2, "BB").await]).await, (2, 0));
+    assert_eq!(lost(vec![at("2", 2, "CC").await, good]).await, (0, 1));
+}
+
+#[test]
+fn the_figures_add_up() {
+    let options = Options::parse_from(["guts-bench", "--rate", "10", "--seconds", "1"]);
+    let mut seen = report::Seen::new(10);
+    for ms in [10, 20, 30, 40] {
+        seen.block(Duration::from_millis(ms));
+        seen.commit(Duration::from_millis(ms), Duration::from_millis(ms / 2));
+    }
+    seen.fail();
+    let sent = load::Sent { sent: 9, accepted: 7, refused: 2, unsent: 1 };
+    let used = |name: &str, cpu_s| usage::Usage { name: name.into(), cpu_s, rss_mb: 1.5 };
+    let usage = [used("app0", 0.1), used("engine0", 0.3), used("bench", 0.1)];
+    let report = report::Report::new(&options, &sent, &seen, &usage);
+    let said = serde_json::to_value(&report).expect("JSON");
+    assert_eq!(
+        (&said["committed"], &said["failed"], &said["unseen"]),
+        (&4.into(), &1.into(), &2.into())
+    );
+    assert_eq!(said["latency_ms"], json!({"p50": 10.0, "p90": 20.0, "p99": 20.0, "max": 20.0}));
+    assert_eq!(said["block_interval_ms"], 10.0);
+    assert_eq!(said["tx_per_s"], 4.0, "over the second that was asked for");
+    assert_eq!(said["tx_per_cpu_s"], 10.0, "of the network's CPU, not of the load's");
+    assert_eq!(said["cpu_us_per_tx"], 100_000.0);
+    assert_eq!(said["engine_cpu_us_per_tx"], 75_000.0);
+    assert_eq!(said["bench_cpu_percent"], 20.0);
+    assert!(report.warning().expect("a warning").contains("20 %"));
+
+    let usage = [used("app0", 0.9), used("bench", 0.05)];
+    assert_eq!(report::Report::new(&options, &sent, &seen, &usage).warning(), None);
+    let alone = [used("bench", 0.05)];
+    assert_eq!(report::Report::new(&options, &sent, &seen, &alone).warning(), None, "of what?");
+
+    let idle = report::Idle::new(Duration::from_secs(2), &[used("app0", 0.01)]);
+    let idle = serde_json::to_value(idle).expect("JSON");
+    let process = json!({"name": "app0", "core_percent": 0.5, "rss_mb": 1.5});
+    assert_eq!(idle, json!({"seconds": 2.0, "processes": [process]}));
+
+    let cloned = clone::Cloned::of(2_000_000, vec![4000, 2000, 9000], vec![1000, 1000, 5000]);
+    let cloned = serde_json::to_value(cloned).expect("JSON");
+    assert_eq!((&cloned["clone_p50_ms"], &cloned["plain_p50_ms"]), (&json!(4.0), &json!(1.0)));
+    assert_eq!(
+        (&cloned["clone_mb_per_s"], &cloned["speed_over_plain"]),
+        (&json!(500.0), &json!(0.25))
+    );
+}
+
+#[test]
+fn processes_are_those_of_the_network_that_gets_the_load() {
+    let home = tempfile::tempdir().expect("a directory");
+    let options = start::Options {
+        home: home.path().to_path_buf(),
+        validators: None,
+        app: Some("kvstore".into()),
+        settings: Vec::new(),
+        detach: true,
+        allow_small: false,
+    };
+    let mut network = create::create(&options, 4).expect("made");
+    let own = process::recorded(std::process::id());
+    let mut reused = own.clone();
+    reused.start_ticks += 1;
+    network.validators[0].engine = Some(own);
+    network.validators[1].engine = Some(reused);
+    let names = |args: &[&str]| {
+        let options = Options::parse_from([&["guts-bench"], args].concat());
+        let targets = target::targets(&options, Some(&network)).expect("targets");
+        let found = target::processes(&options, Some(&network), &targets).expect("processes");
+        found.into_iter().map(|process| process.name).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&[]), "engine0", "the other pid is another process's now");
+    assert_eq!(names(&["--rpc", "http://localhost:26657"]), "engine0");
+    assert_eq!(names(&["--rpc", "http://127.0.0.1:1", "--pid", "theirs=1"]), "theirs");
 }

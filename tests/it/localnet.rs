@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use guts_tests::localnet::{Localnet, PATIENCE};
 use guts_tests::process::end;
-use guts_tests::program;
-use guts_tests::run::run;
+use guts_tests::run::{Ran, run};
+use guts_tests::{program, root, wait};
 
 /// A network in the foreground of a terminal of its own.
 struct Foreground {
@@ -123,4 +123,125 @@ fn a_pair_that_ends_before_the_first_block_is_said() {
     let args = ["status", "--home", &home];
     let said = run(&program("guts-localnet"), &args, Path::new("/"), &[]).expect_refused().said();
     assert!(said.contains("nothing of this network runs"), "{said}");
+}
+
+/// Runs a script of `localnet/` on a network, with programs that were built already.
+fn script(net: &Localnet, name: &str, args: &[&str]) -> Ran {
+    let target = net.home().join("target");
+    if !target.exists() {
+        std::fs::create_dir(&target).expect("made");
+        let programs = program("guts-localnet");
+        let programs = programs.parent().expect("a directory of programs");
+        std::os::unix::fs::symlink(programs, target.join("release")).expect("linked");
+    }
+    let home = net.home().display().to_string();
+    script_with(&target, name, &[&["--home", &home], args].concat())
+}
+
+fn script_with(target: &Path, name: &str, args: &[&str]) -> Ran {
+    let target = target.display().to_string();
+    let env = [("CARGO_TARGET_DIR", target.as_str())];
+    run(&root().join("localnet").join(name), args, Path::new("/"), &env)
+}
+
+/// The report of a bench.
+fn bench(net: &Localnet, args: &[&str]) -> serde_json::Value {
+    let ran = script(net, "bench", args).expect_ok();
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.said()))
+}
+
+#[test]
+fn the_scripts_work_on_a_network_of_one() {
+    let args = ["--validators", "1", "--allow-small", "--set", "moniker=seen"];
+    let net = Localnet::start(&args);
+    let status = net.get(0, "status").expect("it answers");
+    assert_eq!(status["result"]["node_info"]["moniker"], "seen", "a setting reaches the engine");
+
+    script(&net, "kill", &["0"]).expect_ok();
+    let said = script(&net, "status", &[]).expect_refused().said();
+    assert!(said.contains("(dead)") && said.contains("nothing of this network runs"), "{said}");
+    script(&net, "revive", &["0"]).expect_ok();
+    let table = wait::until(&[net.home().join("v0")], "it answers", PATIENCE, || {
+        let ran = script(&net, "status", &[]);
+        ran.ok.then_some(ran.stdout)
+    });
+    assert!(table.contains(&net.rpc(0)) && table.contains(&net.gateway(0)), "{table}");
+    let said = script(&net, "kill", &["1"]).expect_refused().said();
+    assert!(said.contains("no validator 1: this network has 0 to 0"), "{said}");
+
+    a_load_is_reported(&net);
+    let kill = ["--kind", "kill", "--rate", "50", "--trials", "1", "--seconds", "1"];
+    let killed = bench(&net, &kill);
+    assert_eq!((&killed["lost"], &killed["bad_trials"]), (&0.into(), &0.into()), "{killed}");
+    assert!(killed["seen"].as_u64() > Some(0) && killed["trials"][0]["killed"] == 2, "{killed}");
+    let cloned = bench(&net, &["--kind", "clone", "--size", "300000", "--trials", "1"]);
+    assert!(cloned["speed_over_plain"].as_f64() > Some(0.0), "{cloned}");
+    let idle = bench(&net, &["--kind", "idle", "--seconds", "1"]);
+    let names: Vec<_> = idle["processes"].as_array().expect("a list").iter().collect();
+    let names: Vec<_> = names.iter().map(|it| it["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["app0", "engine0", "bench"]);
+
+    script(&net, "stop", &[]).expect_ok();
+    let said = script(&net, "bench", &["--kind", "idle"]).expect_refused().said();
+    assert!(said.contains("error: no process of this network runs"), "{said}");
+}
+
+/// The fields of a report, and that they fit together.
+fn a_load_is_reported(net: &Localnet) {
+    let args = ["--kind", "guts", "--rate", "40", "--batch", "5", "--seconds", "2"];
+    let report = bench(net, &args);
+    let count = |name: &str| report[name].as_u64().unwrap_or_else(|| panic!("{name}: {report}"));
+    let figure = |name: &str| report[name].as_f64().unwrap_or_else(|| panic!("{name}: {report}"));
+    assert_eq!(report["kind"], "guts");
+    assert_eq!(count("sent") + count("unsent"), 80, "{report}");
+    assert_eq!(count("accepted") + count("refused"), count("sent"), "{report}");
+    assert_eq!(count("committed") + count("failed") + count("unseen"), count("accepted"));
+    assert!(count("committed") > 0, "{report}");
+    let per_s = count("committed") as f64 / 2.0;
+    assert!(figure("tx_per_s") > 0.0 && figure("tx_per_s") <= per_s + 0.1, "{report}");
+    let [p50, max] = ["p50", "max"].map(|at| report["latency_ms"][at].as_f64().expect("a figure"));
+    assert!(0.0 < p50 && p50 <= max && max < 60_000.0, "milliseconds: {report}");
+    for name in ["tx_per_cpu_s", "cpu_us_per_tx", "block_interval_ms", "bench_cpu_percent"] {
+        assert!(figure(name) > 0.0, "{name}: {report}");
+    }
+    let processes = report["processes"].as_array().expect("a list");
+    assert_eq!(processes.len(), 3, "two halves and the load: {report}");
+    let is_used =
+        |it: &serde_json::Value| it["cpu_s"].is_f64() && it["rss_mb"].as_f64() > Some(1.0);
+    assert!(processes.iter().all(is_used), "{report}");
+    for name in ["cores", "ed25519_batch256_per_s", "sha256_mb_per_s", "fsync_p50_us"] {
+        assert!(report["machine"][name].as_u64() > Some(0), "{name}: {report}");
+    }
+}
+
+#[test]
+fn scripts_say_what_is_missing() {
+    let empty = tempfile::tempdir().expect("a directory");
+    for name in ["stop", "status", "kill", "revive", "bench"] {
+        let said = script_with(empty.path(), name, &[]).expect_refused().said();
+        assert!(said.contains("error: nothing is built yet: run ./localnet/start first"), "{said}");
+    }
+    let help = script_with(empty.path(), "start", &["--help"]).expect_ok().stdout;
+    assert!(help.contains("usage: ./localnet/start") && help.contains("--allow-small"), "{help}");
+
+    let programs = program("guts-localnet");
+    let programs = programs.parent().expect("a directory of programs");
+    std::os::unix::fs::symlink(programs, empty.path().join("release")).expect("linked");
+    let home = empty.path().join("none").display().to_string();
+    for args in [&["status"][..], &["stop"], &["kill", "0"], &["revive", "0"]] {
+        let (name, rest) = args.split_first().expect("a name");
+        let args = [&["--home", &home], rest].concat();
+        let said = script_with(empty.path(), name, &args).expect_refused().said();
+        assert!(said.contains("error: no network in"), "{name}: {said}");
+    }
+    let args = ["--home", &home];
+    let said = script_with(empty.path(), "bench", &args).expect_refused().said();
+    assert!(said.contains("error: no network: give --rpc"), "{said}");
+    let usage = std::fs::read_to_string(root().join("localnet/bench")).expect("readable");
+    let help = script_with(empty.path(), "bench", &["--help"]).expect_ok().stdout;
+    for word in help.split_whitespace().filter(|word| word.starts_with("--")) {
+        let flag = word.trim_end_matches([',', ';', ']']);
+        let is_own = ["--help", "--version", "--pid"].contains(&flag);
+        assert!(is_own || usage.contains(flag), "{flag} is not in the usage line");
+    }
 }

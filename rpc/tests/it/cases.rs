@@ -8,8 +8,9 @@ use guts_rpc::server::{Limits, Methods};
 use guts_rpc::{Backend, Heights};
 use serde_json::{Value, from_value};
 
-use crate::chain::{Chain, vector};
-use crate::wire::{Server, send};
+use crate::chain::Chain;
+use crate::requests::{differences, leaves_out_params, vector};
+use crate::wire::Server;
 
 const METHODS: [&str; 31] = [
     "abci_info",
@@ -115,115 +116,6 @@ fn backend(file: &str, state: &str, cases: &[&Value]) -> Chain {
     chain
 }
 
-/// The bytes of a request's body, written out where the recording describes them.
-fn body(request: &Value, headers: &mut Vec<(String, String)>) -> Option<Vec<u8>> {
-    if let Some(text) = request["body"].as_str() {
-        return Some(text.as_bytes().to_vec());
-    }
-    let generated = &request["body_gen"];
-    if let Some(hex) = generated.as_str().and_then(|text| text.strip_prefix("bytes ")) {
-        return Some(hex::decode(hex).unwrap());
-    }
-    let count = generated["count"].as_u64()? as usize;
-    let fill = generated["fill"].as_str().unwrap().repeat(count);
-    if let Some(name) = generated["header"].as_str() {
-        headers.push((name.to_owned(), fill));
-        return None;
-    }
-    let template = generated["template"].as_str().unwrap_or("%s");
-    Some(template.replacen("%s", &fill, 1).into_bytes())
-}
-
-/// The part of an error's words that is CometBFT's: what Go's own libraries said is cut off.
-pub fn own_words(data: &str) -> &str {
-    let go = ["json: ", "json-rpc ID", "invalid character", "unexpected", "illegal base64", "EOF"];
-    for prefix in [
-        "error converting json params to arguments: ",
-        "error converting http params to arguments: ",
-        "error unmarshaling request: ",
-    ] {
-        if let Some(rest) = data.strip_prefix(prefix) {
-            if let Some(why) = rest.strip_prefix("unknown type for JSON params") {
-                return &data[..data.len() - why.len()];
-            }
-            if go.iter().any(|words| rest.starts_with(words)) {
-                return prefix;
-            }
-        }
-    }
-    data
-}
-
-/// Removes what no server has to repeat: Go's words, and what changed between two recordings.
-fn normalized(text: &str, wanted_data: &str, volatile: &[Value]) -> Value {
-    let Ok(mut value) = serde_json::from_str::<Value>(text) else { return Value::from(text) };
-    if let Some(data) = value.pointer_mut("/error/data") {
-        let own = own_words(wanted_data);
-        let is_cut = own.len() < wanted_data.len();
-        if is_cut && data.as_str().is_some_and(|data| data.starts_with(own)) {
-            *data = Value::from(own);
-        }
-    }
-    for pointer in volatile.iter().filter_map(Value::as_str) {
-        if let Some(place) = value.pointer_mut(pointer) {
-            *place = Value::Null;
-        }
-    }
-    value
-}
-
-/// Runs one case and says how the answer differs.
-async fn differences(server: &Server, file: &str, case: &Value) -> Vec<String> {
-    let request = &case["request"];
-    let mut headers: Vec<(String, String)> = request["headers"]
-        .as_object()
-        .map(|headers| {
-            headers.iter().map(|(k, v)| (k.clone(), v.as_str().unwrap().to_owned())).collect()
-        })
-        .unwrap_or_default();
-    let body = body(request, &mut headers);
-    let method = request["method"].as_str().unwrap();
-    let path = request["path"].as_str().unwrap();
-    let got = send(&server.address, method, path, &headers, body.as_deref()).await;
-
-    let wanted = &case["response"];
-    let mut differences = Vec::new();
-    let mut differ = |what: &str, got: String, wanted: String| {
-        if got != wanted {
-            differences.push(format!("{what}: got {got}, wanted {wanted}"));
-        }
-    };
-    differ("status", got.status.to_string(), wanted["status"].to_string());
-    for name in [
-        "Content-Type",
-        "Cache-Control",
-        "Vary",
-        "X-Content-Type-Options",
-        "Access-Control-Allow-Origin",
-        "Access-Control-Allow-Methods",
-        "Access-Control-Allow-Headers",
-    ] {
-        let wanted = wanted["headers"][name].as_str();
-        differ(name, format!("{:?}", got.header(name)), format!("{wanted:?}"));
-    }
-    let wanted_text = wanted["body"].as_str().unwrap_or_default();
-    let wanted_json: Value = serde_json::from_str(wanted_text).unwrap_or_default();
-    let data = wanted_json["error"]["data"].as_str().unwrap_or_default();
-    // The chain is the recording's own, so all that follows from it is equal, times included.
-    let volatile = case["volatile"].as_array().map_or(&[][..], Vec::as_slice);
-    let volatile =
-        if ["status", "net_info", "broadcast_evidence"].contains(&file) { volatile } else { &[] };
-    let (got, wanted) =
-        (normalized(&got.body, data, volatile), normalized(wanted_text, data, volatile));
-    differ("body", got.to_string(), wanted.to_string());
-    differences
-}
-
-/// Whether CometBFT answered that a member `params` is missing, by a panic in Go's reflection.
-fn is_missing_params(case: &Value) -> bool {
-    case["response"]["body"].as_str().is_some_and(|body| body.contains("reflect: Call"))
-}
-
 #[derive(Default)]
 struct Count {
     equal: usize,
@@ -251,8 +143,8 @@ async fn run(files: &[&str]) -> Count {
                     count.absent += 1;
                     continue;
                 }
-                let found = differences(&server, file, case).await;
-                if is_missing_params(case) {
+                let found = differences(&server.address, file, case).await;
+                if leaves_out_params(case) {
                     // Answered as with empty parameters, which JSON-RPC 2.0 allows to leave out.
                     let is_answered = found.iter().any(|one| one.starts_with("status: got 200"));
                     assert!(is_answered, "{file} {state} {name}: {found:?}");
@@ -316,7 +208,7 @@ async fn heights_below_the_base_are_refused_as_recorded() {
         let height = |what: &str| case["chain"][what].as_u64().unwrap();
         let pruned = Pruned(Heights { base: height("base"), top: height("height") });
         let server = Server::start(Arc::new(pruned), Limits::default(), Methods::default()).await;
-        let found = differences(&server, "", case).await;
+        let found = differences(&server.address, "", case).await;
         assert!(found.is_empty(), "{name}: {found:#?}");
         equal += 1;
         server.stop().await;

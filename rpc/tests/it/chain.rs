@@ -1,8 +1,6 @@
 //! A backend that holds the recorded chain of 26 heights, its kvstore and a mempool's cache.
 
 use std::collections::HashSet;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -14,11 +12,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::broadcast;
 
-pub fn vector(path: &str) -> Value {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
-    let text = fs::read_to_string(root.join(path)).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
+use crate::requests::vector;
 
 fn get<T: serde::de::DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{e}: {value}"))

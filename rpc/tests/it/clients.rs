@@ -14,7 +14,8 @@ use tendermint_light_client_verifier::{ProdVerifier, Verdict, Verifier};
 use tendermint_rpc::client::CompatMode;
 use tendermint_rpc::{Client as _, HttpClient, Paging};
 
-use crate::chain::{Chain, sha256, vector};
+use crate::chain::{Chain, sha256};
+use crate::requests::vector;
 use crate::wire::Server;
 
 async fn server() -> Server {
@@ -188,10 +189,10 @@ async fn our_client_sends_batches_of_any_length() {
 async fn our_client_says_what_failed() {
     assert!(matches!(Client::new("https://127.0.0.1:1"), Err(ClientError::Address(_))));
     assert!(matches!(Client::new(""), Err(ClientError::Address(_))));
-    // A port that was free a moment ago has nobody listening.
-    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = free.local_addr().unwrap().to_string();
-    drop(free);
+    // A port that is taken, and nobody listens.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
     let error = Client::new(&address).unwrap().health().await.unwrap_err();
     assert!(error.to_string().contains(&address), "{error}");
 }

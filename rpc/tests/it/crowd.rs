@@ -8,7 +8,8 @@ use guts_rpc::server::{Limits, Methods};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::wire::{DEADLINE, Server, send};
+use crate::requests::{DEADLINE, send};
+use crate::wire::Server;
 
 struct Nothing;
 
@@ -48,7 +49,8 @@ async fn until_answered(server: &Server) {
 
 #[tokio::test]
 async fn whoever_comes_when_there_is_no_room_is_told_so() {
-    let server = Server::start(Arc::new(Nothing), narrow(), Methods::default()).await;
+    let limits = Limits { header_timeout_s: 60, ..narrow() };
+    let server = Server::start(Arc::new(Nothing), limits, Methods::default()).await;
     let mut first = connect(&server, "").await;
     // It is in for sure when it was answered.
     let request = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";

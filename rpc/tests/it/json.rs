@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::chain::vector;
+use crate::requests::vector;
 
 fn again<T: Serialize + DeserializeOwned>(text: &str) -> String {
     let read: T = serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"));

@@ -9,6 +9,8 @@ mod chain;
 mod clients;
 mod crowd;
 mod json;
+#[path = "../../../tests/vectors/requests.rs"]
+mod requests;
 mod service;
 mod wire;
 mod ws;

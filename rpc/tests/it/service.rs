@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::wire::{DEADLINE, Server, send};
+use crate::requests::{DEADLINE, send};
+use crate::wire::Server;
 
 /// A backend without any method.
 struct Nothing;

@@ -16,9 +16,9 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::cases::own_words;
-use crate::chain::{Chain, sha256, vector};
-use crate::wire::{DEADLINE, Server, send};
+use crate::chain::{Chain, sha256};
+use crate::requests::{DEADLINE, own_words, send, vector};
+use crate::wire::Server;
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -244,7 +244,7 @@ async fn limits_are_those_of_clients_and_of_each() {
 
 #[tokio::test]
 async fn who_does_not_read_loses_its_subscriptions_and_delays_nobody() {
-    let limits = Limits { ws_write_s: 1, ..Limits::default() };
+    let limits = Limits { ws_write_s: 8, ..Limits::default() };
     let (server, chain) = start(limits).await;
     let mut slow = connect(&server).await;
     let mut good = connect(&server).await;
@@ -259,7 +259,7 @@ async fn who_does_not_read_loses_its_subscriptions_and_delays_nobody() {
         chain.events.send(Arc::new(Batch::new(NodeEvent::of_block(&big)))).unwrap();
         assert_eq!(text(&mut good).await.unwrap()["result"]["query"], "tm.event='NewBlock'");
     }
-    let end = tokio::time::Instant::now() + DEADLINE;
+    let end = tokio::time::Instant::now() + 2 * DEADLINE;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     while chain.events.receiver_count() > 1 {
         assert!(tokio::time::Instant::now() < end, "it is dropped");
@@ -447,7 +447,12 @@ async fn a_server_that_stops_tells_its_subscribers() {
 
 #[tokio::test]
 async fn idle_connections_take_turns_and_do_not_shut_others_out() {
-    let limits = Limits { connections_max: 20, header_timeout_s: 1, ..Limits::default() };
+    let limits = Limits {
+        connections_max: 20,
+        header_timeout_s: 1,
+        waiting_timeout_s: 60,
+        ..Limits::default()
+    };
     let (server, _chain) = start(limits).await;
     let mut idle = Vec::new();
     for _ in 0..60 {

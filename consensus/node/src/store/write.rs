@@ -13,6 +13,8 @@ use rocksdb::{WriteBatch, WriteOptions};
 #[derive(Default)]
 pub struct Batch {
     batch: WriteBatch,
+    /// The first block ever is in it.
+    has_base: bool,
 }
 
 impl Batch {
@@ -62,8 +64,9 @@ impl Store {
             batch.put_cf(txs, hash.as_bytes(), place);
         }
         batch.put_cf(small, keys::TOP, keys::height(height));
-        if !self.has_base() {
+        if !to.has_base && !self.has_base() {
             batch.put_cf(small, keys::BASE, keys::height(height));
+            to.has_base = true;
         }
     }
 

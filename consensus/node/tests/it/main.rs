@@ -18,6 +18,11 @@ mod metrics;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
+#[path = "../../../../tests/vectors/requests.rs"]
+mod requests;
+#[cfg(test)]
 mod rollback;
 #[cfg(test)]
 mod rounds;

@@ -69,7 +69,7 @@ pub enum NodeError {
 const STOP_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How long it waits for the answers that clients still get.
-const GOODBYE_MAX: std::time::Duration = std::time::Duration::from_millis(500);
+const GOODBYE_MAX: std::time::Duration = std::time::Duration::from_millis(1_500);
 
 /// A running node.
 pub struct Node {

@@ -107,10 +107,9 @@ impl Chain {
 
 impl Backend for Chain {
     fn heights(&self) -> Heights {
-        Heights {
-            base: self.shown.base.load(Ordering::Acquire),
-            top: self.shown.top.load(Ordering::Acquire),
-        }
+        // In the order opposite to that in which they are stored.
+        let top = self.shown.top.load(Ordering::Acquire);
+        Heights { base: self.shown.base.load(Ordering::Acquire), top }
     }
 
     fn genesis(&self) -> Reply<'_, types::GenesisResult> {

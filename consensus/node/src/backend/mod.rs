@@ -127,15 +127,14 @@ impl NodeBackend {
 
     fn sync_info(&self, status: &Status) -> Result<types::SyncInfo, Failed> {
         let mut info = types::SyncInfo { catching_up: status.catching_up, ..Default::default() };
-        let Heights { base, top } = self.heights();
+        // Of the status, not what is newest now: the application's hash belongs to it.
+        let (Heights { base, .. }, top) = (self.heights(), status.height.0);
         if let Some(header) = self.header_at(top)? {
             info.latest_block_height = header.height;
             info.latest_block_hash = self.hash_at(top)?.into();
             info.latest_block_time = header.time.into();
-            // The newest app hash is not in a header yet.
-            let is_newest = status.height.0 == top;
-            let app_hash = if is_newest { status.app_hash.to_vec() } else { header.app_hash };
-            info.latest_app_hash = app_hash.into();
+            // In no header yet.
+            info.latest_app_hash = status.app_hash.to_vec().into();
         }
         if let Some(header) = self.header_at(base)? {
             info.earliest_block_height = header.height;

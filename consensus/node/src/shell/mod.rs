@@ -74,6 +74,10 @@ impl Default for Inbox {
 }
 
 impl Inbox {
+    fn is_empty(&self) -> bool {
+        self.local.is_empty() && self.peers.is_empty()
+    }
+
     /// Where the network puts its events.
     pub fn peers(&self) -> Arc<Queue<network::Event>> {
         self.peers.clone()
@@ -231,9 +235,6 @@ impl Shell {
         while !self.is_stopping {
             let mono = self.began.elapsed();
             inputs.extend(self.ready.drain(..));
-            while let Some(timer) = self.timers.pop(mono) {
-                inputs.push(Input::Timer(timer));
-            }
             self.inbox.local.drain(INPUTS_AT_ONCE, &mut local);
             self.inbox.peers.drain(INPUTS_AT_ONCE, &mut events);
             for one in local.drain(..) {
@@ -242,7 +243,14 @@ impl Shell {
             for event in events.drain(..) {
                 inputs.extend(self.on_event(event));
             }
+            // After what was said in time: a pause of this process is nobody's silence.
+            while let Some(timer) = self.timers.pop(mono) {
+                inputs.push(Input::Timer(timer));
+            }
             if inputs.is_empty() {
+                if !self.inbox.is_empty() {
+                    continue;
+                }
                 let limit = self.timers.next().map(|at| at.saturating_sub(mono));
                 self.inbox.bell.wait(limit);
                 continue;

@@ -1,6 +1,6 @@
 //! Nothing goes wrong: four nodes, one chain, everything readable everywhere.
 
-use crate::network::Network;
+use crate::network::{Network, eventually};
 use sha2::{Digest, Sha256};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -26,13 +26,14 @@ async fn four_nodes_agree_and_a_commit_is_readable_at_once() {
         network.assert_agree(height).await;
     }
     let node = &network.nodes[0];
-    let status = node.client().status().await.unwrap();
+    let status = node.until("in step", |status| !status.sync_info.catching_up).await;
     assert!(status.node_info.version.starts_with("0.38.25"));
-    assert!(!status.sync_info.catching_up);
     assert_eq!(status.node_info.id.len(), 40, "clients parse CometBFT's form of an id");
     let top = u64::try_from(status.sync_info.latest_block_height).unwrap();
     assert_eq!(node.client().validators(top + 1).await.unwrap().len(), 4);
-    assert_eq!(node.client().net_info().await.unwrap().n_peers, 3);
+    let client = node.client();
+    let peers = || async { client.net_info().await.ok().filter(|net| net.n_peers == 3) };
+    assert!(eventually(peers).await.is_some(), "three peers");
     assert_eq!(network.nodes[3].value("key0").await, "value0");
 }
 

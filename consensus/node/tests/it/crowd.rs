@@ -74,8 +74,8 @@ async fn a_crowd_costs_the_node_nothing_but_patience() {
     network.reach(1).await;
     network.nodes[1].commit("before", "1").await;
     let before = memory_kib(&network.nodes[0]);
-    let mut silent = crowd(&network.nodes[0].p2p(), room / 10).await;
-    let mut idle = crowd(&network.nodes[0].rpc(), room - room / 10).await;
+    let mut silent = crowd(network.nodes[0].p2p(), room / 10).await;
+    let mut idle = crowd(network.nodes[0].rpc(), room - room / 10).await;
     // Two of two must agree: the one with the crowd votes, too.
     network.nodes[1].commit("during", "1").await;
     let memory = memory_kib(&network.nodes[0]).saturating_sub(before);

@@ -16,6 +16,8 @@ async fn fill(settings: &[&str], blocks: u32, says: &str) {
         let tx = format!("key{n}={}", "v".repeat(20_000));
         match client.broadcast_tx_commit(tx.as_bytes()).await {
             Ok(answer) => seen.push((n, answer.height)),
+            // Slow, not full.
+            Err(error) if error.to_string().contains("timed out waiting") => {}
             Err(_) => break,
         }
         assert!(n < 200, "the disk is small");

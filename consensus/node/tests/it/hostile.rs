@@ -211,7 +211,7 @@ async fn says(network: &Network, words: &str) {
 async fn start() -> (Network, Multiaddr) {
     let network = Network::start(1, &[]).await;
     network.reach(1).await;
-    let address = guts_engine::network::dial::parse_address(&network.nodes[0].p2p()).unwrap();
+    let address = guts_engine::network::dial::parse_address(network.nodes[0].p2p()).unwrap();
     (network, address)
 }
 

@@ -6,11 +6,13 @@ use guts_genesis::{ChainId, Manifest, Time, key_file};
 use guts_rpc::client::Client;
 use guts_rpc::types::StatusResult;
 use key_file::LastSign;
+use sha2::{Digest, Sha256};
 use std::future::Future;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -27,8 +29,9 @@ struct App {
 /// One pair.
 pub struct Node {
     home: PathBuf,
-    rpc: u16,
-    p2p: u16,
+    rpc: String,
+    p2p: String,
+    metrics: String,
     app: App,
     engine: Option<Child>,
     pub settings: Vec<String>,
@@ -40,10 +43,20 @@ pub struct Network {
     pub nodes: Vec<Node>,
 }
 
-pub fn free_ports(count: usize) -> Vec<u16> {
+/// An address of this machine that no other network has: what takes a port there, or connects from
+/// there, belongs to this one.
+fn own_host() -> String {
+    static TAKEN: AtomicU32 = AtomicU32::new(1);
+    let process = std::process::id();
+    let network = TAKEN.fetch_add(1, Ordering::Relaxed);
+    assert!(network < 255, "one byte of the address");
+    format!("127.{}.{}.{network}", 1 + (process >> 8) % 254, process % 256)
+}
+
+fn free_ports(host: &str, count: usize) -> Vec<u16> {
     // Held until all are drawn, so that none is drawn twice.
     let held: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        (0..count).map(|_| TcpListener::bind((host, 0)).unwrap()).collect();
     held.iter().map(|l| l.local_addr().unwrap().port()).collect()
 }
 
@@ -60,7 +73,9 @@ impl Network {
         let chain = ChainId::new("test-node").unwrap();
         let manifest = Manifest::local(chain, time, b"engine processes", count);
         let genesis = manifest.genesis().unwrap().to_json();
-        let ports = free_ports(2 * manifest.validators.len());
+        let host = own_host();
+        let ports = free_ports(&host, 3 * manifest.validators.len());
+        let address = |i: usize, which: usize| format!("{host}:{}", ports[3 * i + which]);
         let ids: Vec<String> = manifest
             .validators
             .iter()
@@ -71,15 +86,15 @@ impl Network {
             let home = dir.path().join(i.to_string());
             let peers: Vec<String> = (0..ids.len())
                 .filter(|j| *j != i)
-                .map(|j| format!("{}@127.0.0.1:{}", ids[j], ports[2 * j]))
+                .map(|j| format!("{}@{}", ids[j], address(j, 0)))
                 .collect();
             let config = format!(
                 "moniker = \"v{i}\"\nproxy_app = \"unix://{}/app.sock\"\n\
-                 [rpc]\nladdr = \"tcp://127.0.0.1:{}\"\n\
-                 [p2p]\nladdr = \"tcp://127.0.0.1:{}\"\npersistent_peers = \"{}\"\n",
+                 [rpc]\nladdr = \"tcp://{}\"\n\
+                 [p2p]\nladdr = \"tcp://{}\"\npersistent_peers = \"{}\"\n",
                 home.display(),
-                ports[2 * i + 1],
-                ports[2 * i],
+                address(i, 1),
+                address(i, 0),
                 peers.join(",")
             );
             write(&home.join("config/config.toml"), &config);
@@ -93,8 +108,9 @@ impl Network {
             write(&home.join("data/priv_validator_state.json"), &LastSign::default().print());
             nodes.push(Node {
                 home,
-                rpc: ports[2 * i + 1],
-                p2p: ports[2 * i],
+                rpc: address(i, 1),
+                p2p: address(i, 0),
+                metrics: address(i, 2),
                 app: App { disk: Arc::new(Memory::new()), running: None },
                 engine: None,
                 settings: settings.iter().map(|s| (*s).to_owned()).collect(),
@@ -137,17 +153,22 @@ impl Node {
     }
 
     pub fn client(&self) -> Client {
-        Client::new(&format!("http://127.0.0.1:{}", self.rpc)).unwrap()
+        Client::new(&self.rpc).unwrap()
     }
 
     /// Where its RPC listens.
-    pub fn rpc(&self) -> String {
-        format!("127.0.0.1:{}", self.rpc)
+    pub fn rpc(&self) -> &str {
+        &self.rpc
     }
 
     /// Where it listens for peers.
-    pub fn p2p(&self) -> String {
-        format!("127.0.0.1:{}", self.p2p)
+    pub fn p2p(&self) -> &str {
+        &self.p2p
+    }
+
+    /// Where it may listen for who reads its metrics.
+    pub fn metrics(&self) -> &str {
+        &self.metrics
     }
 
     pub async fn start_app(&mut self) {
@@ -261,11 +282,22 @@ impl Node {
     pub async fn commit(&self, key: &str, value: &str) -> i64 {
         let client = self.client();
         let tx = format!("{key}={value}");
-        let answer = eventually(|| async { client.broadcast_tx_commit(tx.as_bytes()).await.ok() })
-            .await
-            .unwrap_or_else(|| panic!("{tx} was not committed\n{}", self.log()));
-        assert_eq!(answer.tx_result.code, 0);
-        answer.height
+        let hash = Sha256::digest(&tx);
+        // An answer that came too late, or not at all: the transaction may be in a block since.
+        let ask = || async {
+            match client.broadcast_tx_commit(tx.as_bytes()).await {
+                Ok(answer) => Some((answer.height, answer.tx_result.code)),
+                Err(_) => {
+                    let found = client.tx(&hash, false).await.ok()?;
+                    Some((found.height, found.tx_result.code))
+                }
+            }
+        };
+        let answer = eventually(ask).await;
+        let (height, code) =
+            answer.unwrap_or_else(|| panic!("{tx} was not committed\n{}", self.log()));
+        assert_eq!(code, 0);
+        height
     }
 
     /// The value its application has for `key`.

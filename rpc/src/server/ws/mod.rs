@@ -22,6 +22,7 @@ use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -151,8 +152,12 @@ async fn serve(service: Service, (stream, read): (Stream, Vec<u8>), connection: 
     let mut session = Session::new(service);
     let mut ping = tokio::time::interval(Duration::from_secs(limits.ws_ping_s.max(1)));
     ping.reset();
-    let idle = Duration::from_secs(limits.ws_idle_s);
-    let mut heard = tokio::time::Instant::now();
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Counted, not measured: a pause of this process is one look, and not the client's silence.
+    let mut look = tokio::time::interval(Duration::from_secs(1));
+    look.reset();
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut silent_s = 0;
     loop {
         let was_busy = session.is_busy();
         // What has arrived is read before anything is held against the client.
@@ -167,7 +172,7 @@ async fn serve(service: Service, (stream, read): (Stream, Vec<u8>), connection: 
                 break;
             }
             frame = wire.socket.next(), if !session.is_busy() => {
-                heard = tokio::time::Instant::now();
+                silent_s = 0;
                 match frame {
                     Some(Ok(Message::Text(text))) => session.begin(text.as_str().to_owned()),
                     Some(Ok(Message::Binary(bytes))) => {
@@ -185,19 +190,23 @@ async fn serve(service: Service, (stream, read): (Stream, Vec<u8>), connection: 
             }
             next = session.next() => next,
             _ = ping.tick() => Next::Ping,
-            () = tokio::time::sleep_until(heard + idle), if !session.is_busy() => break,
+            _ = look.tick(), if !session.is_busy() => {
+                silent_s += 1;
+                if silent_s > limits.ws_idle_s {
+                    break;
+                }
+                continue;
+            }
         };
-        let began = tokio::time::Instant::now();
         let is_sent = match next {
             Next::Ping => wire.send(Message::Ping(Bytes::new())).await,
             Next::Nothing => true,
             Next::Texts(texts) => wire.texts(texts).await,
         };
-        // Nothing was read while the call was in hand, or while this was sent.
-        heard = match was_busy && !session.is_busy() {
-            true => tokio::time::Instant::now(),
-            false => heard + began.elapsed(),
-        };
+        // Nothing was read while the call was in hand.
+        if was_busy && !session.is_busy() {
+            silent_s = 0;
+        }
         if !is_sent {
             break;
         }

@@ -2,7 +2,8 @@
 //!
 //! An event has values by tag, which queries look at, and data of a type. The kinds that are told:
 //! `NewBlock`, `NewBlockHeader`, `NewBlockEvents`, `NewEvidence`, `Tx` and `ValidatorSetUpdates`
-//! for each block, in this order. Queries for other kinds are taken and find nothing.
+//! for each block, in this order, and those of [`RoundEvent`] while a height is being decided.
+//! Queries for other kinds are taken and find nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +13,8 @@ use serde_json::value::RawValue;
 
 use crate::json;
 use crate::types::{
-    Block, BlockId, BlockResults, ConsensusParamUpdates, Event, Evidence, Header, Hex, Text64,
-    TxResult, Validator, ValidatorUpdate,
+    Block, BlockId, BlockResults, ConsensusParamUpdates, Event, Evidence, Header, Hex, Proposer,
+    Text64, TxResult, Validator, ValidatorUpdate, Vote,
 };
 
 /// One event.
@@ -175,6 +176,52 @@ struct ResultValue<'a> {
     codespace: &'a str,
 }
 
+/// Where a node was when something happened in a round.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The height in progress.
+    pub height: i64,
+    /// Its round.
+    pub round: i32,
+    /// CometBFT's name of the step, like `RoundStepPrevote`.
+    pub step: &'static str,
+}
+
+/// What happens in a round.
+#[derive(Debug)]
+#[allow(missing_docs)] // each name is CometBFT's
+pub enum RoundEvent {
+    NewRound(Proposer),
+    NewRoundStep,
+    CompleteProposal(BlockId),
+    ValidBlock,
+    Polka,
+    Lock,
+    Relock,
+    Vote(Box<Vote>),
+    TimeoutPropose,
+    TimeoutWait,
+}
+
+/// The state of a round, with what some kinds add.
+#[derive(Serialize)]
+struct RoundValue<'a> {
+    #[serde(with = "json::text")]
+    height: i64,
+    round: i32,
+    step: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposer: Option<&'a Proposer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block_id: Option<&'a BlockId>,
+}
+
+#[derive(Serialize)]
+struct VoteValue<'a> {
+    #[serde(rename = "Vote")]
+    vote: &'a Vote,
+}
+
 fn shown(events: &[Event]) -> Vec<EventValue<'_>> {
     events.iter().map(|one| EventValue { kind: &one.kind, attributes: &one.attributes }).collect()
 }
@@ -254,6 +301,30 @@ impl NodeEvent {
             told.push(Self::new("ValidatorSetUpdates", "ValidatorSetUpdates", &value, &[]));
         }
         told
+    }
+
+    /// What is told of something that happened in a round.
+    pub fn of_round(Place { height, round, step }: Place, event: &RoundEvent) -> Self {
+        let mut value = RoundValue { height, round, step, proposer: None, block_id: None };
+        let (kind, data) = match event {
+            RoundEvent::Vote(vote) => return Self::new("Vote", "Vote", &VoteValue { vote }, &[]),
+            RoundEvent::NewRound(proposer) => {
+                value.proposer = Some(proposer);
+                ("NewRound", "NewRound")
+            }
+            RoundEvent::CompleteProposal(id) => {
+                value.block_id = Some(id);
+                ("CompleteProposal", "CompleteProposal")
+            }
+            RoundEvent::NewRoundStep => ("NewRoundStep", "RoundState"),
+            RoundEvent::ValidBlock => ("ValidBlock", "RoundState"),
+            RoundEvent::Polka => ("Polka", "RoundState"),
+            RoundEvent::Lock => ("Lock", "RoundState"),
+            RoundEvent::Relock => ("Relock", "RoundState"),
+            RoundEvent::TimeoutPropose => ("TimeoutPropose", "RoundState"),
+            RoundEvent::TimeoutWait => ("TimeoutWait", "RoundState"),
+        };
+        Self::new(kind, data, &value, &[])
     }
 
     fn of_tx((height, index): (i64, u32), tx: &Text64, result: &TxResult, hash: &Hex) -> Self {

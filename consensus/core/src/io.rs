@@ -573,6 +573,22 @@ pub enum StepName {
     Commit = 8,
 }
 
+impl StepName {
+    /// CometBFT's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            StepName::NewHeight => "RoundStepNewHeight",
+            StepName::NewRound => "RoundStepNewRound",
+            StepName::Propose => "RoundStepPropose",
+            StepName::Prevote => "RoundStepPrevote",
+            StepName::PrevoteWait => "RoundStepPrevoteWait",
+            StepName::Precommit => "RoundStepPrecommit",
+            StepName::PrecommitWait => "RoundStepPrecommitWait",
+            StepName::Commit => "RoundStepCommit",
+        }
+    }
+}
+
 /// Things that are counted since the start of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {

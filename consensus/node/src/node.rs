@@ -160,7 +160,7 @@ impl Node {
             network: network.clone(),
             runtime: tokio::runtime::Handle::current(),
             shown,
-            on_commit: Box::new(Watchers { waiting: Tell(waiting), index, feed }),
+            observer: Box::new(Watchers { waiting: Tell(waiting), index, feed }),
         });
         let ended = run_thread(shell)?;
         let address = config.proxy_app.parse()?;

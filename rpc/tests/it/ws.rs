@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use guts_rpc::events::{Batch, NewBlock, NodeEvent};
+use guts_rpc::events::{Batch, NewBlock, NodeEvent, Place, RoundEvent};
 use guts_rpc::server::{Limits, Methods};
 use guts_rpc::types;
-use serde_json::{Value, json};
+use serde_json::{Value, from_value, json};
 use tendermint_rpc::query::{EventType, Query};
 use tendermint_rpc::{SubscriptionClient, WebSocketClient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -190,6 +190,68 @@ async fn recorded_events_are_told_alike() {
 }
 
 const EVENTS: usize = 148;
+
+const STEPS: [&str; 8] = [
+    "RoundStepNewHeight",
+    "RoundStepNewRound",
+    "RoundStepPropose",
+    "RoundStepPrevote",
+    "RoundStepPrevoteWait",
+    "RoundStepPrecommit",
+    "RoundStepPrecommitWait",
+    "RoundStepCommit",
+];
+
+/// What happened in a round, from what was told of it; none for what is told of blocks.
+fn round_event(told: &Value) -> Option<NodeEvent> {
+    let value = &told["data"]["value"];
+    let event = match told["events"]["tm.event"][0].as_str()? {
+        "Vote" => RoundEvent::Vote(Box::new(from_value(value["Vote"].clone()).unwrap())),
+        "NewRound" => RoundEvent::NewRound(from_value(value["proposer"].clone()).unwrap()),
+        "NewRoundStep" => RoundEvent::NewRoundStep,
+        "CompleteProposal" => {
+            RoundEvent::CompleteProposal(from_value(value["block_id"].clone()).unwrap())
+        }
+        "Polka" => RoundEvent::Polka,
+        "Lock" => RoundEvent::Lock,
+        "TimeoutPropose" => RoundEvent::TimeoutPropose,
+        "TimeoutWait" => RoundEvent::TimeoutWait,
+        _ => return None,
+    };
+    let height = value["height"].as_str().map_or(0, |height| height.parse().unwrap());
+    let round = i32::try_from(value["round"].as_i64().unwrap_or_default()).unwrap();
+    let step = STEPS.into_iter().find(|step| value["step"] == *step).unwrap_or_default();
+    Some(NodeEvent::of_round(Place { height, round, step }, &event))
+}
+
+#[tokio::test]
+async fn recorded_rounds_are_told_alike() {
+    let mut count = 0;
+    for recorded in conversations("websocket_events") {
+        let (server, chain) = start(Limits::default()).await;
+        let mut socket = connect(&server).await;
+        for frame in recorded["frames"].as_array().unwrap() {
+            let payload = frame["payload"].as_str().unwrap_or_default();
+            if frame["dir"] == "c2s" {
+                if frame["opcode"] == 1 {
+                    socket.send(Message::text(payload)).await.unwrap();
+                    text(&mut socket).await.unwrap();
+                }
+                continue;
+            }
+            let Ok(wanted) = serde_json::from_str::<Value>(payload) else { continue };
+            let Some(event) = round_event(&wanted["result"]) else { continue };
+            chain.events.send(Arc::new(Batch::new(vec![event]))).unwrap();
+            assert_eq!(text(&mut socket).await.unwrap(), wanted);
+            count += 1;
+        }
+        drop(socket);
+        server.stop().await;
+    }
+    assert_eq!(count, ROUND_EVENTS);
+}
+
+const ROUND_EVENTS: usize = 448;
 
 #[tokio::test]
 async fn the_websocket_client_of_tendermint_rs_hears_blocks_and_transactions() {

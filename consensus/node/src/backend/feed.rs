@@ -1,33 +1,46 @@
-//! What subscribers are told: each committed block, once it can be read.
+//! What subscribers are told: each committed block, once it can be read, and what happens in rounds.
 //!
-//! The engine's thread hands over the block and goes on; a task makes the events, only while there
+//! The engine's thread hands over the news and goes on; a task makes the events, only while there
 //! are subscribers. Everything between is bounded: who is too slow loses its subscription, not the
 //! node its memory. Who missed something, for whatever reason, is told.
 
 use guts_abci::proto;
 use guts_consensus::io::Committed;
 use guts_consensus::types::tx_hash;
+use guts_consensus::watch::{Happened, Notice};
 use guts_genesis::PublicKey;
-use guts_rpc::events::{Batch, NewBlock, NodeEvent};
-use guts_rpc::types;
+use guts_rpc::events::{Batch, NewBlock, NodeEvent, Place, RoundEvent};
+use guts_rpc::types::{self, Proposer};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
 
-/// Blocks whose events a subscriber may be behind.
-const BEHIND_MAX: usize = 100;
+/// Pieces of news whose events a subscriber may be behind; a block is one, a round of four
+/// validators some dozens.
+const BEHIND_MAX: usize = 4_096;
 /// Bytes of events that wait for subscribers: some blocks of the largest kind.
 const BEHIND_BYTES_MAX: usize = 64 << 20;
-/// Blocks that may wait for their events to be made.
-const WAITING_MAX: usize = 100;
+/// Pieces of news that may wait for their events to be made.
+const WAITING_MAX: usize = 4_096;
+/// Blocks among them.
+const BLOCKS_WAITING_MAX: usize = 100;
+
+/// What events are made of.
+pub(super) enum News {
+    /// A block can be read. It keeps its place until its events are made.
+    Block { committed: Arc<Committed>, _room: OwnedSemaphorePermit },
+    /// This happened in rounds, in this order.
+    Rounds(Vec<Notice>),
+}
 
 /// The way of the events. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Feed {
     events: broadcast::Sender<Arc<Batch>>,
-    blocks: mpsc::Sender<Arc<Committed>>,
-    /// A block had no room.
+    news: mpsc::Sender<Arc<News>>,
+    blocks: Arc<Semaphore>,
+    /// Something had no room.
     is_torn: Arc<AtomicBool>,
 }
 
@@ -35,12 +48,11 @@ impl Feed {
     /// Starts the task.
     pub(crate) fn start() -> Feed {
         let (events, _) = broadcast::channel(BEHIND_MAX);
-        let (blocks, waiting) = mpsc::channel(WAITING_MAX);
+        let (news, waiting) = mpsc::channel(WAITING_MAX);
         let is_torn = Arc::new(AtomicBool::new(false));
         let ring = Ring::new(events.clone(), BEHIND_BYTES_MAX);
-        let to_events = |committed: &Committed| NodeEvent::of_block(&new_block(committed));
         tokio::spawn(make(waiting, ring, is_torn.clone(), to_events));
-        Feed { events, blocks, is_torn }
+        Feed { events, news, blocks: Arc::new(Semaphore::new(BLOCKS_WAITING_MAX)), is_torn }
     }
 
     /// A subscriber's end.
@@ -48,9 +60,28 @@ impl Feed {
         self.events.subscribe()
     }
 
+    /// Whether there is anybody to tell.
+    pub(super) fn is_heard(&self) -> bool {
+        self.events.receiver_count() > 0
+    }
+
     /// A block can be read.
     pub(super) fn on_shown(&self, committed: &Arc<Committed>) {
-        if self.events.receiver_count() > 0 && self.blocks.try_send(committed.clone()).is_err() {
+        if self.is_heard() {
+            let room = self.blocks.clone().try_acquire_owned().ok();
+            self.take(room.map(|_room| News::Block { committed: committed.clone(), _room }));
+        }
+    }
+
+    /// This happened in rounds.
+    pub(super) fn on_rounds(&self, notices: Vec<Notice>) {
+        self.take(Some(News::Rounds(notices)));
+    }
+
+    /// Takes what there was room for so far.
+    fn take(&self, news: Option<News>) {
+        let taken = news.is_some_and(|news| self.news.try_send(Arc::new(news)).is_ok());
+        if !taken {
             self.is_torn.store(true, Ordering::Release);
         }
     }
@@ -89,18 +120,18 @@ impl Ring {
     }
 }
 
-/// Makes the events of each block and tells of them.
+/// Makes the events of each piece of news and tells of them.
 pub(super) async fn make<T: Send + Sync + 'static>(
-    mut blocks: mpsc::Receiver<Arc<T>>,
+    mut news: mpsc::Receiver<Arc<T>>,
     mut ring: Ring,
     is_torn: Arc<AtomicBool>,
     to_events: fn(&T) -> Vec<NodeEvent>,
 ) {
-    while let Some(committed) = blocks.recv().await {
+    while let Some(one) = news.recv().await {
         if is_torn.swap(false, Ordering::AcqRel) {
             ring.tell(Batch::lost());
         }
-        match tokio::task::spawn_blocking(move || to_events(&committed)).await {
+        match tokio::task::spawn_blocking(move || to_events(&one)).await {
             Ok(made) => ring.tell(Batch::new(made)),
             Err(error) => {
                 tracing::error!(%error, "making events");
@@ -108,6 +139,37 @@ pub(super) async fn make<T: Send + Sync + 'static>(
             }
         }
     }
+}
+
+fn to_events(news: &News) -> Vec<NodeEvent> {
+    match news {
+        News::Block { committed, .. } => NodeEvent::of_block(&new_block(committed)),
+        News::Rounds(notices) => notices.iter().map(of_round).collect(),
+    }
+}
+
+fn of_round(notice: &Notice) -> NodeEvent {
+    let place = Place {
+        height: notice.height.wire(),
+        round: notice.round.wire(),
+        step: notice.step.name(),
+    };
+    let event = match &notice.what {
+        Happened::NewRound { proposer, index } => RoundEvent::NewRound(Proposer {
+            address: proposer.as_bytes().to_vec().into(),
+            index: i32::try_from(*index).unwrap_or(i32::MAX),
+        }),
+        Happened::NewRoundStep => RoundEvent::NewRoundStep,
+        Happened::CompleteProposal(id) => RoundEvent::CompleteProposal(id.to_proto().into()),
+        Happened::ValidBlock => RoundEvent::ValidBlock,
+        Happened::Polka => RoundEvent::Polka,
+        Happened::Lock => RoundEvent::Lock,
+        Happened::Relock => RoundEvent::Relock,
+        Happened::Vote(vote) => RoundEvent::Vote(Box::new(vote.to_proto().into())),
+        Happened::TimeoutPropose => RoundEvent::TimeoutPropose,
+        Happened::TimeoutWait => RoundEvent::TimeoutWait,
+    };
+    NodeEvent::of_round(place, &event)
 }
 
 fn new_block(committed: &Committed) -> NewBlock {

@@ -157,19 +157,27 @@ impl NodeBackend {
     }
 }
 
-/// What is done when a block was committed and can be read.
+/// What is done with what the engine did.
 pub(crate) struct Watchers {
     pub(crate) waiting: super::Tell,
     pub(crate) index: Option<crate::index::Waker>,
     pub(crate) feed: super::Feed,
 }
 
-impl crate::shell::OnCommit for Watchers {
+impl crate::shell::Observer for Watchers {
     fn on_shown(&self, committed: &Arc<guts_consensus::io::Committed>) {
         self.waiting.tell(committed);
         self.feed.on_shown(committed);
         if let Some(index) = &self.index {
             index.wake();
         }
+    }
+
+    fn wants_rounds(&self) -> bool {
+        self.feed.is_heard()
+    }
+
+    fn on_rounds(&self, notices: Vec<guts_consensus::watch::Notice>) {
+        self.feed.on_rounds(notices);
     }
 }

@@ -26,6 +26,7 @@ use guts_consensus::io::{
     AppAnswer, AppException, ClientReply, ClientRequest, Committed, Input, Now, Output, PeerId,
     Status, Ticket,
 };
+use guts_consensus::watch::Notice;
 use guts_consensus::watch::RoundState;
 use guts_genesis::Time;
 use std::collections::{BTreeMap, VecDeque};
@@ -128,10 +129,16 @@ pub struct Shown {
     pub top: AtomicU64,
 }
 
-/// Told of each committed block.
-pub trait OnCommit: Send {
+/// Told of what the engine did, in its order.
+pub trait Observer: Send {
     /// A block was committed, and every client can read it: who is told of it looks it up at once.
     fn on_shown(&self, committed: &Arc<Committed>);
+
+    /// Whether somebody wants to hear of rounds.
+    fn wants_rounds(&self) -> bool;
+
+    /// This happened in rounds. What it speaks of is durable.
+    fn on_rounds(&self, notices: Vec<Notice>);
 }
 
 /// Why the engine thread ended.
@@ -167,8 +174,8 @@ pub struct Parts {
     pub runtime: tokio::runtime::Handle,
     /// What others may see.
     pub shown: Arc<Shown>,
-    /// Told of commits.
-    pub on_commit: Box<dyn OnCommit>,
+    /// Told of blocks and rounds.
+    pub observer: Box<dyn Observer>,
 }
 
 /// The loop. See the module.
@@ -182,7 +189,7 @@ pub struct Shell {
     network: Network,
     runtime: tokio::runtime::Handle,
     shown: Arc<Shown>,
-    on_commit: Box<dyn OnCommit>,
+    observer: Box<dyn Observer>,
     began: Instant,
     timers: Timers,
     life: Option<Life>,
@@ -209,7 +216,7 @@ impl Shell {
             network: parts.network,
             runtime: parts.runtime,
             shown: parts.shown,
-            on_commit: parts.on_commit,
+            observer: parts.observer,
             began: Instant::now(),
             timers: Timers::default(),
             life: None,
@@ -268,9 +275,10 @@ impl Shell {
     fn step_all(&mut self, inputs: &mut Vec<Input>) -> Result<(), ShellError> {
         let now = self.now();
         let mut is_sync = false;
-        let mut actions = Vec::new();
+        let mut outcomes = Vec::with_capacity(inputs.len());
+        self.engine.watch(self.observer.wants_rounds());
         for input in inputs.drain(..) {
-            let Output { records, sync, actions: more, notices: _ } = self.engine.step(now, input);
+            let Output { records, sync, actions, notices } = self.engine.step(now, input);
             is_sync |= sync;
             for record in &records {
                 if self.disk.wants_rotation() {
@@ -282,11 +290,14 @@ impl Shell {
                 }
                 self.disk.take(record)?;
             }
-            actions.extend(more);
+            outcomes.push((actions, notices));
         }
         self.disk.commit(is_sync)?;
-        for action in actions {
-            self.perform(now, action);
+        for (actions, notices) in outcomes {
+            actions.into_iter().for_each(|action| self.perform(now, action));
+            if !notices.is_empty() {
+                self.observer.on_rounds(notices);
+            }
         }
         Ok(())
     }
@@ -339,6 +350,6 @@ impl Shell {
             self.shown.base.store(committed.height.0, Ordering::Release);
         }
         self.shown.top.store(committed.height.0, Ordering::Release);
-        self.on_commit.on_shown(committed);
+        self.observer.on_shown(committed);
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use guts_abci::proto::{self, Message as _, blocksync as bs, consensus as cs};
 use guts_genesis::{Height, Round};
 
-use crate::io::StepName;
+use crate::step::StepName;
 use crate::types::wire::{Fields, Value, put_message};
 use crate::types::{
     BitArray, Block, BlockId, Evidence, ExtendedCommit, Invalid, PARTS_MAX, Part, PartSetHeader,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use guts_genesis::{Address, Height, Round, Time};
 
 use crate::height::{RoundVotes, Tally};
-use crate::io::StepName;
+use crate::step::StepName;
 use crate::types::{BitArray, Block, BlockId, Proposal, ValidatorSet, Vote};
 
 /// Something that happened in a round. To be told once the records of the same output are durable.

@@ -8,6 +8,7 @@ mod cases;
 mod chain;
 mod clients;
 mod crowd;
+mod events;
 mod json;
 #[path = "../../../tests/vectors/requests.rs"]
 mod requests;

@@ -1,14 +1,13 @@
-//! WebSocket: the recorded conversations and events again; slow, silent and broken clients.
+//! WebSocket: the recorded conversations again; slow, silent and broken clients.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use guts_rpc::events::{Batch, NewBlock, NodeEvent, Place, RoundEvent};
+use guts_rpc::events::{Batch, NodeEvent};
 use guts_rpc::server::{Limits, Methods};
 use guts_rpc::types;
-use serde_json::{Value, from_value, json};
+use serde_json::{Value, json};
 use tendermint_rpc::query::{EventType, Query};
 use tendermint_rpc::{SubscriptionClient, WebSocketClient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,20 +15,21 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::chain::{Chain, sha256};
+use crate::chain::Chain;
+use crate::events::{new_block, tell};
 use crate::requests::{DEADLINE, own_words, send, vector};
 use crate::wire::Server;
 
 type Socket = WebSocketStream<TcpStream>;
 
-async fn connect(server: &Server) -> Socket {
+pub async fn connect(server: &Server) -> Socket {
     let stream = TcpStream::connect(&server.address).await.unwrap();
     let url = format!("ws://{}/websocket", server.address);
     tokio_tungstenite::client_async(url, stream).await.unwrap().0
 }
 
 /// The next text; none when the connection has ended.
-async fn text(socket: &mut Socket) -> Option<Value> {
+pub async fn text(socket: &mut Socket) -> Option<Value> {
     loop {
         let next = tokio::time::timeout(DEADLINE, socket.next()).await.expect("in time");
         match next? {
@@ -46,12 +46,12 @@ async fn call(socket: &mut Socket, method: &str, params: Value) -> Value {
     text(socket).await.unwrap()
 }
 
-async fn start(limits: Limits) -> (Server, Arc<Chain>) {
+pub async fn start(limits: Limits) -> (Server, Arc<Chain>) {
     let chain = Arc::new(Chain::new(26));
     (Server::start(chain.clone(), limits, Methods::default()).await, chain)
 }
 
-fn conversations(file: &str) -> Vec<Value> {
+pub fn conversations(file: &str) -> Vec<Value> {
     let mut recorded = vector(&format!("rpc/{file}.json"));
     match recorded["connections"].take() {
         Value::Array(connections) => connections,
@@ -110,148 +110,6 @@ async fn recorded_conversations_go_alike() {
     }
     assert_eq!(answers, 49);
 }
-
-/// What is told of a height of the recorded chain.
-fn new_block(chain: &Chain, height: u64) -> NewBlock {
-    let block: types::BlockResult = chain.get(height, "block");
-    let results: types::BlockResults = chain.get(height, "block_results");
-    let updated = |update: &types::ValidatorUpdate| {
-        let types::PublicKey::Ed25519(key) = &update.pub_key.0 else { panic!("{update:?}") };
-        types::Validator {
-            address: sha256(&key.0)[..20].to_vec().into(),
-            pub_key: update.pub_key.0.clone(),
-            voting_power: update.power,
-            proposer_priority: 0,
-        }
-    };
-    let block_of = block.block.unwrap();
-    NewBlock {
-        tx_hashes: block_of.data.txs.iter().map(|tx| sha256(&tx.0).into()).collect(),
-        updates: results.validator_updates.iter().map(updated).collect(),
-        block_id: block.block_id,
-        block: block_of,
-        results,
-    }
-}
-
-fn tell(chain: &Chain, height: u64) {
-    let events = NodeEvent::of_block(&new_block(chain, height));
-    chain.events.send(Arc::new(Batch::new(events))).unwrap();
-}
-
-/// Kinds of events that this server tells.
-const TOLD: [&str; 6] =
-    ["NewBlock", "NewBlockHeader", "NewBlockEvents", "NewEvidence", "Tx", "ValidatorSetUpdates"];
-
-#[tokio::test]
-async fn recorded_events_are_told_alike() {
-    let mut count = 0;
-    for recorded in conversations("websocket_events") {
-        let (server, chain) = start(Limits::default()).await;
-        let mut socket = connect(&server).await;
-        let mut wanted: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        for frame in recorded["frames"].as_array().unwrap() {
-            let payload = frame["payload"].as_str().unwrap_or_default();
-            if frame["dir"] == "c2s" {
-                if frame["opcode"] == 1 {
-                    socket.send(Message::text(payload)).await.unwrap();
-                    text(&mut socket).await.unwrap();
-                }
-                continue;
-            }
-            let Ok(event) = serde_json::from_str::<Value>(payload) else { continue };
-            let kind = event["result"]["data"]["type"].as_str().unwrap_or_default();
-            if TOLD.iter().any(|told| kind == format!("tendermint/event/{told}")) {
-                wanted.entry(event["id"].to_string()).or_default().push(event);
-            }
-        }
-        let total: usize = wanted.values().map(Vec::len).sum();
-        let mut got: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        for height in 1..=26 {
-            tell(&chain, height);
-        }
-        for _ in 0..total {
-            let event = text(&mut socket).await.unwrap();
-            got.entry(event["id"].to_string()).or_default().push(event);
-        }
-        let name = &recorded["name"];
-        assert_eq!(got.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{name}");
-        for (id, wanted) in &wanted {
-            for (got, wanted) in got[id].iter().zip(wanted) {
-                assert_eq!(got, wanted, "{name} {id}");
-            }
-            assert_eq!(got[id].len(), wanted.len(), "{name} {id}");
-        }
-        count += total;
-        drop(socket);
-        server.stop().await;
-    }
-    assert_eq!(count, EVENTS);
-}
-
-const EVENTS: usize = 148;
-
-const STEPS: [&str; 8] = [
-    "RoundStepNewHeight",
-    "RoundStepNewRound",
-    "RoundStepPropose",
-    "RoundStepPrevote",
-    "RoundStepPrevoteWait",
-    "RoundStepPrecommit",
-    "RoundStepPrecommitWait",
-    "RoundStepCommit",
-];
-
-/// What happened in a round, from what was told of it; none for what is told of blocks.
-fn round_event(told: &Value) -> Option<NodeEvent> {
-    let value = &told["data"]["value"];
-    let event = match told["events"]["tm.event"][0].as_str()? {
-        "Vote" => RoundEvent::Vote(Box::new(from_value(value["Vote"].clone()).unwrap())),
-        "NewRound" => RoundEvent::NewRound(from_value(value["proposer"].clone()).unwrap()),
-        "NewRoundStep" => RoundEvent::NewRoundStep,
-        "CompleteProposal" => {
-            RoundEvent::CompleteProposal(from_value(value["block_id"].clone()).unwrap())
-        }
-        "Polka" => RoundEvent::Polka,
-        "Lock" => RoundEvent::Lock,
-        "TimeoutPropose" => RoundEvent::TimeoutPropose,
-        "TimeoutWait" => RoundEvent::TimeoutWait,
-        _ => return None,
-    };
-    let height = value["height"].as_str().map_or(0, |height| height.parse().unwrap());
-    let round = i32::try_from(value["round"].as_i64().unwrap_or_default()).unwrap();
-    let step = STEPS.into_iter().find(|step| value["step"] == *step).unwrap_or_default();
-    Some(NodeEvent::of_round(Place { height, round, step }, &event))
-}
-
-#[tokio::test]
-async fn recorded_rounds_are_told_alike() {
-    let mut count = 0;
-    for recorded in conversations("websocket_events") {
-        let (server, chain) = start(Limits::default()).await;
-        let mut socket = connect(&server).await;
-        for frame in recorded["frames"].as_array().unwrap() {
-            let payload = frame["payload"].as_str().unwrap_or_default();
-            if frame["dir"] == "c2s" {
-                if frame["opcode"] == 1 {
-                    socket.send(Message::text(payload)).await.unwrap();
-                    text(&mut socket).await.unwrap();
-                }
-                continue;
-            }
-            let Ok(wanted) = serde_json::from_str::<Value>(payload) else { continue };
-            let Some(event) = round_event(&wanted["result"]) else { continue };
-            chain.events.send(Arc::new(Batch::new(vec![event]))).unwrap();
-            assert_eq!(text(&mut socket).await.unwrap(), wanted);
-            count += 1;
-        }
-        drop(socket);
-        server.stop().await;
-    }
-    assert_eq!(count, ROUND_EVENTS);
-}
-
-const ROUND_EVENTS: usize = 448;
 
 #[tokio::test]
 async fn the_websocket_client_of_tendermint_rs_hears_blocks_and_transactions() {

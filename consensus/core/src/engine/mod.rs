@@ -19,10 +19,11 @@ use crate::guard::Guard;
 use crate::height::{Common, Progress, Tally};
 use crate::io::{
     Action, AppAnswer, AppCall, Counters, Decided, Input, Now, Output, PeerId, Record,
-    SignPosition, SignRequest, Status, StepName, Ticket, TimerId, To,
+    SignPosition, SignRequest, Status, Ticket, TimerId, To,
 };
 use crate::mempool::{Mempool, TxKey};
 use crate::messages::Message;
+use crate::step::StepName;
 use crate::types::{Block, BlockId, CommitSig, Evidence, Invalid, State, Vote};
 use crate::wal::{Entry, Intent};
 

@@ -14,10 +14,11 @@ use guts_genesis::{Address, Height, Round};
 use super::relay::Reach;
 use super::{Action, Engine, TimerId};
 use crate::height::PartAdded;
-use crate::io::{Offence, PeerId, PeerStatus, StepName};
+use crate::io::{Offence, PeerId, PeerStatus};
 use crate::messages::{
     BlockResponse, Message, NewRoundStep, NewValidBlock, VoteSetBits, VoteSetMaj23,
 };
+use crate::step::StepName;
 use crate::types::{BlockId, Part, Proposal, Vote, VoteKind};
 use crate::wal::Entry;
 

@@ -7,8 +7,9 @@
 use guts_genesis::Round;
 
 use super::{Engine, Pending};
-use crate::io::{SignPosition, SignStep, StepName};
+use crate::io::{SignPosition, SignStep};
 use crate::round::{Machine, Step};
+use crate::step::StepName;
 use crate::types::VoteKind;
 use crate::wal::{Entry, Intent, MachineEntry};
 

@@ -8,8 +8,9 @@ use guts_genesis::{Height, Round};
 
 use super::Engine;
 use crate::height::Progress;
-use crate::io::{StepName, TimerId};
+use crate::io::TimerId;
 use crate::round::{Machine, Step};
+use crate::step::StepName;
 use crate::types::BlockId;
 use crate::watch::{BlockSoFar, Happened, Notice, RoundState};
 

@@ -9,7 +9,7 @@
 //! Safety: [S-3] a locked value is prevoted against only with a newer polka.
 use guts_genesis::Round;
 
-use crate::io::StepName;
+use crate::step::StepName;
 use crate::types::BlockId;
 
 #[cfg(test)]

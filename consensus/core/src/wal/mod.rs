@@ -17,7 +17,8 @@ use bytes::Bytes;
 use guts_abci::proto::{self, Message as _};
 use guts_genesis::{Height, Round};
 
-use crate::io::{SignPosition, SignStep, StepName};
+use crate::io::{SignPosition, SignStep};
+use crate::step::StepName;
 use crate::types::wire::{Fields, Value, put_message};
 use crate::types::{BlockId, Part, PartSetHeader, Proposal, Vote, VoteKind};
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use guts_abci::proto::abci as pb;
 use guts_consensus::config::Config;
-use guts_consensus::io::{ClientRequest, Input, Offence, PeerId, StepName, Ticket};
+use guts_consensus::io::{ClientRequest, Input, Offence, PeerId, Ticket};
 use guts_consensus::messages::{Message, NewRoundStep};
+use guts_consensus::step::StepName;
 use guts_consensus::types::{BlockId, DuplicateVote, Evidence, Vote, VoteKind};
 use guts_genesis::{Height, Round, Signature};
 

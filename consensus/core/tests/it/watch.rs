@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use guts_consensus::config::Config;
-use guts_consensus::io::StepName;
+use guts_consensus::step::StepName;
 use guts_consensus::watch::{Happened, Notice};
 use guts_genesis::{Height, Round};
 

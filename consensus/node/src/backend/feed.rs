@@ -1,4 +1,5 @@
-//! What subscribers are told: each committed block, once it can be read, and what happens in rounds.
+//! What subscribers are told: each committed block, once it can be read, and what happens in
+//! rounds.
 //!
 //! The engine's thread hands over the news and goes on; a task makes the events, only while there
 //! are subscribers. Everything between is bounded: who is too slow loses its subscription, not the

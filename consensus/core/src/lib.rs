@@ -10,7 +10,8 @@
 //! 3. [`height`]: votes, proposals and blocks of one height; which of the paper's conditions hold.
 //! 4. [`engine`]: heights one after another and everything around them.
 //! 5. [`wal`]: the log of the height in progress and its repair; [`messages`]: what peers say;
-//!    [`config`]: settings; [`types`]: CometBFT's data; [`watch`] and [`step`]: what is seen of a round.
+//!    [`config`]: settings; [`types`]: CometBFT's data; [`watch`] and [`step`]: what can be seen of
+//!    a round.
 //!
 //! # Safety
 //!

@@ -7,12 +7,19 @@ fn app() -> String {
     format!("{} --address unix://{{socket}} --home {{socket}}.d", program("kvstore").display())
 }
 
-/// Sends `key=value` to a validator and waits until its block is readable there.
+/// Sends `key=value` to a validator and waits, as long as any step may take, until its block is
+/// readable there.
 fn put(net: &Localnet, validator: usize, key: &str, value: &str) -> u64 {
-    let call = format!("broadcast_tx_commit?tx=\"{key}={value}\"");
-    let answer = net.get(validator, &call).expect("the RPC answers");
-    assert_eq!(answer["result"]["tx_result"]["code"], 0, "{answer}");
-    answer["result"]["height"].as_str().and_then(|h| h.parse().ok()).expect("a height")
+    let call = format!("broadcast_tx_sync?tx=\"{key}={value}\"");
+    let sent = net.get(validator, &call).expect("the RPC answers");
+    assert_eq!(sent["result"]["code"], 0, "{sent}");
+    let hash = sent["result"]["hash"].as_str().expect("a hash");
+    net.wait(&format!("{key} in a block"), || {
+        let found = net.get(validator, &format!("tx?hash=0x{hash}"))?;
+        let height = found["result"]["height"].as_str()?.parse().ok()?;
+        assert_eq!(found["result"]["tx_result"]["code"], 0, "{found}");
+        Some(height)
+    })
 }
 
 /// The value of a key as a validator's own application has it.

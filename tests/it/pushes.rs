@@ -22,10 +22,19 @@ fn clone(net: &Localnet, validator: usize, path: &str, to: &Path) {
     git(&["clone", "-q", &url, &to.display().to_string()], Path::new("/")).expect_ok();
 }
 
-/// What a gateway says of one branch; empty when it has none.
-fn tip(net: &Localnet, validator: usize, path: &str, branch: &str) -> String {
+/// Waits until a gateway serves the branch that another one has.
+fn wait_same(net: &Localnet, validator: usize, path: &str, other: usize) {
+    net.wait("the gateway serves the same tip", || {
+        let there = tip(net, other, path, "main")?;
+        (tip(net, validator, path, "main")? == there).then_some(())
+    });
+}
+
+/// What a gateway says of one branch, empty when it has none; `None` when it does not answer.
+fn tip(net: &Localnet, validator: usize, path: &str, branch: &str) -> Option<String> {
     let url = format!("{}/{path}.git", net.gateway(validator));
-    git(&["ls-remote", &url, &format!("refs/heads/{branch}")], Path::new("/")).stdout
+    let ran = git(&["ls-remote", &url, &format!("refs/heads/{branch}")], Path::new("/"));
+    ran.ok.then_some(ran.stdout)
 }
 
 #[test]
@@ -47,8 +56,9 @@ fn a_history_is_pushed_cloned_elsewhere_and_survives_kills() {
     let said = git(&["push", "-q", "origin", "main"], &work).expect_ok().said();
     assert!(said.contains("committed in block"), "{said}");
 
-    // The slowest node has heard of the block.
+    // The slowest node has heard of the block, and has the objects.
     net.wait_agreed(&[0, 1, 2, 3], 1);
+    wait_same(&net, 2, "ada/guts", 0);
     let copy = ada.dir().join("copy");
     clone(&net, 2, "ada/guts", &copy);
     assert_eq!(objects(&work), objects(&copy), "the clone has the same objects");
@@ -61,18 +71,16 @@ fn a_history_is_pushed_cloned_elsewhere_and_survives_kills() {
     let height = net.wait_agreed(&[0, 1, 2], 1).0;
     net.revive(3);
     net.wait_agreed(&[0, 1, 2, 3], height);
-    net.wait("the revived gateway serves the new tip", || {
-        (tip(&net, 3, "ada/guts", "main") == tip(&net, 0, "ada/guts", "main")).then_some(())
-    });
+    wait_same(&net, 3, "ada/guts", 0);
 
     // All gone at once: nothing that was committed is lost.
-    let before = tip(&net, 0, "ada/guts", "main");
+    let before = tip(&net, 0, "ada/guts", "main").expect("it answers");
     (0..4).for_each(|validator| net.kill(validator));
     net.restart(&[]);
     net.wait_agreed(&[0, 1, 2, 3], height);
     for validator in 0..4 {
         net.wait("the tip after the restart", || {
-            (tip(&net, validator, "ada/guts", "main") == before).then_some(())
+            (tip(&net, validator, "ada/guts", "main")? == before).then_some(())
         });
     }
     let again = ada.dir().join("again");
@@ -92,7 +100,7 @@ fn branches_tags_deletes_force_and_refusals() {
     git(&["branch", "side"], &dir).expect_ok();
     git(&["push", "-q", "--atomic", "origin", "side", "v1"], &dir).expect_ok();
     git(&["push", "-q", "origin", ":side"], &dir).expect_ok();
-    assert_eq!(tip(&net, 0, "ada/hello", "side"), "");
+    assert_eq!(tip(&net, 0, "ada/hello", "side").as_deref(), Some(""));
     git(&["commit", "-q", "--amend", "-m", "again"], &dir).expect_ok();
     git(&["push", "-q", "origin", "main"], &dir).expect_refused();
     git(&["push", "-q", "--force", "origin", "main"], &dir).expect_ok();
@@ -111,7 +119,7 @@ fn branches_tags_deletes_force_and_refusals() {
     let url = format!("{}/ada/hello.git", net.gateway(1));
     let said = git(&["push", &url, "main:refs/heads/bob"], &his).expect_refused().said();
     assert!(said.contains("ada/hello"), "{said}");
-    assert_eq!(tip(&net, 0, "ada/hello", "bob"), "");
+    assert_eq!(tip(&net, 0, "ada/hello", "bob").as_deref(), Some(""));
 }
 
 /// Of two pushes from the same tip the one that is ordered second moves nothing, and is told why.
@@ -131,10 +139,10 @@ fn a_race_is_lost(net: &Localnet, ada: &Person, dir: &Path) {
     relay.wait_held();
     ada.commit(&other, "early", "early");
     git(&["push", "-q", "origin", "main"], &other).expect_ok();
-    let won = tip(net, 0, "ada/hello", "main");
+    let won = tip(net, 0, "ada/hello", "main").expect("it answers");
     relay.set(Gate::Open);
     let said = late.join().expect("it ran").expect_refused().said();
     assert!(said.contains("refs/heads/main is now"), "{said}");
     assert!(said.contains("fetch, then push again"), "{said}");
-    assert_eq!(tip(net, 0, "ada/hello", "main"), won);
+    assert_eq!(tip(net, 0, "ada/hello", "main"), Some(won));
 }

@@ -10,6 +10,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::process::{end, free_addresses, spawn};
 use crate::run::run;
@@ -183,10 +184,16 @@ impl Network {
 
     /// Sends a transaction to a validator and waits for its block: the height, and the code.
     pub fn broadcast(&self, validator: usize, tx: &str) -> (u64, u64) {
-        let call = format!("broadcast_tx_commit?tx=%22{tx}%22");
+        let send = format!("broadcast_tx_sync?tx=%22{tx}%22");
+        let find = format!("tx?hash=0x{}", hex::encode(Sha256::digest(tx)));
+        let mut is_sent = false;
         self.wait(&format!("{tx} in a block"), || {
-            let result = self.get(validator, &call)?;
-            assert_eq!(result["check_tx"]["code"], 0, "{tx} is refused: {result}");
+            // Without an answer it may have come in all the same; then the next one is an error.
+            if !is_sent && let Some(result) = self.get(validator, &send) {
+                assert_eq!(result["code"], 0, "{tx} is refused: {result}");
+                is_sent = true;
+            }
+            let result = self.get(validator, &find)?;
             let height = result["height"].as_str()?.parse().ok()?;
             Some((height, result["tx_result"]["code"].as_u64()?))
         })

@@ -148,7 +148,9 @@ impl Engine {
         let nanos = (height % 100) as i32 * 10_000_000;
         let time = Some(Timestamp { seconds, nanos });
         let waiting: Vec<Bytes> = std::mem::take(&mut *self.pool.txs.lock().unwrap());
-        let up: Vec<_> = self.pool.up().collect();
+        // Who came up since the others caught up has blocks to hear of first.
+        let newest = self.blocks.len();
+        let up: Vec<_> = self.pool.up().filter(|(i, _)| self.heights[*i] == newest).collect();
         let proposer = up[height as usize % up.len()].1;
         let prepare = RequestPrepareProposal {
             max_tx_bytes: 4 << 20,

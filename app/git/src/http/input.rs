@@ -34,28 +34,32 @@ impl Input {
     }
 
     /// Feeds the body to a child. Whatever breaks off early just closes the child's input: git
-    /// then ends with its own complaint.
-    pub(super) async fn feed(self, mut stdin: ChildStdin) {
+    /// then ends with its own complaint. When it is git that has heard enough, the rest is read
+    /// and dropped: a client whose request is not taken to its end may lose the answer.
+    pub(super) async fn feed(self, stdin: ChildStdin) {
+        let mut stdin = Some(stdin);
         let mut stream = self.body.into_data_stream();
         let mut decoder = self.is_gzip.then(|| GzDecoder::new(Vec::new()));
         let mut left = self.most;
         while let Some(Ok(part)) = stream.next().await {
             let part = match &mut decoder {
-                None => part,
-                Some(decoder) => match inflate(decoder, &part, left) {
+                Some(decoder) if stdin.is_some() => match inflate(decoder, &part, left) {
                     Some(plain) => plain,
                     None => return,
                 },
+                _ => part,
             };
             match left.checked_sub(part.len() as u64) {
                 Some(rest) => left = rest,
                 None => return,
             }
-            if stdin.write_all(&part).await.is_err() {
-                return;
+            if let Some(pipe) = &mut stdin
+                && pipe.write_all(&part).await.is_err()
+            {
+                stdin = None;
             }
         }
-        let Some(mut decoder) = decoder else { return };
+        let (Some(mut decoder), Some(mut stdin)) = (decoder, stdin) else { return };
         if decoder.try_finish().is_ok() && decoder.get_ref().len() as u64 <= left {
             let _ = stdin.write_all(decoder.get_ref()).await;
         }

@@ -23,14 +23,22 @@ const PART_BYTES: usize = 1 << 16;
 /// Parts read ahead of the client.
 const PARTS_AHEAD: usize = 4;
 
-/// Answers with the child's output. When the client goes away the child is killed.
+/// Answers with the child's output. When the client goes away the child is killed. The answer ends
+/// when the whole request was read: a client that is still sending then would not see its end.
 pub(super) fn respond(service: Service, mut child: Running, input: Input, held: Held) -> Response {
-    let feeding = child.stdin.take().map(|stdin| tokio::spawn(input.feed(stdin)));
+    let stdin = child.stdin.take();
     let (parts, received) = mpsc::channel(PARTS_AHEAD);
-    let pumping = tokio::spawn(async move {
+    let serving = tokio::spawn(async move {
         let wall = child.wall();
         let Held { turn: _turn, ticket } = held;
-        let pumped = tokio::time::timeout(wall, pump(&mut child, &parts, ticket)).await;
+        let fed = async {
+            if let Some(stdin) = stdin {
+                input.feed(stdin).await;
+            }
+            Ok(())
+        };
+        let pumped = async { tokio::try_join!(pump(&mut child, &parts, ticket), fed) };
+        let pumped = tokio::time::timeout(wall, pumped).await;
         let late = || GitError::Limit { what: service.command().into(), limit: "time" };
         if let Err(error) = pumped.unwrap_or_else(|_| Err(late())) {
             tracing::debug!(%error, service = service.name(), "a git request broke off");
@@ -38,7 +46,7 @@ pub(super) fn respond(service: Service, mut child: Running, input: Input, held: 
             let _ = parts.send(Err(error)).await;
         }
     });
-    let body = Output { received, tasks: [Some(pumping), feeding] };
+    let body = Output { received, serving };
     let kind = format!("application/x-{}-result", service.name());
     let headers = [(header::CONTENT_TYPE, kind.as_str()), (header::CACHE_CONTROL, "no-cache")];
     (headers, Body::from_stream(body)).into_response()
@@ -87,17 +95,15 @@ async fn pump(
     Ok(())
 }
 
-/// The body: parts as they come; dropping it ends both tasks, and with them the child.
+/// The body: parts as they come; dropping it ends the task, and with it the child.
 struct Output {
     received: mpsc::Receiver<Part>,
-    tasks: [Option<JoinHandle<()>>; 2],
+    serving: JoinHandle<()>,
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
-        for task in self.tasks.iter().flatten() {
-            task.abort();
-        }
+        self.serving.abort();
     }
 }
 

@@ -71,6 +71,21 @@ fn corrupt_and_truncated_packs_are_refused() {
     assert_untouched(&world);
 }
 
+/// Much more than fits into buffers on the way: git is gone while the request is still coming.
+#[test]
+fn a_pack_that_git_gives_up_on_early_is_answered_all_the_same() {
+    let world = World::new();
+    let project = world.project("a");
+    let tip = project.ok(&["rev-parse", "HEAD"]).trim().to_owned();
+    let mut bad = b"PACK\0\0\0\x02\0\0\0\x01".to_vec();
+    // A commit of five bytes that is not deflated.
+    bad.resize(48 << 20, 0x15);
+    let answer = push(&world, &tip, &bad);
+    assert!(answer.contains("ng refs/heads/main"), "{answer}");
+    assert!(answer.ends_with("0\r\n\r\n"), "complete: {answer}");
+    assert_untouched(&world);
+}
+
 #[test]
 fn a_pack_that_lacks_objects_is_refused() {
     let world = World::new();

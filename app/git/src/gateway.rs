@@ -25,8 +25,8 @@ pub trait Host: Send + Sync + 'static {
     /// A fresh push-certificate nonce for a repository, or a sentence why there is none now.
     fn nonce(&self, repo: RepoId) -> Result<String, String>;
 
-    /// Waits, not for long, until repositories show what is committed here by now.
-    fn shows_newest(&self) -> BoxFuture<'static, ()>;
+    /// Waits, not for ever, until a repository shows what is committed here by now.
+    fn shows_newest(&self, repo: RepoId) -> BoxFuture<'static, ()>;
 
     /// Brings a push to the chain and waits for its outcome. `say` shows lines to the pusher
     /// meanwhile. The pack is in the store before this is called.

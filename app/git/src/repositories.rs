@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::child::{FSCK_IGNORED, Git, Limits};
 use crate::error::GitError;
+use crate::http::NO_WAIT;
 use crate::types::{ObjectFormat, Oid, RefUpdate, RepoId};
 
 /// All bare repositories of this node, and the git that serves them.
@@ -238,7 +239,9 @@ impl Repositories {
         let mut args = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", url];
         args.extend(tips.iter().map(String::as_str));
         let mut git = self.git().command(&dir, &args);
+        let header = format!("Prefer: {NO_WAIT}");
         for (key, value) in [
+            ("http.extraHeader", header.as_str()),
             ("protocol.http.allow", "always"),
             ("protocol.https.allow", "always"),
             // Older versions refuse tips that are not advertised.

@@ -6,7 +6,7 @@
 //! pending. Blocks may be faster than git, in a replay above all: then several are followed at
 //! once. Upon start: rebuild the refs of every repository. Where objects are missing, because this
 //! node was down, they are fetched from other gateways by stock `git fetch` of the proven tips;
-//! until then the repository shows its old refs.
+//! until then the repository shows its old refs, to whoever does not want to wait.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -50,13 +50,6 @@ impl Served {
     /// Told whenever the repositories show something newer.
     pub fn watch(&self) -> watch::Receiver<Shown> {
         self.shown.subscribe()
-    }
-
-    /// Waits until the repositories show `height` or newer, but for those behind.
-    pub async fn shows(&self, height: u64) {
-        let mut watch = self.watch();
-        // An error means that the node is stopping; then whoever waits is dropped as well.
-        let _ = watch.wait_for(|shown| shown.state.height >= height).await;
     }
 
     /// Waits until the repository shows `height` or newer.

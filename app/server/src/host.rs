@@ -18,9 +18,9 @@ use crate::checker::{Checker, Subject};
 use crate::follower::{Served, Shown};
 use crate::submit::{SubmitError, Submitter, Ticket};
 
-/// How long a fetch waits for the repositories to show what is committed, which takes them some
-/// milliseconds.
-const SHOW_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a fetch waits for the repository to show what is committed, which takes it some
+/// milliseconds when the objects are here, and a fetch from another gateway when they are not.
+const SHOW_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a pusher is left without a word.
 const SAY_AFTER: Duration = Duration::from_secs(10);
 
@@ -132,11 +132,15 @@ impl Host for ChainHost {
         }
     }
 
-    fn shows_newest(&self) -> BoxFuture<'static, ()> {
+    fn shows_newest(&self, repo: RepoId) -> BoxFuture<'static, ()> {
         let height = self.inner.parts.chain.newest().height;
         let served = self.inner.parts.served.clone();
-        // In vain when it is over: old refs are better than none.
-        async move { drop(tokio::time::timeout(SHOW_PATIENCE, served.shows(height)).await) }.boxed()
+        async move {
+            let shown = served.reaches(height, repo);
+            // In vain when it is over: old refs are better than none.
+            let _ = tokio::time::timeout(SHOW_PATIENCE, shown).await;
+        }
+        .boxed()
     }
 
     fn push(&self, push: Push, say: Say) -> BoxFuture<'static, Outcome> {

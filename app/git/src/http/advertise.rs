@@ -9,9 +9,17 @@ use crate::gateway::Gateway;
 use crate::pktline::{self, Line};
 use crate::types::RepoId;
 
-/// The advertisement for fetches. Protocol v2 has no service line of its own.
-pub(super) async fn upload_pack(gateway: &Gateway, repo: RepoId, protocol: Option<&str>) -> Answer {
-    gateway.host.shows_newest().await;
+/// The advertisement for fetches, by a client that waits for the newest refs or not. Protocol v2
+/// has no service line of its own.
+pub(super) async fn upload_pack(
+    gateway: &Gateway,
+    repo: RepoId,
+    protocol: Option<&str>,
+    waits: bool,
+) -> Answer {
+    if waits {
+        gateway.host.shows_newest(repo).await;
+    }
     let dir = gateway.repositories.ensure(repo)?;
     let args = ["upload-pack", "--strict", "--http-backend-info-refs", "."];
     let mut command = gateway.repositories.git().command(&dir, &args);

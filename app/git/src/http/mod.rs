@@ -32,6 +32,10 @@ use crate::types::RepoId;
 /// Longest `Git-Protocol` header passed on, in bytes.
 const PROTOCOL_MAX_BYTES: usize = 128;
 
+/// The `Prefer` header (RFC 7240) of a gateway that lacks objects itself: two such do not wait for
+/// each other.
+pub(crate) const NO_WAIT: &str = "wait=0";
+
 /// The routes of git and of the pack exchange.
 pub fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
@@ -100,7 +104,8 @@ async fn info_refs(
     match query.service.as_deref() {
         Some("git-upload-pack") => {
             let protocol = protocol(&headers);
-            advertise::upload_pack(&gateway, repo, protocol.as_deref()).await
+            let waits = headers.get("prefer").is_none_or(|value| value != NO_WAIT);
+            advertise::upload_pack(&gateway, repo, protocol.as_deref(), waits).await
         }
         Some("git-receive-pack") => advertise::receive_pack(&gateway, repo).await,
         _ => Err(Refusal(

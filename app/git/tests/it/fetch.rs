@@ -31,6 +31,9 @@ fn a_clone_waits_for_what_is_committed() {
     let new = project.ok(&["rev-parse", "HEAD"]).trim().parse().ok();
     let branch = RefUpdate { name: "refs/heads/new".into(), old: None, new };
     world.host.unshown.lock().unwrap().push(branch);
+    // Only who says so does not wait.
+    let no_wait = ["-c", "http.extraHeader=Prefer: wait=0", "ls-remote", "origin", "new"];
+    assert_eq!(project.ok(&no_wait), "");
     world.cloned("c", &["--branch", "new"]);
 }
 

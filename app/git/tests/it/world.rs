@@ -49,11 +49,11 @@ impl Host for Shared {
         Ok(PushNonce::new("guts-test", "alice", "hello", 1_795_231_441).to_string())
     }
 
-    fn shows_newest(&self) -> BoxFuture<'static, ()> {
+    fn shows_newest(&self, repo: RepoId) -> BoxFuture<'static, ()> {
         let host = self.0.clone();
         async move {
             let updates = std::mem::take(&mut *host.unshown.lock().unwrap());
-            host.repositories.move_refs(REPO, 1205, &updates).await.unwrap();
+            host.repositories.move_refs(repo, 1205, &updates).await.unwrap();
         }
         .boxed()
     }

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use guts_git::{Found, Host, Outcome, PackHash, PackStore, Push, RepoId, Say};
 use guts_schema::nonce::PushNonce;
-use guts_schema::proto::PushStatus;
+use guts_schema::proto::{self, PushStatus};
 use guts_schema::tx::PushRefs;
 use guts_schema::{Code, Hash, PushId};
 
@@ -239,6 +239,18 @@ impl Inner {
         Ok(())
     }
 
+    /// Whether a push that is not ordered yet, and did not fail, still can be.
+    fn check_ticket(&self, ticket: &Ticket, state: &Committed) -> Result<(), String> {
+        let account = state.account(&ticket.account).map_err(|error| unreadable(&error))?;
+        if account.is_some_and(|account| account.nonce > ticket.nonce) {
+            return Err("another transaction of this gateway took its place: push again".into());
+        }
+        if state.time_s > ticket.valid_until_s {
+            return Err("no block took the push in time: push again".into());
+        }
+        Ok(())
+    }
+
     /// Waits for the block in which the push is over, and for the repositories to show it.
     async fn outcome(
         &self,
@@ -254,6 +266,10 @@ impl Inner {
             let record = state.push(id).map_err(|error| unreadable(&error))?;
             match record.map(|record| record.raw) {
                 Some(push) if push.status == PushStatus::Moved as i32 => {
+                    // Ordered and moved between two looks.
+                    if !was_ordered {
+                        say.line(ordered(&push));
+                    }
                     let root: String = hex::encode(&push.refs_root).chars().take(8).collect();
                     let plural = if refs == 1 { "ref" } else { "refs" };
                     let height = push.closed_height;
@@ -264,7 +280,7 @@ impl Inner {
                 Some(push) if push.status == PushStatus::Failed as i32 => return Err(push.reason),
                 Some(push) if !was_ordered => {
                     was_ordered = true;
-                    say.line(format!("ordered in block {}", push.ordered_height));
+                    say.line(ordered(&push));
                 }
                 Some(_) => {}
                 None => {
@@ -272,9 +288,7 @@ impl Inner {
                     {
                         return Err(why);
                     }
-                    if state.time_s > ticket.valid_until_s {
-                        return Err("no block took the push in time: push again".into());
-                    }
+                    self.check_ticket(ticket, &state)?;
                 }
             }
             match tokio::time::timeout(SAY_AFTER, watch.changed()).await {
@@ -285,6 +299,10 @@ impl Inner {
             }
         }
     }
+}
+
+fn ordered(push: &proto::Push) -> String {
+    format!("ordered in block {}", push.ordered_height)
 }
 
 /// Whether a pending push has the pack.

@@ -9,7 +9,7 @@ use guts_abci::proto::abci::RequestQuery;
 use guts_rpc::client::{Client, ClientError};
 use guts_schema::tx::{Draft, PushRefs};
 use guts_schema::work::{Puzzle, bits_for};
-use guts_schema::{Action, ActionKind, Hash, price, proto, query, values};
+use guts_schema::{AccountId, Action, ActionKind, Hash, price, proto, query, values};
 use prost::Message;
 
 use crate::chain::{Chain, Committed, ReadError};
@@ -40,6 +40,10 @@ pub enum SubmitError {
 pub struct Ticket {
     /// Its transaction.
     pub tx: Hash,
+    /// Who pays.
+    pub account: AccountId,
+    /// The payer's nonce that it takes: beyond it, it cannot be ordered any more.
+    pub nonce: u64,
     /// After this second of header time it cannot be ordered any more.
     pub valid_until_s: u64,
 }
@@ -84,7 +88,7 @@ impl Submitter {
         if answer.code != 0 {
             return Err(SubmitError::Refused(answer.log));
         }
-        Ok(Ticket { tx, valid_until_s })
+        Ok(Ticket { tx, account, nonce, valid_until_s })
     }
 
     /// The next nonce, counting what CheckTx has let in.

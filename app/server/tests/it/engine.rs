@@ -2,7 +2,7 @@
 //! with the vote extensions of all validators that are up. Rests when nothing changes.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,7 +21,7 @@ use guts_rpc::client::{ClientError, Transport};
 use guts_schema::Hash;
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::sign::SecretKey;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Header time of genesis, Unix seconds.
 pub const GENESIS_S: i64 = 1_795_000_000;
@@ -33,9 +33,12 @@ pub const CHAIN: &str = "guts-test";
 pub struct Pool {
     txs: Mutex<Vec<Bytes>>,
     wake: Notify,
+    arrived: watch::Sender<()>,
     clients: OnceLock<Vec<Client>>,
     /// Validators that get no calls now.
     pub down: [AtomicBool; 4],
+    /// No block is begun while this is locked.
+    pub pause: tokio::sync::Mutex<()>,
     /// Seconds that header time is ahead of ten milliseconds a block.
     pub ahead_s: AtomicI64,
 }
@@ -81,10 +84,22 @@ impl Pool {
             }
         }
         if answer.0 == 0 {
-            self.txs.lock().unwrap().push(tx.clone());
+            self.waiting().push(tx.clone());
+            self.arrived.send_replace(());
             self.wake.notify_one();
         }
         answer
+    }
+
+    /// What waits to be in a block.
+    pub fn waiting(&self) -> MutexGuard<'_, Vec<Bytes>> {
+        self.txs.lock().unwrap()
+    }
+
+    /// Told when somebody waits for a block.
+    pub async fn wait_waiting(&self) {
+        let mut arrived = self.arrived.subscribe();
+        let _ = arrived.wait_for(|_| !self.waiting().is_empty()).await;
     }
 
     pub fn wake(&self) {
@@ -124,6 +139,8 @@ impl Engine {
                 engine.pool.wake.notified().await;
                 engine.catch_up().await;
             }
+            let pool = engine.pool.clone();
+            let _turn = pool.pause.lock().await;
             changed = engine.block().await;
         }
     }

@@ -1,10 +1,14 @@
 //! Pushes through one gateway, seen at the others.
 
 use std::process::Command;
+use std::thread;
 
+use guts_schema::tx::Draft;
+use guts_schema::{AccountId, Action, Oid, RepoId};
 use guts_tests::checkout::Checkout;
 
-use crate::world::World;
+use crate::engine::CHAIN;
+use crate::world::{World, operator};
 
 #[test]
 fn a_push_is_committed_and_every_gateway_serves_it() {
@@ -21,6 +25,49 @@ fn a_push_is_committed_and_every_gateway_serves_it() {
     let second = project.commit("x", "two");
     project.ok(&["push", &world.url(2), "main"]);
     assert_eq!(world.tip(2, "refs/heads/main"), Some(second));
+}
+
+/// Its gateway hears of its order and of its motion at once.
+#[test]
+fn a_push_that_was_ordered_and_moved_between_two_looks_is_told_of_both() {
+    let world = World::new();
+    let project = world.project("a", "alice", 0);
+    let tip: Oid = project.ok(&["rev-parse", "HEAD"]).trim().parse().unwrap();
+    let paused = world.pause();
+    let said = thread::scope(|scope| {
+        let pushing = scope.spawn(|| project.ok(&["push", "origin", "main"]));
+        drop(world.wait_waiting());
+        (1..4).for_each(|node| world.wait_pack(node));
+        let held = world.hold(0);
+        drop(paused);
+        let repo = RepoId::new(1).unwrap();
+        let main = "refs/heads/main";
+        world.wait_state(0, |state| state.ref_tip(repo, main).unwrap() == Some(tip));
+        drop(held);
+        pushing.join().unwrap()
+    });
+    assert!(said.contains("remote: ordered in block "), "{said}");
+    assert!(said.contains("remote: ✓ committed in block "), "{said}");
+}
+
+/// As when a gateway that was killed forgot that it sent another one.
+#[test]
+fn a_push_whose_nonce_was_taken_by_another_transaction_is_over() {
+    let world = World::new();
+    let project = world.project("a", "alice", 0);
+    let key = operator(0);
+    let actor = AccountId::of_key(&key.public());
+    let pay = Action::Transfer { actor, to: actor, amount: 1 };
+    let other = Draft::new(CHAIN, actor, 0, &[pay]).fee(9000).sign(actor, &key).encode();
+    let paused = world.pause();
+    let said = thread::scope(|scope| {
+        let pushing = scope.spawn(|| project.fails(&["push", "origin", "main"]));
+        *world.wait_waiting() = vec![other.into()];
+        drop(paused);
+        pushing.join().unwrap()
+    });
+    let why = "another transaction of this gateway took its place: push again";
+    assert!(said.contains(why), "{said}");
 }
 
 #[test]

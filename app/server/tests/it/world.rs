@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use guts_abci::Address;
 use guts_abci::proto::abci::{RequestInitChain, ValidatorUpdate};
 use guts_abci::proto::crypto::{PublicKey, public_key::Sum};
 use guts_abci::proto::google::protobuf::Timestamp;
 use guts_abci::socket::{Client as AbciClient, Server};
-use guts_app::chain::Chain;
+use guts_app::chain::{Chain, Committed};
 use guts_app::config::Config;
 use guts_app::follower::Served;
 use guts_app::identity::Identity;
@@ -21,7 +22,7 @@ use guts_rpc::client::Client;
 use guts_schema::Key;
 use guts_schema::sign::SecretKey;
 use guts_tests::checkout::Checkout;
-use guts_tests::keys;
+use guts_tests::{keys, wait};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -65,7 +66,7 @@ impl World {
             urls.push(format!("http://{}", listener.local_addr().unwrap()));
             listeners.push(listener);
         }
-        let operators: Vec<SecretKey> = (0..4).map(|i| SecretKey::from_seed([i + 1; 32])).collect();
+        let operators: Vec<SecretKey> = (0..4).map(operator).collect();
         let validators: Vec<SecretKey> =
             (0..4).map(|i| SecretKey::from_seed([i + 101; 32])).collect();
         let genesis = genesis(&public_key(dir.path(), "alice"), &operators, &validators);
@@ -176,10 +177,36 @@ impl World {
         Held { _until: until }
     }
 
+    /// Lets no block begin until it is dropped.
+    pub fn pause(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.runtime().block_on(self.pool.pause.lock())
+    }
+
+    /// Waits until a transaction waits for a block, and returns what waits.
+    pub fn wait_waiting(&self) -> MutexGuard<'_, Vec<Bytes>> {
+        let waited = async { tokio::time::timeout(DEADLINE, self.pool.wait_waiting()).await };
+        self.runtime().block_on(waited).expect("within the deadline");
+        self.pool.waiting()
+    }
+
+    /// Waits until a node holds the pack of a push.
+    pub fn wait_pack(&self, node: usize) {
+        let packs = self.dir.path().join(format!("node{node}/packs"));
+        wait::until(std::slice::from_ref(&packs), "a pack", DEADLINE, || {
+            let mut names = std::fs::read_dir(&packs).ok()?.flatten().map(|it| it.file_name());
+            names.any(|name| !name.to_string_lossy().contains('.')).then_some(())
+        });
+    }
+
     /// Waits until a node has executed a height.
     pub fn wait_executed(&self, node: usize, height: u64) {
+        self.wait_state(node, |state| state.height >= height);
+    }
+
+    /// Waits until the state of a node fits.
+    pub fn wait_state(&self, node: usize, fits: impl Fn(&Committed) -> bool) {
         let mut watch = self.chains[node].watch();
-        let there = watch.wait_for(|state| state.height >= height);
+        let there = watch.wait_for(|state| fits(state));
         let waited = async { tokio::time::timeout(DEADLINE, there).await.map(|_| ()) };
         self.runtime().block_on(waited).expect("within the deadline");
     }
@@ -240,6 +267,11 @@ impl Drop for World {
     }
 }
 
+/// The key of a node's account.
+pub fn operator(node: u8) -> SecretKey {
+    SecretKey::from_seed([node + 1; 32])
+}
+
 fn genesis(alice: &Key, operators: &[SecretKey], validators: &[SecretKey]) -> RequestInitChain {
     let mut accounts = vec![serde_json::json!({
         "key": alice.to_string(), "handle": "alice", "balance": "1000000",
@@ -247,7 +279,8 @@ fn genesis(alice: &Key, operators: &[SecretKey], validators: &[SecretKey]) -> Re
     let mut operated = Vec::new();
     for (operator, validator) in operators.iter().zip(validators) {
         let identity = Identity::new(operator.clone());
-        accounts.push(serde_json::json!({"key": operator.public().to_string(), "balance": "0"}));
+        let key = operator.public().to_string();
+        accounts.push(serde_json::json!({"key": key, "balance": "1000000"}));
         operated.push(serde_json::json!({
             "consensus_key": validator.public().to_string(),
             "account": identity.account.to_string(),

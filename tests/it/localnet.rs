@@ -175,7 +175,9 @@ fn the_scripts_work_on_a_network_of_one() {
     assert_eq!((&killed["lost"], &killed["bad_trials"]), (&0.into(), &0.into()), "{killed}");
     assert!(killed["seen"].as_u64() > Some(0) && killed["trials"][0]["killed"] == 2, "{killed}");
     let cloned = bench(&net, &["--kind", "clone", "--size", "300000", "--trials", "1"]);
-    assert!(cloned["speed_over_plain"].as_f64() > Some(0.0), "{cloned}");
+    for name in ["clone_p50_ms", "plain_p50_ms"] {
+        assert!(cloned[name].as_f64() > Some(0.0), "{name}: {cloned}");
+    }
     let idle = bench(&net, &["--kind", "idle", "--seconds", "1"]);
     let names: Vec<_> = idle["processes"].as_array().expect("a list").iter().collect();
     let names: Vec<_> = names.iter().map(|it| it["name"].as_str().expect("a name")).collect();
@@ -201,9 +203,11 @@ fn a_load_is_reported(net: &Localnet) {
     assert!(figure("tx_per_s") > 0.0 && figure("tx_per_s") <= per_s + 0.1, "{report}");
     let [p50, max] = ["p50", "max"].map(|at| report["latency_ms"][at].as_f64().expect("a figure"));
     assert!(0.0 < p50 && p50 <= max && max < 60_000.0, "milliseconds: {report}");
-    for name in ["tx_per_cpu_s", "cpu_us_per_tx", "block_interval_ms", "bench_cpu_percent"] {
+    for name in ["tx_per_cpu_s", "cpu_us_per_tx", "bench_cpu_percent"] {
         assert!(figure(name) > 0.0, "{name}: {report}");
     }
+    // One block has no interval.
+    assert!(figure("block_interval_ms") >= 0.0, "{report}");
     let processes = report["processes"].as_array().expect("a list");
     assert_eq!(processes.len(), 3, "two halves and the load: {report}");
     let is_used =

@@ -129,7 +129,8 @@ pub async fn trial(
         let watcher = Watcher::at_tip(target).await?;
         watchers.push(tokio::spawn(watcher.until_it_dies(Arc::clone(&plan), Arc::clone(&seen))));
     }
-    let sending = tokio::spawn(load::send(plan, targets.to_vec(), Instant::now()));
+    let connections = load::open(targets).await?;
+    let sending = tokio::spawn(load::send(plan, connections, Instant::now()));
     tokio::time::timeout(SEEN_PATIENCE, seen.notified())
         .await
         .map_err(|_| "no transaction was committed")?;

@@ -147,9 +147,10 @@ impl Run {
         let (rate, seconds) = (self.options.rate(), self.options.seconds());
         let mut watcher = watch::Watcher::at_tip(&self.targets[0]).await?;
         eprintln!("• sending {rate} tx/s for {seconds} s to {}", self.targets.join(", "));
+        let connections = load::open(&self.targets).await?;
         let before = usage::sample(&self.processes);
         let begun = Instant::now();
-        let sending = tokio::spawn(load::send(Arc::clone(&plan), self.targets.clone(), begun));
+        let sending = tokio::spawn(load::send(Arc::clone(&plan), connections, begun));
         let end = begun + Duration::from_secs(seconds);
         let mut seen = report::Seen::new(plan.total);
         watcher.follow(end, begun, &plan, &mut seen).await?;

@@ -26,8 +26,9 @@ use crate::state::State;
 pub const BLOCK_WAIT: Duration = Duration::from_secs(90);
 /// How often a node is asked whether something has happened.
 pub const POLL: Duration = Duration::from_millis(40);
-/// How long a read waits for a header that is on its way.
-const NEXT_WAIT: Duration = Duration::from_secs(3);
+/// How long a read waits for a header that is on its way: many times what a block takes, and not
+/// for ever, since a chain may have stopped.
+const NEXT_WAIT: Duration = Duration::from_secs(20);
 /// Headers walked backwards at most.
 const BACKWARDS_MAX: u64 = 5_000;
 
@@ -299,7 +300,7 @@ impl Chain {
             let header = self.believe(signed).await?;
             let state = State::new(self.client.clone(), self.address.clone(), &header, first);
             if state.raw(&keys::params()).await.is_ok() {
-                return Ok(state);
+                return self.after_next(state).await;
             }
         }
         let newest = self.state_of(first).await?;
@@ -307,15 +308,15 @@ impl Chain {
     }
 
     /// What was just written is proved by the next header. If the application says that it holds
-    /// another state than this one, that header is on its way; it is waited for, not for long.
+    /// another state than this one, the header that proves it is on its way, and perhaps the one
+    /// before as well; it is waited for, not for ever.
     async fn after_next(&mut self, newest: State) -> Result<State, Error> {
         let Ok(info) = self.client.abci_info().await else { return Ok(newest) };
-        let header = newest.height().saturating_add(1);
-        let is_ahead = u64::try_from(info.last_block_height).is_ok_and(|height| height >= header);
-        if !is_ahead || info.last_block_app_hash.0 == newest.app_hash() {
+        let Ok(height) = u64::try_from(info.last_block_height) else { return Ok(newest) };
+        if height <= newest.height() || info.last_block_app_hash.0 == newest.app_hash() {
             return Ok(newest);
         }
-        let next = tokio::time::timeout(NEXT_WAIT, self.state_of(header)).await;
+        let next = tokio::time::timeout(NEXT_WAIT, self.state_of(height)).await;
         next.unwrap_or(Ok(newest))
     }
 
@@ -359,3 +360,6 @@ pub async fn genesis_of(address: &str) -> Result<GenesisDoc, Error> {
     let answer = answer.map_err(|source| Error::Node { address: address.to_owned(), source })?;
     GenesisDoc::parse(answer.genesis.get()).map_err(|error| Error::Proof(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Which state a read proves, asked of a node that shows a header more at every look.
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use guts_rpc::client::Transport;
+use guts_schema::sign::SecretKey;
+use serde_json::{Value, json};
+use tendermint::block::{self, Commit, CommitSig, parts};
+use tendermint::{AppHash, Hash, Signature, Vote, account, vote};
+
+use super::*;
+
+const GENESIS: &str = r#"{"genesis_time":"2024-03-14T15:09:26Z","chain_id":"guts-test",
+  "initial_height":"1","app_hash":""}"#;
+
+fn key() -> SecretKey {
+    SecretKey::from_seed([7; 32])
+}
+
+fn validator() -> Info {
+    let key = tendermint::PublicKey::from_raw_ed25519(&key().public().to_vec());
+    Info::new(key.expect("a key"), 10_u32.into())
+}
+
+fn hash(of: u64) -> Hash {
+    let mut bytes = [1; 32];
+    bytes[..8].copy_from_slice(&of.to_be_bytes());
+    Hash::Sha256(bytes)
+}
+
+fn height(height: u64) -> block::Height {
+    height.try_into().expect("a height")
+}
+
+/// A header of a chain on which every block changes the state.
+fn header(at: u64, begun: Time) -> Header {
+    let validators_hash = Set::without_proposer(vec![validator()]).hash();
+    Header {
+        version: block::header::Version { block: 11, app: 1 },
+        chain_id: "guts-test".parse().expect("an id"),
+        height: height(at),
+        time: begun.checked_add(Duration::from_secs(at)).expect("a time"),
+        last_block_id: None,
+        last_commit_hash: None,
+        data_hash: None,
+        validators_hash,
+        next_validators_hash: validators_hash,
+        consensus_hash: hash(0),
+        app_hash: AppHash::try_from(hash(at - 1).as_bytes().to_vec()).expect("a hash"),
+        last_results_hash: None,
+        evidence_hash: None,
+        proposer_address: validator().address,
+    }
+}
+
+/// The header with what its validator signed.
+fn signed(header: Header) -> SignedHeader {
+    let part_set_header = parts::Header::new(1, hash(0)).expect("a part");
+    let block_id = block::Id { hash: header.hash(), part_set_header };
+    let address: account::Id = validator().address;
+    let vote = Vote {
+        vote_type: vote::Type::Precommit,
+        height: header.height,
+        round: 0_u16.into(),
+        block_id: Some(block_id),
+        timestamp: Some(header.time),
+        validator_address: address,
+        validator_index: 0_u32.try_into().expect("an index"),
+        signature: None,
+        extension: Vec::new(),
+        extension_signature: None,
+    };
+    let bytes = vote.into_signable_vec(header.chain_id.clone());
+    let signature = Signature::new(key().sign(&bytes).to_vec()).expect("a signature");
+    let signature = CommitSig::BlockIdFlagCommit {
+        validator_address: address,
+        timestamp: header.time,
+        signature,
+    };
+    let (height, round) = (header.height, 0_u16.into());
+    let commit = Commit { height, round, block_id, signatures: vec![signature] };
+    SignedHeader::new(header, commit).expect("they fit")
+}
+
+/// Shows header 2 first, and one more whenever it is asked for the newest; its application is at
+/// `executed` from the start.
+struct Node {
+    begun: Time,
+    newest: AtomicU64,
+    executed: u64,
+}
+
+impl Transport for Node {
+    fn post(&self, body: Bytes) -> BoxFuture<'_, Result<Bytes, ClientError>> {
+        let call: Value = serde_json::from_slice(&body).expect("JSON");
+        let result = match call["method"].as_str() {
+            Some("commit") => {
+                let newest = self.newest.fetch_add(1, Ordering::SeqCst);
+                json!({ "signed_header": signed(header(newest, self.begun)), "canonical": true })
+            }
+            Some("abci_info") => json!({ "response": {
+                "last_block_height": self.executed.to_string(),
+                "last_block_app_hash": guts_rpc::types::Base64::from(
+                    hash(self.executed).as_bytes().to_vec()
+                ),
+            }}),
+            other => panic!("{other:?} is asked for"),
+        };
+        let answer = json!({ "jsonrpc": "2.0", "id": call["id"], "result": result });
+        async move { Ok(answer.to_string().into()) }.boxed()
+    }
+}
+
+/// Height of the state that is read when the application is at `executed`.
+async fn height_read(executed: u64) -> u64 {
+    let begun = Time::now().checked_sub(Duration::from_secs(3600)).expect("a time");
+    let first = header(1, begun);
+    let trusted = Trusted {
+        chain_id: first.chain_id.clone(),
+        height: 1,
+        time: first.time,
+        next_validators: vec![validator()],
+        header: Some(first),
+        light_trust_s: 86_400,
+    };
+    let node = Node { begun, newest: AtomicU64::new(2), executed };
+    let mut chain = Chain {
+        client: Client::over(Arc::new(node)),
+        address: "http://node".into(),
+        genesis: GenesisDoc::parse(GENESIS).expect("good"),
+        trusted,
+        home: None,
+        nonces: BTreeMap::new(),
+        dry_run: false,
+    };
+    chain.newest_state().await.expect("it is proved").height()
+}
+
+#[tokio::test]
+async fn a_read_proves_what_the_application_has() {
+    // The second look shows header 3, which proves the state of block 2.
+    assert_eq!(height_read(2).await, 2);
+    // Two headers are on their way.
+    assert_eq!(height_read(4).await, 4);
+}

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use guts_app::config::Config;
-use guts_app::tools::Stopped;
+use guts_app::tools::{self, Stopped};
 use guts_app::{metrics, node};
 use tracing_subscriber::EnvFilter;
 
@@ -57,6 +57,19 @@ enum Command {
         #[arg(long)]
         genesis: PathBuf,
     },
+    /// Answers on the gateway's address what can be read of a node that does not run: its page and
+    /// the methods at /rpc.
+    Inspect {
+        /// The home directory.
+        #[arg(long, env = "GUTS_APP_HOME")]
+        home: PathBuf,
+    },
+    /// Packs the files of the state of a node that does not run.
+    Compact {
+        /// The home directory.
+        #[arg(long, env = "GUTS_APP_HOME")]
+        home: PathBuf,
+    },
     /// Prints what the gateway's /metrics tells, as a table.
     Metrics,
     /// Prints the version.
@@ -84,6 +97,8 @@ fn main() -> ExitCode {
         Command::Run { home, print_config } => run(&home, print_config),
         Command::Audit { home } => audit(&home),
         Command::Export { home, genesis } => export(&home, &genesis),
+        Command::Inspect { home } => inspect(&home),
+        Command::Compact { home } => compact(&home),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -128,6 +143,34 @@ fn export(home: &std::path::Path, genesis: &std::path::Path) -> Done {
     Ok(())
 }
 
+fn compact(home: &std::path::Path) -> Done {
+    let (dir, before, after) = tools::compact(&Config::load(home, variables())?)?;
+    println!("{}: {} KiB, {} KiB before", dir.display(), after >> 10, before >> 10);
+    Ok(())
+}
+
+fn inspect(home: &std::path::Path) -> Done {
+    let config = Config::load(home, variables())?;
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let asked = asked_to_end()?;
+        let say = |address| println!("the state of {} at http://{address}", config.data.display());
+        Ok(tools::inspect(&config, say, asked).await?)
+    })
+}
+
+/// Done when the process is asked to end. From this call on it does not end by itself.
+fn asked_to_end() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
 fn run(home: &std::path::Path, print_config: bool) -> Done {
     let config = Config::load(home, variables())?;
     if print_config {
@@ -140,14 +183,7 @@ fn run(home: &std::path::Path, print_config: bool) -> Done {
     log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let mut terminate =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        let shutdown = async move {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-        };
-        Ok(node::run(home, &config, shutdown).await?)
+        let asked = asked_to_end()?;
+        Ok(node::run(home, &config, asked).await?)
     })
 }

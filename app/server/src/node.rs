@@ -164,12 +164,7 @@ impl Node {
 
 /// What the gateway answers besides git.
 fn routes(config: &Config, chain: &Chain, meters: Meters) -> axum::Router {
-    let about = About {
-        chain: chain.clone(),
-        name: config.name.clone(),
-        public_url: config.public_url.clone(),
-        public_rpc: config.public_rpc.clone(),
-    };
+    let about = About::new(chain, config);
     let api = api::router(chain.clone(), meters.database.store());
     page::router(about).merge(api).merge(metrics::router(meters))
 }

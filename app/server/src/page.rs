@@ -11,6 +11,7 @@ use axum::routing::get;
 use guts_schema::RepoId;
 
 use crate::chain::{Chain, Committed, ReadError};
+use crate::config::Config;
 
 /// Repositories listed on the page: the newest ones.
 const REPOS_SHOWN: u64 = 100;
@@ -25,6 +26,18 @@ pub struct About {
     pub public_url: String,
     /// How others reach the engine's RPC.
     pub public_rpc: String,
+}
+
+impl About {
+    /// Of a node with these settings.
+    pub fn new(chain: &Chain, config: &Config) -> Self {
+        Self {
+            chain: chain.clone(),
+            name: config.name.clone(),
+            public_url: config.public_url.clone(),
+            public_rpc: config.public_rpc.clone(),
+        }
+    }
 }
 
 /// What somebody types who has a project and no account yet. `YOU` and `NAME` are theirs.

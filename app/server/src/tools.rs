@@ -1,18 +1,25 @@
-//! Work on the state of a node that does not run: auditing it, and making a genesis document of it.
+//! Work on the state of a node that does not run: auditing it, making a genesis document of it,
+//! packing its files, and reading it as from a node that runs.
 
 use std::fs;
+use std::future::Future;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use guts_abci::proto::google::protobuf::Timestamp;
 use guts_app_core::whole::Whole;
-use guts_app_core::{AppState, Broken, Head, modules};
+use guts_app_core::{App, AppState, Broken, Head, modules};
 use guts_schema::{keys, proto};
 use guts_state_disk::{Database, DiskError};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
+use crate::api;
+use crate::chain::{Chain, Committed};
 use crate::config::Config;
+use crate::page::{self, About};
 
 /// Why a tool cannot do its work.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +36,56 @@ pub enum ToolError {
     /// The genesis document that the chain began with.
     #[error("{0}: {1}")]
     Document(PathBuf, String),
+    /// Where it should be read from.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+}
+
+/// The database of a stopped node. Fails while the node runs: a database has one user.
+fn open(config: &Config) -> Result<(Database, PathBuf), ToolError> {
+    let dir = config.data.join("state");
+    if !dir.exists() {
+        return Err(ToolError::Empty(config.data.clone()));
+    }
+    Ok((Database::open(&dir)?, dir))
+}
+
+/// Bytes of the files in a directory.
+fn size(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+}
+
+/// Packs the files of the database. The directory, and its bytes before and after.
+pub fn compact(config: &Config) -> Result<(PathBuf, u64, u64), ToolError> {
+    let (database, dir) = open(config)?;
+    let before = size(&dir);
+    database.compact()?;
+    database.sync()?;
+    drop(database);
+    let after = size(&dir);
+    Ok((dir, before, after))
+}
+
+/// Answers on the gateway's address what can be read of a stopped node: its page, its health and
+/// every `guts_*` method, with proofs. No git, no metrics. Says where it listens through `ready`.
+pub async fn inspect(
+    config: &Config,
+    ready: impl FnOnce(SocketAddr),
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ToolError> {
+    let (database, _) = open(config)?;
+    let head = database.head()?.ok_or_else(|| ToolError::Empty(config.data.clone()))?;
+    let head = Some(Head::from_bytes(&head.memo)?);
+    let state = App::new(database.store(), head.clone()).state()?;
+    let chain = Chain::new(Committed::new(head, state));
+    let failed = |error| ToolError::Listen(config.gateway, error);
+    let listener = TcpListener::bind(config.gateway).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let about = About::new(&chain, &config.listening(address));
+    let routes = page::router(about).merge(api::router(chain, database.store()));
+    ready(address);
+    axum::serve(listener, routes).with_graceful_shutdown(shutdown).await.map_err(failed)
 }
 
 /// The whole newest state of a stopped node.
@@ -42,11 +99,7 @@ pub struct Stopped {
 impl Stopped {
     /// Reads it. Fails while the node runs: a database has one user.
     pub fn read(config: &Config) -> Result<Self, ToolError> {
-        let dir = config.data.join("state");
-        if !dir.exists() {
-            return Err(ToolError::Empty(config.data.clone()));
-        }
-        let database = Database::open(&dir)?;
+        let (database, _) = open(config)?;
         let head = database.head()?.ok_or_else(|| ToolError::Empty(config.data.clone()))?;
         let whole = Whole::new(database.entries(head.height)?);
         Ok(Self { head: Head::from_bytes(&head.memo)?, whole })

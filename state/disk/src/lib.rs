@@ -134,6 +134,16 @@ impl Database {
         Ok(self.inner.db.flush_wal(true)?)
     }
 
+    /// Packs the table files: what was overwritten or deleted takes no more room. Takes as long as
+    /// all rows take to be read and written.
+    pub fn compact(&self) -> Result<(), DiskError> {
+        for name in Column::ALL.map(Column::name).into_iter().chain([META]) {
+            let family = self.inner.family(name)?;
+            self.inner.db.compact_range_cf(family, None::<&[u8]>, None::<&[u8]>);
+        }
+        Ok(())
+    }
+
     /// The rows, for snapshots of any version.
     pub fn store(&self) -> Arc<dyn Store> {
         self.inner.clone()

@@ -1,20 +1,23 @@
 //! The tools for a node that does not run: a state that keeps every rule, and a chain that goes on
 //! where it ended.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use guts_abci::proto::abci::{RequestInitChain, ValidatorUpdate};
 use guts_abci::proto::crypto::{PublicKey, public_key::Sum};
 use guts_app_core::App;
-use guts_state::MemoryStore;
+use guts_state::{MemoryStore, verify_present};
 use guts_state_disk::{Database, DiskError};
 use serde_json::{Value, json};
 
 use crate::engine::CHAIN;
-use crate::world::World;
+use crate::world::{World, get};
 
 fn tool(args: &[&str], home: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_guts-app"));
@@ -27,10 +30,9 @@ fn text(bytes: &[u8]) -> String {
 
 /// What the engine of a chain with that genesis document asks of the application.
 fn init_chain(genesis: &Value) -> RequestInitChain {
-    use base64::Engine as _;
     let key = |validator: &Value| {
         let key = validator["pub_key"]["value"].as_str().unwrap();
-        base64::engine::general_purpose::STANDARD.decode(key).unwrap()
+        STANDARD.decode(key).unwrap()
     };
     let update = |validator: &Value| ValidatorUpdate {
         pub_key: Some(PublicKey { sum: Some(Sum::Ed25519(key(validator))) }),
@@ -56,14 +58,49 @@ fn opened(dir: &Path) -> Database {
     }
 }
 
+/// A process that ends with the test, however that ends.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Reads a stopped node: its answers are proved against the root that the block of `height` left.
+fn read(home: &Path, height: u64, root: &[u8; 32]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_guts-app"));
+    command.args(["inspect", "--home"]).arg(home).stdout(Stdio::piped());
+    let mut inspecting = Started(command.spawn().unwrap());
+    let mut said = String::new();
+    BufReader::new(inspecting.0.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+    let url = &said[said.find("http://").expect(&said)..].trim_end();
+    let (status, page) = get(url, "/");
+    assert!(status == 200 && page.contains("alice/hello"), "{page}");
+    let (status, answer) = get(url, "/rpc/guts_handle?handle=%22alice%22");
+    assert_eq!(status, 200, "{answer}");
+    let answer: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let answer = &answer["result"];
+    assert_eq!(answer["height"], height.to_string());
+    let bytes = |name: &str| STANDARD.decode(answer[name].as_str().unwrap()).unwrap();
+    assert!(verify_present(&bytes("proof"), root, &bytes("key"), &bytes("value")), "{answer}");
+    let (status, _) = get(url, "/alice/hello.git/info/refs?service=git-upload-pack");
+    assert_eq!(status, 404, "repositories are not served");
+    let pid = rustix::process::Pid::from_child(&inspecting.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(inspecting.0.wait().unwrap().success());
+}
+
 #[test]
-fn a_stopped_node_is_audited_and_exported() {
+fn a_stopped_node_is_audited_packed_read_and_exported() {
     let world = World::new();
     world.project("a", "alice", 0).ok(&["push", "origin", "main"]);
     let home = world.dir.path().join("home");
     std::fs::create_dir(&home).unwrap();
     let data = world.dir.path().join("node0");
-    std::fs::write(home.join("config.toml"), format!("data = {data:?}\n")).unwrap();
+    let settings = format!("data = {data:?}\ngateway = \"127.0.0.1:0\"\n");
+    std::fs::write(home.join("config.toml"), settings).unwrap();
     let running = tool(&["audit"], &home);
     assert!(!running.status.success());
     assert!(text(&running.stderr).contains("in use by another process"), "{running:?}");
@@ -71,11 +108,18 @@ fn a_stopped_node_is_audited_and_exported() {
     let dir = world.stop();
     let database = opened(&data.join("state"));
     let height = database.head().unwrap().unwrap().height;
-    let root = database.snapshot(height).unwrap().root().unwrap().hash;
+    let root_at = |height| database.snapshot(height).unwrap().root().unwrap().hash;
+    let (root, proved) = (root_at(height), root_at(height - 1));
     drop(database);
     let audited = tool(&["audit"], &home);
     assert!(audited.status.success(), "{audited:?}");
     assert!(text(&audited.stdout).contains(&format!("height {height} keeps every rule")));
+
+    let packed = tool(&["compact"], &home);
+    assert!(packed.status.success(), "{packed:?}");
+    assert!(text(&packed.stdout).contains("KiB before"), "{packed:?}");
+    // The newest header proves the state of the block before it.
+    read(&home, height - 1, &proved);
 
     let began = dir.path().join("genesis.json");
     std::fs::write(&began, json!({"chain_id": CHAIN, "app_state": {}}).to_string()).unwrap();
@@ -98,7 +142,9 @@ fn a_stopped_node_is_audited_and_exported() {
 fn a_node_without_a_state_says_so() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("config.toml"), "").unwrap();
-    let audited = tool(&["audit"], home.path());
-    assert!(text(&audited.stderr).contains("nothing was committed there yet"), "{audited:?}");
-    assert!(!audited.status.success());
+    for command in ["audit", "compact", "inspect"] {
+        let said = tool(&[command], home.path());
+        assert!(text(&said.stderr).contains("nothing was committed there yet"), "{said:?}");
+        assert!(!said.status.success());
+    }
 }

@@ -248,17 +248,22 @@ impl World {
         listed.split_whitespace().next().map(str::to_owned)
     }
 
-    /// An HTTP GET with curl's manners: status and body.
+    /// An HTTP GET from the gateway of a node.
     pub fn get(&self, node: usize, path: &str) -> (u16, String) {
-        use std::io::{Read, Write};
-        let host = self.urls[node].strip_prefix("http://").unwrap();
-        let mut stream = std::net::TcpStream::connect(host).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        (answer[9..12].parse().unwrap(), answer)
+        get(&self.urls[node], path)
     }
+}
+
+/// An HTTP GET with curl's manners: status and all that came.
+pub fn get(url: &str, path: &str) -> (u16, String) {
+    use std::io::{Read, Write};
+    let host = url.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    (answer[9..12].parse().unwrap(), answer)
 }
 
 impl Drop for World {

@@ -49,6 +49,9 @@ fn run(store: &Store, shown: &Shown, committed: &Receiver<()>) {
             tracing::error!(%error, "the index of events is behind; it goes on after the next block");
         }
     }
+    if let Err(error) = store.save_index() {
+        tracing::error!(%error, "the end of the index of events is made again at the next start");
+    }
 }
 
 /// Indexes what is not indexed yet, up to `top`, which may rise meanwhile; `tell` hears each height

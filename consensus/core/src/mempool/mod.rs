@@ -210,13 +210,14 @@ impl Mempool {
         self.ages.push_back((key, self.age));
         while self.ages.len() as u64 > self.limits.cache_max {
             let Some((old, age)) = self.ages.pop_front() else { break };
-            let live = self.place.contains_key(&old) || self.checking.contains_key(&old);
-            if self.cache.get(&old) == Some(&age) && !live {
-                self.cache.remove(&old);
-            } else if live && self.cache.get(&old) == Some(&age) {
+            if self.cache.get(&old) != Some(&age) {
+                continue; // seen again since
+            }
+            if self.place.contains_key(&old) || self.checking.contains_key(&old) {
                 self.ages.push_back((old, age));
                 break;
             }
+            self.cache.remove(&old);
         }
     }
 

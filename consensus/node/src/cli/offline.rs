@@ -43,7 +43,7 @@ pub(super) fn reindex(home: &Home) -> Result<(), CliError> {
             true
         },
     )?;
-    store.sync()?;
+    store.save_index()?;
     println!("indexed the events of heights {} to {top}", store.base()?);
     Ok(())
 }

@@ -5,12 +5,12 @@
 //! tag, and of a value of it, stand together in the order of the chain.
 
 use super::keys;
-use super::{EVENTS, SMALL, Store, StoreError};
+use super::{EVENTS, Store, StoreError};
 use guts_abci::proto::abci as pb;
 use guts_genesis::Height;
 use guts_rpc::TxHit;
 use guts_rpc::search::{Condition, Op, Plan};
-use rocksdb::{Direction, IteratorMode, WriteBatch};
+use rocksdb::{Direction, IteratorMode, WriteBatch, WriteOptions};
 use std::collections::BTreeSet;
 
 /// Bytes of a value that are kept. Longer than any query, so equality misses nothing; what
@@ -96,7 +96,7 @@ impl Store {
     /// # Errors
     /// The disk's.
     pub fn indexed(&self) -> Result<Height, StoreError> {
-        self.single(keys::INDEXED)
+        self.height_at(EVENTS, keys::INDEXED)
     }
 
     /// Indexes the events of a height, once.
@@ -110,8 +110,19 @@ impl Store {
                 batch.put_cf(self.family(EVENTS), key, []);
             }
         }
-        batch.put_cf(self.family(SMALL), keys::INDEXED, keys::height(height));
-        self.disk(self.db.write(batch))
+        batch.put_cf(self.family(EVENTS), keys::INDEXED, keys::height(height));
+        // Half of all that is written, and it can be made again.
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.disk(self.db.write_opt(batch, &options))
+    }
+
+    /// Makes the index durable as it is; without that a kill takes the end of it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn save_index(&self) -> Result<(), StoreError> {
+        self.disk(self.db.flush_cf(self.family(EVENTS)))
     }
 
     /// Forgets the whole index, so that it is made again from the lowest height.
@@ -121,7 +132,6 @@ impl Store {
     pub fn clear_index(&self) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
         batch.delete_range_cf(self.family(EVENTS), &[0_u8][..], &[0xff_u8][..]);
-        batch.delete_cf(self.family(SMALL), keys::INDEXED);
         self.disk(self.db.write(batch))
     }
 

@@ -31,7 +31,8 @@ pub(super) const STATE: &[u8] = b"xstate";
 pub(super) const GENESIS: &[u8] = b"xgenesis";
 /// The lowest height in the store.
 pub(super) const BASE: &[u8] = b"xbase";
-/// The highest height whose events are indexed.
+/// The highest height whose events are indexed. Stands among the events, whose writes have no log:
+/// what a crash takes of them, it takes from the newest on, and this with it.
 pub(super) const INDEXED: &[u8] = b"xindexed";
 /// The highest block in the store.
 pub(super) const TOP: &[u8] = b"xtop";

@@ -26,15 +26,20 @@ fn number(bytes: &[u8]) -> Option<Height> {
 
 impl Store {
     pub(super) fn small(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.disk(self.db.get_cf(self.family(SMALL), key))
+        self.entry(SMALL, key)
+    }
+
+    fn entry(&self, family: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.disk(self.db.get_cf(self.family(family), key))
     }
 
     pub(super) fn has_base(&self) -> bool {
         matches!(self.small(keys::BASE), Ok(Some(_)))
     }
 
-    pub(super) fn single(&self, key: &[u8]) -> Result<Height, StoreError> {
-        match self.small(key)? {
+    /// The height that is kept at a key; zero if none is.
+    pub(super) fn height_at(&self, family: &str, key: &[u8]) -> Result<Height, StoreError> {
+        match self.entry(family, key)? {
             None => Ok(Height::ZERO),
             Some(bytes) => {
                 number(&bytes).ok_or_else(|| self.corrupt("a height", &"not eight bytes"))
@@ -57,12 +62,12 @@ impl Store {
     /// # Errors
     /// The disk's, or damage, as of all reads.
     pub fn base(&self) -> Result<Height, StoreError> {
-        self.single(keys::BASE)
+        self.height_at(SMALL, keys::BASE)
     }
 
     /// The highest block stored; zero when empty. May be one above the committed state.
     pub fn top(&self) -> Result<Height, StoreError> {
-        self.single(keys::TOP)
+        self.height_at(SMALL, keys::TOP)
     }
 
     /// Bytes of the block of a height.

@@ -150,7 +150,7 @@ impl Store {
             }
         }
         if self.indexed()? >= height {
-            batch.put_cf(self.family(SMALL), keys::INDEXED, keys::height(height.prev()));
+            batch.put_cf(self.family(EVENTS), keys::INDEXED, keys::height(height.prev()));
         }
         Ok(())
     }

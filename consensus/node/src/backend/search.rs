@@ -160,7 +160,7 @@ impl NodeBackend {
 /// What is done with what the engine did.
 pub(crate) struct Watchers {
     pub(crate) waiting: super::Tell,
-    pub(crate) index: Option<crate::index::Waker>,
+    pub(crate) index: Option<crate::index::Teller>,
     pub(crate) feed: super::Feed,
 }
 
@@ -169,7 +169,7 @@ impl crate::shell::Observer for Watchers {
         self.waiting.tell(committed);
         self.feed.on_shown(committed);
         if let Some(index) = &self.index {
-            index.wake();
+            index.tell(committed);
         }
     }
 

@@ -1,8 +1,9 @@
 //! The index of events: what `tx_search` and `block_search` look in.
 //!
-//! One key for each attribute that the application marks for it: kind, tag, a zero, value, a zero,
-//! then height, place in the block and number of the event, all big-endian. So the entries of a
-//! tag, and of a value of it, stand together in the order of the chain.
+//! One row for each value that an attribute marked for it has in a block: kind, tag, a zero, value,
+//! a zero, height; under it the places of the events that have it, each the transaction's place in
+//! the block and the event's number, all big-endian. So the rows of a tag, and of a value of it,
+//! stand together in the order of the chain, and what most transactions of a block share is one.
 
 use super::keys;
 use super::{EVENTS, Store, StoreError};
@@ -11,15 +12,17 @@ use guts_genesis::Height;
 use guts_rpc::TxHit;
 use guts_rpc::search::{Condition, Op, Plan};
 use rocksdb::{Direction, IteratorMode, WriteBatch, WriteOptions};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of a value that are kept. Longer than any query, so equality misses nothing; what
 /// `CONTAINS` looks for must be within them.
 const VALUE_BYTES_MAX: usize = 1_024;
 /// Entries that one search looks at, at most.
 const ENTRIES_MAX: usize = 1_000_000;
-/// Height, place, number of the event.
-const TAIL: usize = 16;
+/// A height at the end of a key.
+const TAIL: usize = 8;
+/// Place and number of the event.
+const PLACE: usize = 8;
 
 /// What is indexed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,45 +52,57 @@ fn prefix(kind: Indexed, tag: &str) -> Vec<u8> {
     [&[kind as u8], tag.as_bytes(), &[0]].concat()
 }
 
-fn keys_of(kind: Indexed, (height, place): (Height, u32), events: &[pb::Event]) -> Vec<Vec<u8>> {
-    let mut keys = Vec::new();
+/// Keys and what stands under them, in their order: so neighbours are written one after another.
+type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+
+fn add_rows(rows: &mut Rows, kind: Indexed, (height, place): (Height, u32), events: &[pb::Event]) {
+    let mut key = Vec::new();
     for (number, event) in (0_u32..).zip(events) {
         for attribute in event.attributes.iter().filter(|a| a.index) {
-            let tag = format!("{}.{}", event.r#type, attribute.key);
+            let (of, name) = (event.r#type.as_bytes(), attribute.key.as_bytes());
             // Such a tag cannot be written in a query.
-            if event.r#type.is_empty() || attribute.key.is_empty() || tag.contains('\0') {
+            if of.is_empty() || name.is_empty() || of.contains(&0) || name.contains(&0) {
                 continue;
             }
-            let mut key = prefix(kind, &tag);
             let value = attribute.value.as_bytes();
-            key.extend_from_slice(&value[..value.len().min(VALUE_BYTES_MAX)]);
-            key.push(0);
-            key.extend_from_slice(&keys::height(height));
-            key.extend_from_slice(&place.to_be_bytes());
-            key.extend_from_slice(&number.to_be_bytes());
-            keys.push(key);
+            let value = &value[..value.len().min(VALUE_BYTES_MAX)];
+            key.clear();
+            key.push(kind as u8);
+            for part in [of, b".", name, &[0], value, &[0], &keys::height(height)] {
+                key.extend_from_slice(part);
+            }
+            if !rows.contains_key(&key) {
+                rows.insert(key.clone(), Vec::with_capacity(PLACE));
+            }
+            if let Some(places) = rows.get_mut(&key) {
+                places.extend_from_slice(&place.to_be_bytes());
+                places.extend_from_slice(&number.to_be_bytes());
+            }
         }
     }
-    keys
 }
 
-/// Every key that the answer to a block makes.
-pub(super) fn keys_of_response(
-    height: Height,
-    response: &pb::ResponseFinalizeBlock,
-) -> Vec<Vec<u8>> {
-    let mut keys = keys_of(Indexed::Blocks, (height, 0), &response.events);
+/// Every row that the answer to a block makes.
+pub(super) fn rows_of(height: Height, response: &pb::ResponseFinalizeBlock) -> Rows {
+    let mut rows = Rows::new();
+    add_rows(&mut rows, Indexed::Blocks, (height, 0), &response.events);
     for (place, result) in (0_u32..).zip(&response.tx_results) {
-        keys.extend(keys_of(Indexed::Txs, (height, place), &result.events));
+        add_rows(&mut rows, Indexed::Txs, (height, place), &result.events);
     }
-    keys
+    rows
 }
 
-fn entry(tail: &[u8]) -> Option<Entry> {
-    let height = u64::from_be_bytes(tail.get(..8)?.try_into().ok()?);
-    let place = u32::from_be_bytes(tail.get(8..12)?.try_into().ok()?);
-    let number = u32::from_be_bytes(tail.get(12..16)?.try_into().ok()?);
-    Some((height, place, number))
+fn entries_of(tail: &[u8], places: &[u8]) -> Option<Vec<Entry>> {
+    let height = u64::from_be_bytes(tail.try_into().ok()?);
+    let entry = |place: &[u8]| {
+        let (place, number) = place.split_at_checked(4)?;
+        Some((
+            height,
+            u32::from_be_bytes(place.try_into().ok()?),
+            u32::from_be_bytes(number.try_into().ok()?),
+        ))
+    };
+    places.chunks(PLACE).map(entry).collect()
 }
 
 impl Store {
@@ -99,16 +114,18 @@ impl Store {
         self.height_at(EVENTS, keys::INDEXED)
     }
 
-    /// Indexes the events of a height, once.
+    /// Indexes the events of a height, once; `None` when there is nothing to index.
     ///
     /// # Errors
     /// The disk's.
-    pub fn index(&self, height: Height) -> Result<(), StoreError> {
+    pub fn index(
+        &self,
+        height: Height,
+        response: Option<&pb::ResponseFinalizeBlock>,
+    ) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
-        if let Some(response) = self.response(height)? {
-            for key in keys_of_response(height, &response) {
-                batch.put_cf(self.family(EVENTS), key, []);
-            }
+        for (key, places) in response.map(|it| rows_of(height, it)).unwrap_or_default() {
+            batch.put_cf(self.family(EVENTS), key, places);
         }
         batch.put_cf(self.family(EVENTS), keys::INDEXED, keys::height(height));
         // Half of all that is written, and it can be made again.
@@ -133,6 +150,14 @@ impl Store {
         let mut batch = WriteBatch::default();
         batch.delete_range_cf(self.family(EVENTS), &[0_u8][..], &[0xff_u8][..]);
         self.disk(self.db.write(batch))
+    }
+
+    /// An index of an earlier form is forgotten; it is made again from the lowest height on.
+    pub(super) fn drop_old_index(&self) -> Result<(), StoreError> {
+        match self.entry(EVENTS, keys::INDEXED_EACH)? {
+            None => Ok(()),
+            Some(_) => self.clear_index(),
+        }
     }
 
     /// Where the transactions are that `plan` asks for, in their order, not above `top`.
@@ -223,11 +248,11 @@ impl Store {
         let start = exact.as_ref().unwrap_or(&tag);
         let from = IteratorMode::From(start, Direction::Forward);
         for item in self.db.iterator_cf(self.family(EVENTS), from) {
-            let (key, _) = self.disk(item)?;
+            let (key, places) = self.disk(item)?;
             if !key.starts_with(start) {
                 break;
             }
-            *seen += 1;
+            *seen += (places.len() / PLACE).max(1);
             if *seen > ENTRIES_MAX {
                 return Err(SearchError::TooMuch);
             }
@@ -235,8 +260,10 @@ impl Store {
             let Some(value) = key[..end].get(tag.len()..) else { continue };
             let Some(value) = value.strip_suffix(&[0]) else { continue };
             let value = String::from_utf8_lossy(value);
-            if let (true, Some(entry)) = (condition.admits_entry(&value), entry(&key[end..])) {
-                give(entry);
+            if condition.admits_entry(&value) {
+                let entries = entries_of(&key[end..], &places);
+                let entries = entries.ok_or_else(|| self.corrupt("a row of events", &"its form"));
+                entries?.into_iter().for_each(&mut give);
             }
         }
         Ok(())

@@ -33,7 +33,9 @@ pub(super) const GENESIS: &[u8] = b"xgenesis";
 pub(super) const BASE: &[u8] = b"xbase";
 /// The highest height whose events are indexed. Stands among the events, whose writes have no log:
 /// what a crash takes of them, it takes from the newest on, and this with it.
-pub(super) const INDEXED: &[u8] = b"xindexed";
+pub(super) const INDEXED: &[u8] = b"xplaces";
+/// The same of an index that had one row for each event: it is made again.
+pub(super) const INDEXED_EACH: &[u8] = b"xindexed";
 /// The highest block in the store.
 pub(super) const TOP: &[u8] = b"xtop";
 

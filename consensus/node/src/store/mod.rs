@@ -96,7 +96,9 @@ impl Store {
             .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache, memory)));
         let db = DB::open_cf_descriptors(&options, path, families)
             .map_err(|e| StoreError::Disk { path: path.into(), reason: e.to_string() })?;
-        Ok(Store { db, path: path.into() })
+        let store = Store { db, path: path.into() };
+        store.drop_old_index()?;
+        Ok(store)
     }
 
     fn family(&self, name: &str) -> &rocksdb::ColumnFamily {

@@ -29,7 +29,7 @@ impl Store {
         self.entry(SMALL, key)
     }
 
-    fn entry(&self, family: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) fn entry(&self, family: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.disk(self.db.get_cf(self.family(family), key))
     }
 

@@ -8,6 +8,7 @@ use guts_consensus::types::{
     Block, CommitSig, ExtendedCommit, ExtendedCommitSig, SignedVote, State, Txs, tx_hash,
 };
 use guts_genesis::{ChainId, GenesisDoc, Height, Manifest, Round, Signature, Time};
+use rocksdb::IteratorMode;
 use std::sync::Arc;
 
 const MEMORY: Memory = Memory { cache_bytes: 1 << 20, memtable_bytes: 4 << 20 };
@@ -162,7 +163,7 @@ fn indexed(dir: &std::path::Path) -> (Store, Vec<(u64, u32, Vec<pb::Event>)>) {
         store.put_block(&mut batch, &decided(height, &[&txs[0], &txs[1]]));
         store.put_response(&mut batch, Height(height), &response);
         store.write(batch, false).unwrap();
-        store.index(Height(height)).unwrap();
+        store.index(Height(height), Some(&response)).unwrap();
         all.extend((0..).zip(events).map(|(index, events)| (height, index, events)));
     }
     (store, all)
@@ -227,4 +228,35 @@ fn the_index_finds_what_the_query_admits() {
     crate::index::catch_up(&store, || top.get(), tell).unwrap();
     assert_eq!(store.find_blocks(&plan, 6).unwrap(), [5]);
     assert_eq!(store.indexed().unwrap(), Height(6));
+}
+
+#[test]
+fn what_transactions_of_a_block_share_is_one_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let result = |nonce: u32| pb::ExecTxResult {
+        events: vec![event("pay", &[("amount", "7"), ("nonce", &nonce.to_string())])],
+        ..Default::default()
+    };
+    let response =
+        pb::ResponseFinalizeBlock { tx_results: (0..50).map(result).collect(), ..<_>::default() };
+    store.index(Height(1), Some(&response)).unwrap();
+    let rows = store.db.iterator_cf(store.family(EVENTS), IteratorMode::Start).count();
+    assert_eq!(rows, 50 + 1 + 1, "each nonce, the amount, and how far it is indexed");
+    let search = guts_rpc::search::Search::parse("pay.amount = 7 AND pay.nonce > 47").unwrap();
+    let found = store.find_txs(&search.plan("tx.height").unwrap(), 1).unwrap();
+    assert_eq!(found.iter().map(|hit| hit.index).collect::<Vec<_>>(), [48, 49]);
+}
+
+#[test]
+fn an_index_of_an_earlier_form_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = indexed(dir.path());
+    let family = store.family(EVENTS);
+    store.db.delete_cf(family, keys::INDEXED).unwrap();
+    store.db.put_cf(family, keys::INDEXED_EACH, keys::height(Height(6))).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.db.iterator_cf(store.family(EVENTS), IteratorMode::Start).count(), 0);
+    assert_eq!(store.indexed().unwrap(), Height::ZERO);
 }

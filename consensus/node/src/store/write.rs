@@ -1,6 +1,6 @@
 //! Turning records into one atomic batch.
 
-use super::index::keys_of_response;
+use super::index::rows_of;
 use super::keys::{self, Kind};
 use super::{BLOCKS, EVENTS, RESPONSES, SMALL, Store, StoreError, TXS};
 use guts_abci::proto::{self, Message, abci as pb};
@@ -141,7 +141,7 @@ impl Store {
                 batch.delete_cf(small, keys::of(Kind::Hash, block.hash().as_bytes()));
             }
             if let Some(response) = self.response(height)? {
-                for key in keys_of_response(height, &response) {
+                for key in rows_of(height, &response).into_keys() {
                     batch.delete_cf(self.family(EVENTS), key);
                 }
             }

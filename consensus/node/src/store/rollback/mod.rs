@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::index::keys_of_response;
+use super::index::rows_of;
 use super::keys::{self, Kind};
 use super::{BLOCKS, EVENTS, RESPONSES, SMALL, Store, StoreError, TXS};
 use guts_abci::proto::Message as _;
@@ -145,7 +145,7 @@ impl Store {
     /// The events of a height are indexed once more when it has been executed again.
     fn forget_index(&self, batch: &mut WriteBatch, height: Height) -> Result<(), StoreError> {
         if let Some(response) = self.response(height)? {
-            for key in keys_of_response(height, &response) {
+            for key in rows_of(height, &response).into_keys() {
                 batch.delete_cf(self.family(EVENTS), key);
             }
         }

@@ -80,7 +80,7 @@ fn chain(dir: &std::path::Path, heights: u64) -> (Store, Vec<State>) {
         store.put_response(&mut batch, Height(height), &response);
         store.put_state(&mut batch, &after);
         store.write(batch, false).unwrap();
-        store.index(Height(height)).unwrap();
+        store.index(Height(height), Some(&response)).unwrap();
         last = Some(decided.commit);
         states.push(after);
     }

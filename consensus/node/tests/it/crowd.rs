@@ -1,7 +1,7 @@
 //! Ten thousand connections that want nothing, or never say what they want: the node they crowd
 //! goes on making blocks in little memory, and others get their turn.
 
-use crate::network::{DEADLINE, Network, Node, eventually};
+use crate::network::{DEADLINE, Network, eventually};
 use futures::future::join_all;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -58,27 +58,18 @@ async fn crowd(address: &str, count: usize) -> Vec<TcpStream> {
     all
 }
 
-/// Memory of the engine in KiB, where the system tells.
-fn memory_kib(node: &Node) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid()));
-    let status = status.unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.unwrap_or(0)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_costs_the_node_nothing_but_patience() {
     let room = room();
     let network = Network::start(2, &[]).await;
     network.reach(1).await;
     network.nodes[1].commit("before", "1").await;
-    let before = memory_kib(&network.nodes[0]);
+    let before = network.nodes[0].memory_kib();
     let mut silent = crowd(network.nodes[0].p2p(), room / 10).await;
     let mut idle = crowd(network.nodes[0].rpc(), room - room / 10).await;
     // Two of two must agree: the one with the crowd votes, too.
     network.nodes[1].commit("during", "1").await;
-    let memory = memory_kib(&network.nodes[0]).saturating_sub(before);
+    let memory = network.nodes[0].memory_kib().saturating_sub(before);
     assert!(memory < MEMORY_KIB_MAX, "{memory} KiB more for {room} connections");
 
     // The last to come is told that there is no room, or that it was too slow.

@@ -8,6 +8,8 @@ mod crash;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
+mod flood;
+#[cfg(test)]
 mod full;
 #[cfg(test)]
 mod home;

@@ -262,6 +262,15 @@ impl Node {
         self.engine.as_ref().unwrap().id()
     }
 
+    /// Memory of the engine in KiB, where the system tells; else 0.
+    pub fn memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.unwrap_or(0)
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.home.join("engine.log")).unwrap_or_default()
     }

@@ -12,7 +12,8 @@ use tokio_tungstenite::tungstenite::Message;
 /// What a graceful stop may take here: twenty times what it takes at most where nothing else runs.
 const STOP_MAX: Duration = Duration::from_secs(30);
 
-async fn text(socket: &mut WebSocketStream<TcpStream>) -> Value {
+/// The next text of a WebSocket.
+pub async fn text(socket: &mut WebSocketStream<TcpStream>) -> Value {
     loop {
         let next = tokio::time::timeout(DEADLINE, socket.next()).await.expect("in time");
         if let Message::Text(text) = next.expect("open").expect("whole") {
@@ -21,11 +22,17 @@ async fn text(socket: &mut WebSocketStream<TcpStream>) -> Value {
     }
 }
 
-async fn subscribe(network: &Network, queries: &[(u64, &str)]) -> WebSocketStream<TcpStream> {
+/// A WebSocket to the first node; none when it is refused.
+pub async fn connect(network: &Network) -> Option<WebSocketStream<TcpStream>> {
     let address = network.nodes[0].rpc();
-    let stream = TcpStream::connect(address).await.unwrap();
+    let stream = TcpStream::connect(address).await.ok()?;
     let url = format!("ws://{address}/websocket");
-    let (mut socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+    Some(tokio_tungstenite::client_async(url, stream).await.ok()?.0)
+}
+
+/// A WebSocket to the first node with these subscriptions.
+pub async fn subscribe(network: &Network, queries: &[(u64, &str)]) -> WebSocketStream<TcpStream> {
+    let mut socket = connect(network).await.unwrap();
     for (id, query) in queries {
         let request = serde_json::json!({
             "jsonrpc": "2.0", "id": id, "method": "subscribe", "params": { "query": query }

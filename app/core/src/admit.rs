@@ -1,5 +1,5 @@
 //! Admission: whether a transaction may run at all, and what it pays. What admission writes stays
-//! even when the actions fail: the nonce is spent, the fee burnt, the work used up.
+//! even when the actions fail: the nonce is spent, the fee paid, the work used up.
 
 use guts_schema::price::Price;
 use guts_schema::work::bits_for;
@@ -66,12 +66,8 @@ fn overdrawn(payer: &AccountId) -> Broken {
 
 /// The account that a transaction makes for its own payer.
 fn new_payer(run: &mut Run<'_>, tx: &Tx) -> Result<proto::Account, Fault> {
-    let signer = tx.auth.iter().find(|signer| signer.account == tx.payer);
-    let signer = signer.ok_or_else(|| error::unknown(&tx.payer))?;
-    if !account::creates(tx, signer) {
-        return Err(error::unknown(&tx.payer));
-    }
-    account::new_account(run, &tx.payer, &signer.key)
+    let key = account::made_by(tx).ok_or_else(|| error::unknown(&tx.payer))?;
+    account::new_account(run, &tx.payer, &key)
 }
 
 /// Whether the payer need not pay for an action, because it acts inside a repository of its own.

@@ -5,24 +5,24 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use guts_abci::proto::abci::{
-    CommitInfo, Misbehavior, RequestFinalizeBlock, RequestInitChain, RequestPrepareProposal,
-    RequestProcessProposal, ResponseFinalizeBlock, ResponseInfo, ResponseInitChain,
-    ResponsePrepareProposal, Validator,
+    CommitInfo, ExecTxResult, Misbehavior, RequestFinalizeBlock, RequestInitChain,
+    RequestPrepareProposal, RequestProcessProposal, ResponseFinalizeBlock, ResponseInfo,
+    ResponseInitChain, ResponsePrepareProposal, Validator,
 };
 use guts_abci::proto::google::protobuf::Timestamp;
 use guts_abci::proto::types::BlockIdFlag;
 use guts_schema::attest::{Attested, Verdict, decode_extension, is_pseudo_tx};
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::{ChainRules, Hash, PushId, Tx, TxError};
-use guts_state::{Batch, Layered, Overlay, Snapshot, StateError, Store};
+use guts_state::{Batch, Cached, Layered, Overlay, Snapshot, StateError, Store};
 use serde::{Deserialize, Serialize};
 
-use crate::block::{Executed, Item, bad_pseudo_tx, execute};
+use crate::block::{Body, Executed, Item, bad_pseudo_tx, begin, execute, finish};
 use crate::checker::{Checked, Checker};
 use crate::fault::Broken;
 use crate::genesis::AppState;
 use crate::modules::{MODULES, Origin};
-use crate::prepare::{choose, size_in_block};
+use crate::prepare::{Prepared, choose, size_in_block};
 use crate::run::{Block, Misbehaviour, Run};
 use crate::{attest, modules};
 
@@ -104,6 +104,8 @@ pub struct App {
     head: Option<Head>,
     /// Genesis, until the first commit writes it.
     genesis: Option<Arc<Batch>>,
+    /// What this node proposed last.
+    prepared: Option<Prepared>,
     kept: VecDeque<Kept>,
     decided: Option<Decided>,
 }
@@ -111,7 +113,8 @@ pub struct App {
 impl App {
     /// On a store whose last committed height is `head`; `None` before the first commit.
     pub fn new(store: Arc<dyn Store>, head: Option<Head>) -> Self {
-        Self { store, head, genesis: None, kept: VecDeque::new(), decided: None }
+        let kept = VecDeque::new();
+        Self { store, head, genesis: None, prepared: None, kept, decided: None }
     }
 
     /// The last committed head, or that of genesis.
@@ -175,38 +178,57 @@ impl App {
         self.genesis = Some(Arc::new(batch));
         self.head = Some(head);
         self.kept.clear();
+        self.prepared = None;
         self.decided = None;
         Ok(ResponseInitChain { app_hash, ..Default::default() })
     }
 
     /// The transactions of a block this node proposes: attestations first, then by nonce and fee.
+    /// Keeps what executing them gave, for [`App::process`].
     pub fn prepare(
-        &self,
+        &mut self,
         request: &RequestPrepareProposal,
         checker: &dyn Checker,
     ) -> Result<ResponsePrepareProposal, Broken> {
-        let head = self.ready()?;
+        let mut block = self.ready()?.next_block();
+        block.time_s = seconds(request.time.as_ref());
+        block.misbehaviour = misbehaviour(&request.misbehavior);
+        let commit = request.local_last_commit.as_ref();
+        let votes = commit.map(|commit| &commit.votes[..]).unwrap_or_default();
+        block.absent = absent(votes.iter().map(|vote| (vote.block_id_flag, &vote.validator)));
         let state = self.state()?;
+        let cached = Cached::new(&state);
         let mut left = u64::try_from(request.max_tx_bytes).unwrap_or(u64::MAX);
-        let mut txs = Vec::new();
-        if let Some(commit) = &request.local_last_commit {
+        let (mut txs, mut results, mut attested) = (Vec::new(), Vec::new(), None);
+        if let Some(commit) = commit {
             let height = u64::try_from(request.height).unwrap_or(0);
             // Tag and length take at most six bytes.
             let room = usize::try_from(left.saturating_sub(6)).unwrap_or(usize::MAX);
-            let pseudo = attest::collect(&state, &head.chain_id, height, commit, room)?;
+            let pseudo = attest::collect(&state, &block.chain_id, height, commit, room)?;
             if let Some(pseudo) = pseudo {
                 left = left.saturating_sub(size_in_block(pseudo.len()));
-                txs.push(pseudo.into());
+                attested = Attested::decode(&pseudo).ok();
+                txs.push(bytes::Bytes::from(pseudo));
+                results.push(ExecTxResult::default());
             }
         }
+        let mut run = begin(&block, &cached, attested.as_ref())?;
         let bytes: Vec<&[u8]> = request.txs.iter().map(|tx| &tx[..]).collect();
-        let checked = checker.check(&bytes, &ChainRules::new(&head.chain_id));
+        let checked = checker.check(&bytes, &ChainRules::new(&block.chain_id));
         let sized: Vec<_> = bytes.iter().map(|tx| tx.len()).zip(checked).collect();
-        let time_s = seconds(request.time.as_ref());
-        for place in choose(&state, time_s, &sized, left)? {
+        for (place, result) in choose(&mut run, &sized, left)? {
             txs.push(request.txs[place].clone());
+            results.push(result);
         }
+        let body = Body::new(run, results);
+        self.prepared = Some(Prepared { block, txs: txs.clone(), body });
         Ok(ResponsePrepareProposal { txs })
+    }
+
+    /// Whether what this node proposed last waits to be proposed back to it.
+    #[cfg(test)]
+    pub(crate) fn has_prepared(&self) -> bool {
+        self.prepared.is_some()
     }
 
     /// Whether a proposed block is one that correct nodes vote for: every transaction passes the
@@ -221,7 +243,7 @@ impl App {
             return Ok(true);
         }
         let mut block = self.block(request.height, request.time.as_ref(), hash, &request.txs)?;
-        block.absent = absent(request.proposed_last_commit.as_ref());
+        block.absent = absent_of(request.proposed_last_commit.as_ref());
         block.misbehaviour = misbehaviour(&request.misbehavior);
         let state = self.state()?;
         let items = self.items(&block, &state, &request.txs, checker)?;
@@ -229,7 +251,10 @@ impl App {
         if !items.iter().all(good) {
             return Ok(false);
         }
-        let executed = execute(&block, &state, &items)?;
+        let executed = match self.prepared.take_if(|own| own.is(&block, &request.txs)) {
+            Some(own) => finish(&block, &state, own.body)?,
+            None => execute(&block, &state, &items)?,
+        };
         if self.kept.len() == KEPT_MAX {
             self.kept.pop_front();
         }
@@ -246,7 +271,7 @@ impl App {
         let hash = Hash::from_slice(&request.hash);
         let hash = hash.map_err(|_| Broken::Call("a block hash has 32 bytes"))?;
         let mut block = self.block(request.height, request.time.as_ref(), hash, &request.txs)?;
-        block.absent = absent(request.decided_last_commit.as_ref());
+        block.absent = absent_of(request.decided_last_commit.as_ref());
         block.misbehaviour = misbehaviour(&request.misbehavior);
         let state = self.state()?;
         let kept = self.kept.iter().position(|kept| kept.hash == hash);
@@ -289,6 +314,7 @@ impl App {
         self.head = Some(decided.head);
         self.genesis = None;
         self.kept.clear();
+        self.prepared = None;
         Ok(())
     }
 
@@ -395,10 +421,14 @@ fn evidence_age_s(request: &RequestInitChain) -> u64 {
 }
 
 /// Validators whose signature a commit lacks. A vote for nil is a signature too.
-fn absent(commit: Option<&CommitInfo>) -> Vec<ValidatorAddress> {
+fn absent<'a>(votes: impl Iterator<Item = (i32, &'a Option<Validator>)>) -> Vec<ValidatorAddress> {
+    let absent = votes.filter(|(flag, _)| *flag == i32::from(BlockIdFlag::Absent));
+    absent.filter_map(|(_, validator)| address(validator.as_ref())).collect()
+}
+
+fn absent_of(commit: Option<&CommitInfo>) -> Vec<ValidatorAddress> {
     let votes = commit.map(|commit| &commit.votes[..]).unwrap_or_default();
-    let absent = votes.iter().filter(|vote| vote.block_id_flag == i32::from(BlockIdFlag::Absent));
-    absent.filter_map(|vote| address(vote.validator.as_ref())).collect()
+    absent(votes.iter().map(|vote| (vote.block_id_flag, &vote.validator)))
 }
 
 fn misbehaviour(evidence: &[Misbehavior]) -> Vec<Misbehaviour> {

@@ -5,7 +5,7 @@ use guts_abci::proto::abci::{Event, ExecTxResult, ValidatorUpdate};
 use guts_schema::attest::Attested;
 use guts_schema::codes::CODESPACE;
 use guts_schema::{Code, PushId, Tx};
-use guts_state::{Cached, Changes, Read};
+use guts_state::{Cached, Changes, Overlay, Read};
 
 use crate::admit::admit;
 use crate::checker::Checked;
@@ -39,19 +39,29 @@ pub struct Executed {
     pub closed: Vec<PushId>,
 }
 
+/// What a block did before its last hooks: all of it that does not depend on the block's hash.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Body {
+    results: Vec<ExecTxResult>,
+    events: Vec<Event>,
+    changes: Changes,
+}
+
+impl Body {
+    /// What ran so far, with one result for each transaction.
+    pub(crate) fn new(run: Run<'_>, results: Vec<ExecTxResult>) -> Self {
+        Self { results, events: run.events, changes: run.state.into_changes() }
+    }
+}
+
 /// Executes a block on the state `base`.
 pub fn execute(block: &Block, base: &dyn Read, items: &[Item]) -> Result<Executed, Broken> {
     let cached = Cached::new(base);
-    let mut run = Run::new(block, &cached);
-    let pending_before = push::pending(&run.state)?.0;
-    let set_before = staking::newest(&run.state)?;
     let attested = items.iter().find_map(|item| match item {
         Item::Attested(attested) => Some(attested),
         Item::Tx(_) | Item::Refused(_) => None,
     });
-    for begin in MODULES.iter().filter_map(|module| module.begin) {
-        begin(&mut run, attested)?;
-    }
+    let mut run = begin(block, &cached, attested)?;
     let mut results = Vec::with_capacity(items.len());
     for item in items {
         results.push(match item {
@@ -64,13 +74,34 @@ pub fn execute(block: &Block, base: &dyn Read, items: &[Item]) -> Result<Execute
             Item::Refused(refusal) => refused(refusal, Vec::new()),
         });
     }
+    let body = Body::new(run, results);
+    finish(block, &cached, body)
+}
+
+/// The first hooks of a block.
+pub(crate) fn begin<'a>(
+    block: &'a Block,
+    base: &'a dyn Read,
+    attested: Option<&Attested>,
+) -> Result<Run<'a>, Broken> {
+    let mut run = Run::new(block, base);
+    for begin in MODULES.iter().filter_map(|module| module.begin) {
+        begin(&mut run, attested)?;
+    }
+    Ok(run)
+}
+
+/// The last hooks of a block whose transactions were executed on the state `base`.
+pub(crate) fn finish(block: &Block, base: &dyn Read, body: Body) -> Result<Executed, Broken> {
+    let Body { results, events, changes } = body;
+    let mut run = Run { block, state: Overlay::with(base, changes), events };
     for end in MODULES.iter().filter_map(|module| module.end) {
         end(&mut run)?;
     }
     let pending_after = push::pending(&run.state)?.0;
     let is_over = |id: &PushId| !pending_after.contains(id);
-    let closed = pending_before.into_iter().filter(is_over).collect();
-    let updates = staking::updates(&set_before, &staking::newest(&run.state)?);
+    let closed = push::pending(base)?.0.into_iter().filter(is_over).collect();
+    let updates = staking::updates(&staking::newest(base)?, &staking::newest(&run.state)?);
     let Run { state, events, .. } = run;
     Ok(Executed { results, events, changes: state.into_changes(), updates, closed })
 }
@@ -78,11 +109,20 @@ pub fn execute(block: &Block, base: &dyn Read, items: &[Item]) -> Result<Execute
 /// Executes one transaction on a block's state. What admission did stays; what the actions did,
 /// only if all of them succeed.
 pub(crate) fn execute_tx(block: &mut Run<'_>, tx: &Tx) -> Result<ExecTxResult, Broken> {
+    let executed = try_tx(block, tx)?;
+    Ok(executed.unwrap_or_else(|refusal| refused(&refusal, Vec::new())))
+}
+
+/// The same; a transaction that is not admitted, and so pays nothing, has no result.
+pub(crate) fn try_tx(
+    block: &mut Run<'_>,
+    tx: &Tx,
+) -> Result<Result<ExecTxResult, Refusal>, Broken> {
     let mut admission = Run::new(block.block, &block.state);
     let admitted = admit(&mut admission, tx);
     let (changes, mut events) = (admission.state.into_changes(), admission.events);
     if let Err(fault) = admitted {
-        return Ok(refused(&refusal(fault)?, Vec::new()));
+        return Ok(Err(refusal(fault)?));
     }
     block.state.absorb(changes);
     let mut actions = Run::new(block.block, &block.state);
@@ -91,9 +131,9 @@ pub(crate) fn execute_tx(block: &mut Run<'_>, tx: &Tx) -> Result<ExecTxResult, B
             events.append(&mut actions.events);
             let changes = actions.state.into_changes();
             block.state.absorb(changes);
-            Ok(ExecTxResult { events, ..Default::default() })
+            Ok(Ok(ExecTxResult { events, ..Default::default() }))
         }
-        Err(fault) => Ok(refused(&refusal(fault)?, events)),
+        Err(fault) => Ok(Ok(refused(&refusal(fault)?, events))),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use guts_schema::{AccountId, Hash, Payment, Tx};
+use guts_schema::{AccountId, Hash, Key, Payment, Tx, proto};
 use guts_state::{Cached, Overlay, Read, Seen};
 
 use crate::admit::admit;
@@ -14,6 +14,9 @@ use crate::run::{Block, Run};
 
 /// Transactions of one account that may wait.
 const WAITING_PER_ACCOUNT_MAX: usize = 256;
+/// Transactions that may wait of an account that itself waits to be made: enough for a first
+/// session. Nobody knows yet whether a block will make it.
+const WAITING_UNMADE_MAX: usize = 16;
 /// Commits a transaction is remembered without being asked about again. An engine asks again about
 /// all that wait after each commit, so one that it dropped silently stops blocking its nonce.
 const COMMITS_MAX: u64 = 2;
@@ -37,6 +40,8 @@ struct Entry {
     hash: Hash,
     /// What it takes of its payer's balance, fee included.
     spends: u64,
+    /// The key with which it makes its own payer.
+    makes: Option<Key>,
     /// The count of commits when it was last asked about.
     seen: u64,
 }
@@ -109,7 +114,8 @@ impl Waiting {
         self.seen = cached.into_seen();
         match checked {
             Ok(spends) => {
-                let entry = Entry { hash: tx.hash, spends, seen: self.commits };
+                let makes = account::made_by(tx);
+                let entry = Entry { hash: tx.hash, spends, makes, seen: self.commits };
                 self.accounts.entry(tx.payer).or_default().insert(tx.nonce, entry);
                 Ok(Ok(()))
             }
@@ -144,7 +150,8 @@ impl Waiting {
                 account::error::nonce_high(tx.nonce, &tx.payer, expected)
             });
         }
-        if !again && waiting.len() >= WAITING_PER_ACCOUNT_MAX {
+        let most = if payer.is_some() { WAITING_PER_ACCOUNT_MAX } else { WAITING_UNMADE_MAX };
+        if !again && waiting.len() >= most {
             return Err(account::error::waiting_many(&tx.payer, waiting.len()));
         }
         // As if the ones before had been executed: their nonces are spent, and their balance.
@@ -152,13 +159,14 @@ impl Waiting {
         let spent = before().fold(0u64, u64::saturating_add);
         let follows = before().next().is_some();
         let mut base = Run { block: next, state: Overlay::new(view), events: Vec::new() };
-        if let (true, Some(mut value)) = (follows, payer) {
+        if follows {
+            let mut value = match payer {
+                Some(value) => value,
+                None => unmade(&mut base, tx, waiting)?,
+            };
             value.nonce = tx.nonce;
             value.balance = value.balance.saturating_sub(spent);
             account::put(&mut base, &tx.payer, &value)?;
-        } else if follows {
-            // The account itself waits to be made: only a block can tell more.
-            return Ok(spends(tx));
         }
         let mut run = Run::new(next, &base.state);
         admit(&mut run, tx)?;
@@ -168,6 +176,18 @@ impl Waiting {
         }
         Ok(spends(tx))
     }
+}
+
+/// The payer as the first of what waits will make it, in so far as that is certain: with one key,
+/// and without a balance.
+fn unmade(
+    base: &mut Run<'_>,
+    tx: &Tx,
+    waiting: &BTreeMap<u64, Entry>,
+) -> Result<proto::Account, Fault> {
+    let key = waiting.get(&0).and_then(|first| first.makes);
+    let key = key.ok_or_else(|| account::error::unknown(&tx.payer))?;
+    account::new_account(base, &tx.payer, &key)
 }
 
 fn spends(tx: &Tx) -> u64 {

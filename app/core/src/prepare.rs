@@ -1,16 +1,41 @@
 //! Choosing the transactions of a proposed block: by nonce within an account, by fee between
-//! accounts, by arrival where fees are equal.
+//! accounts, by arrival where fees are equal. Each is executed as it is chosen: one that is not
+//! admitted any more, because of those before it, would take its place for nothing and is left out.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
+use guts_abci::proto::abci::ExecTxResult;
 use guts_schema::{AccountId, Payment};
 use guts_state::Read;
 
 use crate::admit::check_order;
+use crate::block::{Body, try_tx};
 use crate::checker::Checked;
 use crate::fault::{Broken, Fault};
 use crate::modules::account;
+use crate::run::{Block, Run};
+
+/// A block that this node proposed, executed but for its last hooks, which see the block's hash.
+pub(crate) struct Prepared {
+    /// As it was known before it had a hash.
+    pub(crate) block: Block,
+    /// Its transactions, attestations included.
+    pub(crate) txs: Vec<bytes::Bytes>,
+    /// What they did.
+    pub(crate) body: Body,
+}
+
+impl Prepared {
+    /// Whether `block` with these transactions is the one that was executed.
+    pub(crate) fn is(&self, block: &Block, txs: &[bytes::Bytes]) -> bool {
+        let of = |block: &Block| (block.height, block.time_s);
+        of(&self.block) == of(block)
+            && self.block.absent == block.absent
+            && self.block.misbehaviour == block.misbehaviour
+            && self.txs == txs
+    }
+}
 
 /// Bytes that a transaction takes in a block's list: itself, a tag and its length.
 pub fn size_in_block(length: usize) -> u64 {
@@ -31,14 +56,14 @@ fn rate(fee: u64, length: usize) -> u128 {
     u128::from(fee) * 1_000_000 / (length.max(1) as u128)
 }
 
-/// The places of the transactions to take, in order, at most `bytes_max` in all.
+/// The places of the transactions to take, in order, at most `bytes_max` in all, and what each did
+/// to the block that is `run`.
 pub fn choose(
-    view: &dyn Read,
-    now_s: u64,
+    run: &mut Run<'_>,
     txs: &[(usize, Checked)],
     bytes_max: u64,
-) -> Result<Vec<usize>, Broken> {
-    let mut queues = by_payer(view, now_s, txs)?;
+) -> Result<Vec<(usize, ExecTxResult)>, Broken> {
+    let mut queues = by_payer(&run.state, run.block.time_s, txs)?;
     // The first of each account competes; an equal rate is decided by arrival.
     let mut heads: BTreeMap<(Reverse<u128>, usize), AccountId> = BTreeMap::new();
     let enter = |heads: &mut BTreeMap<_, _>, payer: AccountId, first: &Candidate| {
@@ -58,8 +83,11 @@ pub fn choose(
             // What follows of this account needs this one first; others may still fit.
             continue;
         }
+        let Ok(tx) = &txs[candidate.place].1 else { continue };
+        // Nor does anything follow one that is not admitted.
+        let Ok(result) = try_tx(run, tx)? else { continue };
         used += size;
-        chosen.push(candidate.place);
+        chosen.push((candidate.place, result));
         if let Some(next) = queue.front() {
             enter(&mut heads, payer, next);
         }
@@ -100,3 +128,6 @@ fn by_payer(
     }
     Ok(queues)
 }
+
+#[cfg(test)]
+mod tests;

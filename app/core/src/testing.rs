@@ -306,7 +306,16 @@ impl World {
 
     /// The commit of the last block with its extensions.
     pub fn last_commit(&self) -> ExtendedCommitInfo {
-        let votes = self.validators.iter().zip(&self.extensions).map(|(validator, extension)| {
+        let voters = self.validators.iter().zip(&self.extensions).enumerate();
+        let votes = voters.map(|(place, (validator, extension))| {
+            if self.absent.contains(&place) {
+                let address = address(validator).to_vec().into();
+                return ExtendedVoteInfo {
+                    validator: Some(Validator { address, power: 10 }),
+                    block_id_flag: BlockIdFlag::Absent.into(),
+                    ..Default::default()
+                };
+            }
             let bytes = extension_sign_bytes(CHAIN, self.height as i64, 0, extension);
             ExtendedVoteInfo {
                 validator: Some(Validator {
@@ -322,13 +331,14 @@ impl World {
     }
 
     /// What a proposer makes of these transactions.
-    pub fn prepare(&self, txs: Vec<Vec<u8>>, max_tx_bytes: i64) -> Vec<bytes::Bytes> {
+    pub fn prepare(&mut self, txs: Vec<Vec<u8>>, max_tx_bytes: i64) -> Vec<bytes::Bytes> {
         let request = RequestPrepareProposal {
             max_tx_bytes,
             txs: txs.into_iter().map(Into::into).collect(),
             local_last_commit: (self.height > 0).then(|| self.last_commit()),
             height: self.height as i64 + 1,
             time: Some(time(self.time_s + 1)),
+            misbehavior: self.evidence.clone(),
             ..Default::default()
         };
         self.node.app.prepare(&request, &Direct).unwrap().txs

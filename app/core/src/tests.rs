@@ -5,7 +5,7 @@ use guts_schema::tx::Draft;
 use guts_schema::{Action, Code, PushId, events};
 
 use crate::modules::{self, push};
-use crate::testing::{CHAIN, FEE, Person, World};
+use crate::testing::{FEE, World};
 use crate::{App, AppState};
 
 #[test]
@@ -215,22 +215,6 @@ fn a_proposer_keeps_room_for_attestations_and_leaves_out_old_news() {
     // Both verdicts are on the chain: nothing new to carry.
     let next = world.prepare(vec![tx.clone()], 1 << 20);
     assert_eq!(next, [bytes::Bytes::from(tx)]);
-}
-
-#[test]
-fn proposals_are_ordered_by_nonce_and_fee() {
-    let world = World::new();
-    let (alice, bob) = (world.alice.clone(), world.bob.clone());
-    let tx = |who: &Person, nonce, fee| {
-        let action = Action::Transfer { actor: who.id, to: alice.id, amount: 1 };
-        Draft::new(CHAIN, who.id, nonce, &[action]).fee(fee).sign(who.id, &who.secret).encode()
-    };
-    let (a0, a1, a3) = (tx(&alice, 0, 10), tx(&alice, 1, 5000), tx(&alice, 3, 9000));
-    let (b0, b0_dear) = (tx(&bob, 0, 100), tx(&bob, 0, 200));
-    let given = vec![a3, a1.clone(), b0, a0.clone(), b0_dear.clone(), b"junk".to_vec()];
-    let chosen: Vec<Vec<u8>> =
-        world.prepare(given, 1 << 20).into_iter().map(|tx| tx.to_vec()).collect();
-    assert_eq!(chosen, [b0_dear, a0, a1]);
 }
 
 #[test]

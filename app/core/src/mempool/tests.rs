@@ -1,9 +1,11 @@
 //! CheckTx with what waits: nonces in a row, spent balances, rechecks, what is forgotten.
 
 use guts_schema::tx::Draft;
+use guts_schema::work::Puzzle;
 use guts_schema::{Action, ChainRules, Code, Tx, Verified, validate};
 
 use super::Waiting;
+use crate::modules::account;
 use crate::testing::{CHAIN, FEE, Person, World};
 
 fn tx(world: &World, who: &Person, nonce: u64, amount: u64) -> Verified<Tx> {
@@ -99,18 +101,68 @@ fn commits_take_out_what_they_included_and_what_was_dropped() {
     assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 1, 9)), None);
 }
 
-#[test]
-fn an_account_that_waits_to_be_made_can_go_on() {
+/// A world where work is little and bytes cost none, and somebody without an account.
+fn newcomer() -> (World, Person) {
     let world = World::with(|state| {
-        state.params.prices.iter_mut().for_each(|price| (price.work, price.fee) = (0, 0));
+        state.params.prices.iter_mut().for_each(|price| price.work = 256);
         state.params.work_per_byte = 0;
     });
-    let carol = Person::new(50);
-    let create = Action::CreateAccount { actor: carol.id, key: carol.secret.public() };
-    let draft = Draft::new(CHAIN, carol.id, 0, &[create]).sign(carol.id, &carol.secret);
-    let first = validate(&draft.encode(), &ChainRules::new(CHAIN)).unwrap();
+    (world, Person::new(50))
+}
+
+/// A transaction of somebody whose account is not there yet, paid by at least `bits` of work.
+fn by_work(world: &World, who: &Person, nonce: u64, actions: &[Action], bits: u32) -> Draft {
+    let (number, anchor) = account::newest_anchor(&world.state()).unwrap();
+    let puzzle = Puzzle::new(CHAIN, &who.id, nonce, &anchor);
+    let solution = puzzle.search(0, 1 << 20, bits).unwrap();
+    Draft::new(CHAIN, who.id, nonce, actions).work(number, anchor, solution)
+}
+
+fn valid(draft: &Draft) -> Verified<Tx> {
+    validate(&draft.encode(), &ChainRules::new(CHAIN)).unwrap()
+}
+
+fn create(who: &Person) -> Action {
+    Action::CreateAccount { actor: who.id, key: who.secret.public() }
+}
+
+#[test]
+fn an_account_that_waits_to_be_made_can_go_on() {
+    let (world, carol) = newcomer();
+    let go_on = Action::Transfer { actor: carol.id, to: world.bob.id, amount: 1 };
     let mut waiting = Waiting::new();
-    assert_eq!(check(&world, &mut waiting, &first), None);
-    let second = tx(&world, &carol, 1, 1);
-    assert_eq!(check(&world, &mut waiting, &second), None);
+    let paid = |nonce, action| {
+        valid(&by_work(&world, &carol, nonce, &[action], 8).sign(carol.id, &carol.secret))
+    };
+    assert_eq!(check(&world, &mut waiting, &paid(0, create(&carol))), None);
+    for nonce in 1..16 {
+        assert_eq!(check(&world, &mut waiting, &paid(nonce, go_on.clone())), None);
+    }
+    // Until the account is there, so many may wait and no more.
+    let many = check(&world, &mut waiting, &paid(16, go_on.clone()));
+    assert_eq!(many, Some(Code::WaitingMany));
+    assert_eq!(check(&world, &mut waiting, &paid(15, go_on)), None);
+}
+
+#[test]
+fn nobody_rides_for_nothing_behind_an_account_that_waits_to_be_made() {
+    let (world, carol) = newcomer();
+    let mut waiting = Waiting::new();
+    let first = by_work(&world, &carol, 0, &[create(&carol)], 8).sign(carol.id, &carol.secret);
+    assert_eq!(check(&world, &mut waiting, &valid(&first)), None);
+    let go_on = Action::Transfer { actor: carol.id, to: world.bob.id, amount: 1 };
+    let draft = || Draft::new(CHAIN, carol.id, 1, std::slice::from_ref(&go_on));
+    let mut refused = |draft: Draft, who: &Person| {
+        check(&world, &mut waiting, &valid(&draft.sign(carol.id, &who.secret)))
+    };
+    assert_eq!(refused(draft(), &carol), Some(Code::PaymentMissing));
+    assert_eq!(refused(draft().fee(FEE), &carol), Some(Code::BalanceLow));
+    assert_eq!(refused(draft().stake(), &carol), Some(Code::StakeMissing));
+    let (number, anchor) = account::newest_anchor(&world.state()).unwrap();
+    let puzzle = Puzzle::new(CHAIN, &carol.id, 1, &anchor);
+    let little = (0..).find(|solution| puzzle.bits(*solution) < 8).unwrap();
+    assert_eq!(refused(draft().work(number, anchor, little), &carol), Some(Code::WorkLow));
+    let good = by_work(&world, &carol, 1, std::slice::from_ref(&go_on), 8);
+    assert_eq!(refused(good.clone(), &Person::new(51)), Some(Code::KeyInvalid));
+    assert_eq!(refused(good, &carol), None);
 }

@@ -2,18 +2,24 @@
 //! with is valid for it, here.
 
 use guts_schema::tx::{AccountAction, Signer};
-use guts_schema::{AccountId, Action, Tx};
+use guts_schema::{AccountId, Action, Key, Tx};
 
 use super::{error, state};
 use crate::fault::Fault;
 use crate::run::Run;
 
 /// True when the transaction makes this account with this key.
-pub(crate) fn creates(tx: &Tx, signer: &Signer) -> bool {
+fn creates(tx: &Tx, signer: &Signer) -> bool {
     tx.actions.iter().any(|action| match action {
         Action::CreateAccount { actor, key } => *actor == signer.account && *key == signer.key,
         _ => false,
     })
+}
+
+/// The key with which a transaction makes the account of its own payer.
+pub(crate) fn made_by(tx: &Tx) -> Option<Key> {
+    let signer = tx.auth.iter().find(|signer| signer.account == tx.payer)?;
+    creates(tx, signer).then_some(signer.key)
 }
 
 /// Every signer's key is valid for its account at this height, or makes it in this transaction.

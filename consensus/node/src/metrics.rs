@@ -4,6 +4,7 @@
 //! anyway. [`TABLE`] is the documentation; `guts-engine metrics` prints it.
 
 use crate::backend::NodeBackend;
+use crate::network::Transport;
 use guts_consensus::io::Status;
 use guts_genesis::Height;
 use guts_rpc::Backend;
@@ -40,7 +41,7 @@ pub enum Kind {
 use Kind::{Counter, Gauge};
 
 /// Every metric: name, kind, meaning.
-pub const TABLE: [(&str, Kind, &str); 28] = [
+pub const TABLE: [(&str, Kind, &str); 29] = [
     ("cometbft_consensus_height", Gauge, "Height that is being agreed on"),
     ("cometbft_consensus_latest_block_height", Gauge, "Last committed height"),
     ("cometbft_consensus_rounds", Gauge, "Round of the height in progress"),
@@ -61,6 +62,7 @@ pub const TABLE: [(&str, Kind, &str); 28] = [
     ("cometbft_p2p_peers", Gauge, "Connected peers"),
     ("cometbft_p2p_peer_send_bytes_total", Counter, "Bytes sent, by peer_id"),
     ("cometbft_p2p_peer_receive_bytes_total", Counter, "Bytes received, by peer_id"),
+    ("guts_p2p_peers_by_transport", Gauge, "Connected peers, by transport"),
     ("guts_p2p_received_total", Counter, "Messages received"),
     ("guts_p2p_sent_total", Counter, "Messages sent"),
     ("guts_p2p_dropped_total", Counter, "Messages lost: a queue was full or a peer gone"),
@@ -120,6 +122,10 @@ fn of_engine(status: &Status) -> Values {
 fn of_network(node: &NodeBackend) -> Values {
     let connected = node.network.connected();
     let mut values = vec![("cometbft_p2p_peers".to_owned(), connected.len() as u64)];
+    for transport in Transport::ALL {
+        let over = connected.iter().filter(|peer| peer.transport == transport).count() as u64;
+        values.push((format!("guts_p2p_peers_by_transport{{transport=\"{transport}\"}}"), over));
+    }
     for peer in &connected {
         let label = |name: &str| format!("{name}{{peer_id=\"{}\"}}", peer.peer);
         values.push((label("cometbft_p2p_peer_send_bytes_total"), peer.sent.bytes));

@@ -344,13 +344,16 @@ async fn start_network(
         Keypair::ed25519_from_bytes(node.seed()).expect("a seed of 32 bytes is an ed25519 key");
     let settings = network::Settings {
         listen: config.p2p.laddr.clone(),
+        transports: config.p2p.transports.clone(),
         persistent: config.peers()?,
         inbound_max: config.p2p.max_num_inbound_peers,
         outbound_max: config.p2p.max_num_outbound_peers,
         channels,
     };
     let network = Network::start(key, ours, settings, inbox.peers()).await?;
-    tracing::info!(id = %network.local(), address = network.listening(), "listening for peers");
+    for (transport, address) in network.listening() {
+        tracing::info!(id = %network.local(), %transport, address, "listening for peers");
+    }
     Ok(network)
 }
 

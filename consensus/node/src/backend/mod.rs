@@ -106,6 +106,7 @@ impl NodeBackend {
         let app_version = self.store.state()?.map_or(0, |state| state.version.app);
         let channels: Vec<u8> =
             crate::network::channels::all().iter().map(|channel| channel.id).collect();
+        let first = self.network.listening().first().map(|(over, at)| format!("{over}://{at}"));
         Ok(types::NodeInfo {
             protocol_version: types::ProtocolVersion {
                 p2p: P2P_PROTOCOL,
@@ -113,7 +114,7 @@ impl NodeBackend {
                 app: app_version,
             },
             id: node_id(&self.network.local()),
-            listen_addr: format!("tcp://{}", self.network.listening()),
+            listen_addr: first.unwrap_or_default(),
             network: self.genesis.chain_id.as_str().into(),
             version: SOFTWARE_VERSION.into(),
             channels: channels.into(),
@@ -170,9 +171,10 @@ impl Backend for NodeBackend {
     fn net_info(&self) -> Reply<'_, types::NetInfo> {
         reply(async {
             let peers: Vec<_> = self.network.connected().into_iter().map(peer).collect();
+            let listening = self.network.listening().iter();
             Ok(types::NetInfo {
                 listening: true,
-                listeners: vec![format!("Listener(@{})", self.network.listening())],
+                listeners: listening.map(|(_, at)| format!("Listener(@{at})")).collect(),
                 n_peers: peers.len() as u64,
                 peers,
             })

@@ -9,6 +9,7 @@ mod tests;
 
 pub use span::Span;
 
+use crate::network::Transport;
 use crate::network::dial::{AddressError, PeerAddress, parse_peers};
 use guts_consensus::config as engine;
 use serde::{Deserialize, Serialize};
@@ -95,9 +96,13 @@ pub struct Rpc {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct P2p {
-    /// Where to listen: `tcp://HOST:PORT`.
+    /// Where to listen: `tcp://HOST:PORT`, the same port for every transport.
     pub laddr: String,
-    /// `PEERID@HOST:PORT` each; a text with commas is read too.
+    /// `tcp`, `quic` (over UDP) or both: what is listened on, and what a peer is dialled over, one
+    /// after the other in this order.
+    pub transports: Vec<Transport>,
+    /// `PEERID@HOST:PORT` each, with `tcp://` or `quic://` before it to dial that peer over nothing
+    /// else; a text with commas is read too.
     #[serde(with = "peer_list")]
     pub persistent_peers: Vec<String>,
     /// Most connections opened by others.
@@ -226,6 +231,7 @@ impl Default for P2p {
     fn default() -> Self {
         P2p {
             laddr: "tcp://0.0.0.0:26656".into(),
+            transports: vec![Transport::Tcp],
             persistent_peers: Vec::new(),
             max_num_inbound_peers: 40,
             max_num_outbound_peers: 10,
@@ -346,11 +352,30 @@ impl Config {
         }
     }
 
+    fn check_peers(&self) -> Result<(), ConfigError> {
+        let value = |key, reason: String| Err(ConfigError::Value { key, reason });
+        let transports = &self.p2p.transports;
+        let times = |one: &Transport| transports.iter().filter(|other| *other == one).count();
+        if transports.is_empty() {
+            return value("p2p.transports", "name tcp, quic or both".into());
+        }
+        if let Some(twice) = transports.iter().find(|one| times(one) > 1) {
+            return value("p2p.transports", format!("{twice} is named twice"));
+        }
+        let key = "p2p.persistent_peers";
+        let peers = match self.peers() {
+            Ok(peers) => peers,
+            Err(e) => return value(key, e.to_string()),
+        };
+        match peers.iter().filter_map(|peer| peer.transport).find(|one| times(one) == 0) {
+            Some(off) => value(key, format!("{off}:// is not among p2p.transports")),
+            None => Ok(()),
+        }
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let value = |key, reason: String| Err(ConfigError::Value { key, reason });
-        if let Err(e) = self.peers() {
-            return value("p2p.persistent_peers", e.to_string());
-        }
+        self.check_peers()?;
         if let Err(e) = crate::network::dial::parse_address(&self.p2p.laddr) {
             return value("p2p.laddr", e.to_string());
         }

@@ -57,6 +57,32 @@ fn unknown_and_wrong_settings_are_refused_by_name() {
 }
 
 #[test]
+fn transports_are_named_in_their_order() {
+    use crate::network::Transport::{Quic, Tcp};
+    assert!(Config::default().to_toml().contains("\ntransports = [\"tcp\"]\n"));
+    let file = "[p2p]\ntransports = [\"quic\", \"tcp\"]\n";
+    assert_eq!(read(file, &[], &[]).unwrap().p2p.transports, [Quic, Tcp]);
+    let env = [("GUTS_ENGINE_P2P_TRANSPORTS", "tcp,quic")];
+    assert_eq!(read(file, &env, &[]).unwrap().p2p.transports, [Tcp, Quic]);
+    let quic = "p2p.transports=quic";
+    assert_eq!(read(file, &env, &[quic]).unwrap().p2p.transports, [Quic]);
+    let id = crate::network::PeerId::random();
+    let peer = format!("p2p.persistent_peers=quic://{id}@10.0.0.1:26656");
+    let config = read("", &[], &[quic, &peer]).unwrap();
+    assert_eq!(config.peers().unwrap()[0].transport, Some(Quic));
+    for (sets, says) in [
+        (vec!["p2p.transports=udp"], "expected `tcp` or `quic`"),
+        (vec!["p2p.transports="], "p2p.transports: name tcp, quic or both"),
+        (vec!["p2p.transports=tcp,tcp"], "p2p.transports: tcp is named twice"),
+        (vec![&peer], "p2p.persistent_peers: quic:// is not among p2p.transports"),
+        (vec!["p2p.laddr=quic://0.0.0.0:1"], "p2p.laddr"),
+    ] {
+        let error = read("", &[], &sets).unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
 fn lengths_of_time() {
     for (text, nanos, printed) in
         [("1m30s", 90_000_000_000, "90s"), ("500ms", 500_000_000, "500ms"), ("0", 0, "0s")]

@@ -1,7 +1,8 @@
 //! What the swarm runs: our streams beside identify, ping and the connection limits.
 
 use super::handler::{Ended, Handler};
-use super::shared::Shared;
+use super::shared::{Link, Shared};
+use super::transport::Transport;
 use super::upgrade;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
@@ -89,11 +90,16 @@ impl Streams {
         }
     }
 
-    fn handler(&self, id: ConnectionId, peer: PeerId, remote: &Multiaddr, out: bool) -> Handler {
-        let remote = address_text(remote);
-        let (dialled, remote) = if out { (Some(remote), String::new()) } else { (None, remote) };
-        let (shared, names) = (self.shared.clone(), self.names.clone());
-        Handler::new(shared, names, peer, id, dialled, remote)
+    fn handler(
+        &self,
+        connection: ConnectionId,
+        peer: PeerId,
+        remote: &Multiaddr,
+        is_outbound: bool,
+    ) -> Handler {
+        let (remote, transport) = (address_text(remote), Transport::of(remote));
+        let link = Link { connection, is_outbound, remote, transport };
+        Handler::new(self.shared.clone(), self.names.clone(), peer, link)
     }
 }
 
@@ -107,7 +113,7 @@ pub(super) fn address_text(address: &Multiaddr) -> String {
             Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => {
                 host = Some(name.into_owned());
             }
-            Protocol::Tcp(port) => {
+            Protocol::Tcp(port) | Protocol::Udp(port) => {
                 return format!("{}:{port}", host.unwrap_or_default());
             }
             _ => {}

@@ -1,5 +1,7 @@
-//! When to dial which configured peer: at once, then with doubling pauses and jitter.
+//! When to dial which configured peer, and how: at once, then with doubling pauses and jitter, each
+//! time over the transports in their order until one works.
 
+use super::transport::Transport;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use rand::RngExt;
@@ -14,20 +16,42 @@ const PAUSE_MAX: Duration = Duration::from_secs(20);
 /// A connection that lasted this long makes the pauses short again.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// A peer of the configuration: `PEERID@HOST:PORT`.
+/// A host, by number or by name, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    host: Protocol<'static>,
+    port: u16,
+}
+
+impl HostPort {
+    /// As libp2p spells it for a transport.
+    #[must_use]
+    pub fn over(&self, transport: Transport) -> Multiaddr {
+        let host = Multiaddr::empty().with(self.host.clone());
+        match transport {
+            Transport::Tcp => host.with(Protocol::Tcp(self.port)),
+            Transport::Quic => host.with(Protocol::Udp(self.port)).with(Protocol::QuicV1),
+        }
+    }
+}
+
+/// A peer of the configuration: `PEERID@HOST:PORT`, with `tcp://` or `quic://` before it to reach
+/// it over that alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerAddress {
     /// Who must answer there.
     pub peer: PeerId,
     /// Where.
-    pub address: Multiaddr,
+    pub address: HostPort,
+    /// The one transport to use, if one was named.
+    pub transport: Option<Transport>,
 }
 
 /// Why an address of a peer, or to listen on, is no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// No `@`.
-    #[error("{0:?} is not PEERID@HOST:PORT")]
+    #[error("{0:?} is not PEERID@HOST:PORT (tcp:// or quic:// may stand before it)")]
     Shape(String),
     /// The peer id.
     #[error("{0:?} is not a libp2p peer id (12D3Koo...; `guts-engine show-node-id` prints it)")]
@@ -41,22 +65,19 @@ pub enum AddressError {
 ///
 /// # Errors
 /// It is neither.
-pub fn parse_address(text: &str) -> Result<Multiaddr, AddressError> {
+pub fn parse_address(text: &str) -> Result<HostPort, AddressError> {
     let wrong = || AddressError::HostPort(text.into());
     let plain = text.strip_prefix("tcp://").unwrap_or(text);
     let (host, port) = plain.rsplit_once(':').ok_or_else(wrong)?;
     let port: u16 = port.parse().map_err(|_| wrong())?;
     let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    let mut address = Multiaddr::empty();
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => address.push(Protocol::Ip4(ip)),
-        Ok(IpAddr::V6(ip)) => address.push(Protocol::Ip6(ip)),
-        Err(_) if host == "localhost" => address.push(Protocol::Ip4([127, 0, 0, 1].into())),
-        Err(_) if is_name(host) => address.push(Protocol::Dns(host.to_owned().into())),
+    let host = match host.parse::<IpAddr>() {
+        Ok(ip) => ip.into(),
+        Err(_) if host == "localhost" => Protocol::Ip4([127, 0, 0, 1].into()),
+        Err(_) if is_name(host) => Protocol::Dns(host.to_owned().into()),
         Err(_) => return Err(wrong()),
-    }
-    address.push(Protocol::Tcp(port));
-    Ok(address)
+    };
+    Ok(HostPort { host, port })
 }
 
 fn is_name(host: &str) -> bool {
@@ -65,14 +86,10 @@ fn is_name(host: &str) -> bool {
 }
 
 /// Looks a host name up; an address without one comes back as it is.
-pub(super) async fn resolve(address: Multiaddr) -> std::io::Result<Vec<Multiaddr>> {
-    let mut parts = address.iter();
-    let (Some(Protocol::Dns(name)), Some(Protocol::Tcp(port))) = (parts.next(), parts.next())
-    else {
-        return Ok(vec![address]);
-    };
-    let found = tokio::net::lookup_host((name.as_ref(), port)).await?;
-    Ok(found.map(|at| Multiaddr::empty().with(at.ip().into()).with(Protocol::Tcp(port))).collect())
+pub(super) async fn resolve(address: &HostPort) -> std::io::Result<Vec<HostPort>> {
+    let Protocol::Dns(name) = &address.host else { return Ok(vec![address.clone()]) };
+    let found = tokio::net::lookup_host((name.as_ref(), address.port)).await?;
+    Ok(found.map(|at| HostPort { host: at.ip().into(), port: at.port() }).collect())
 }
 
 /// Reads a comma-separated list of peers; empty text is no peer.
@@ -83,18 +100,29 @@ pub fn parse_peers(text: &str) -> Result<Vec<PeerAddress>, AddressError> {
     let entries = text.split(',').map(str::trim).filter(|e| !e.is_empty());
     entries
         .map(|entry| {
+            let (transport, plain) = Transport::strip(entry);
             let (id, address) =
-                entry.split_once('@').ok_or_else(|| AddressError::Shape(entry.into()))?;
-            let id = id.strip_prefix("tcp://").unwrap_or(id);
+                plain.split_once('@').ok_or_else(|| AddressError::Shape(entry.into()))?;
             let peer = id.parse().map_err(|_| AddressError::PeerId(id.into()))?;
-            Ok(PeerAddress { peer, address: parse_address(address)? })
+            Ok(PeerAddress { peer, address: parse_address(address)?, transport })
         })
         .collect()
 }
 
+/// One way to reach a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) address: HostPort,
+    pub(super) transport: Transport,
+}
+
 #[derive(Debug)]
 struct Target {
-    to: PeerAddress,
+    peer: PeerId,
+    /// At least one; all are tried before a pause.
+    ways: Vec<Way>,
+    /// Index of the next to try.
+    next: usize,
     failures: u32,
     /// Since when it is connected.
     up: Option<Instant>,
@@ -107,9 +135,23 @@ struct Target {
 pub(super) struct Schedule(Vec<Target>);
 
 impl Schedule {
-    pub(super) fn new(peers: Vec<PeerAddress>, now: Instant) -> Self {
-        let target = |to| Target { to, failures: 0, up: None, at: Some(now) };
-        Schedule(peers.into_iter().map(target).collect())
+    /// A peer that is named several times is one, with several ways to reach it; `transports` are
+    /// the ways to an address that names none, the preferred first.
+    pub(super) fn new(peers: Vec<PeerAddress>, transports: &[Transport], now: Instant) -> Self {
+        let mut targets: Vec<Target> = Vec::new();
+        for PeerAddress { peer, address, transport } in peers {
+            let over = transport.map_or(transports.to_vec(), |one| vec![one]);
+            let ways =
+                over.into_iter().map(|transport| Way { address: address.clone(), transport });
+            match targets.iter_mut().find(|target| target.peer == peer) {
+                Some(target) => target.ways.extend(ways),
+                None => {
+                    let (ways, at) = (ways.collect(), Some(now));
+                    targets.push(Target { peer, ways, next: 0, failures: 0, up: None, at });
+                }
+            }
+        }
+        Schedule(targets)
     }
 
     /// When the next dial is due.
@@ -118,32 +160,41 @@ impl Schedule {
     }
 
     /// Peers to dial now; they are taken to be in progress until told otherwise.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<PeerAddress> {
+    pub(super) fn due(&mut self, now: Instant) -> Vec<(PeerId, Way)> {
         let due = self.0.iter_mut().filter(|t| t.at.is_some_and(|at| at <= now));
-        due.map(|t| {
+        due.filter_map(|t| {
             t.at = None;
-            t.to.clone()
+            Some((t.peer, t.ways.get(t.next)?.clone()))
         })
         .collect()
     }
 
     /// The peer is connected: no dialling while it stays.
     pub(super) fn on_up(&mut self, peer: PeerId, now: Instant) {
-        for t in self.0.iter_mut().filter(|t| t.to.peer == peer) {
+        for t in self.0.iter_mut().filter(|t| t.peer == peer) {
             t.up = Some(now);
             t.at = None;
         }
     }
 
-    /// A dial failed or the connection ended: again after a pause, not before `earliest`.
+    /// A dial failed or the connection ended: on to the next way, or again after a pause, not
+    /// before `earliest`.
     pub(super) fn on_down(&mut self, peer: PeerId, now: Instant, earliest: Option<Instant>) {
-        for t in self.0.iter_mut().filter(|t| t.to.peer == peer && t.at.is_none()) {
-            // A connection that ended at once (refused, say) is a failure like any other.
-            if t.up.take().is_some_and(|up| now.saturating_duration_since(up) >= STEADY) {
-                t.failures = 0;
-            }
-            let at = now + jittered(pause(t.failures));
-            t.failures = t.failures.saturating_add(1);
+        for t in self.0.iter_mut().filter(|t| t.peer == peer && t.at.is_none()) {
+            let up = t.up.take();
+            t.next += 1;
+            let at = if up.is_none() && t.next < t.ways.len() {
+                now
+            } else {
+                // A connection that ended at once (refused, say) is a failure like any other.
+                if up.is_some_and(|up| now.saturating_duration_since(up) >= STEADY) {
+                    (t.failures, t.next) = (0, 0);
+                }
+                let at = now + jittered(pause(t.failures));
+                t.failures = t.failures.saturating_add(1);
+                at
+            };
+            t.next %= t.ways.len().max(1);
             t.at = Some(earliest.map_or(at, |e| at.max(e)));
         }
     }

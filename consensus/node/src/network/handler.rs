@@ -11,7 +11,7 @@ use super::channels::Channel;
 use super::hello::{HelloError, NodeInfo};
 use super::meter::Meters;
 use super::outbox::Outbox;
-use super::shared::{Counters, Member, Shared};
+use super::shared::{Counters, Link, Member, Shared};
 use super::upgrade::{Accept, Inbound, Open, Outbound};
 use super::{Event, frame};
 use bytes::{Buf, BytesMut};
@@ -23,8 +23,8 @@ use libp2p::swarm::handler::{
     ListenUpgradeError,
 };
 use libp2p::swarm::{
-    ConnectionHandler, ConnectionHandlerEvent, ConnectionId, Stream, StreamProtocol,
-    StreamUpgradeError, SubstreamProtocol,
+    ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, StreamUpgradeError,
+    SubstreamProtocol,
 };
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -82,9 +82,7 @@ pub(super) struct Handler {
     shared: Arc<Shared>,
     names: Arc<[StreamProtocol]>,
     peer: PeerId,
-    connection: ConnectionId,
-    is_outbound: bool,
-    remote: String,
+    link: Link,
     is_accepted: bool,
     heard: Option<NodeInfo>,
     is_up: bool,
@@ -110,9 +108,7 @@ impl Handler {
         shared: Arc<Shared>,
         names: Arc<[StreamProtocol]>,
         peer: PeerId,
-        connection: ConnectionId,
-        dialled: Option<String>,
-        remote: String,
+        link: Link,
     ) -> Self {
         let lane = |channel: &Channel| Lane {
             channel: *channel,
@@ -130,9 +126,7 @@ impl Handler {
             shared,
             names,
             peer,
-            connection,
-            is_outbound: dialled.is_some(),
-            remote: dialled.unwrap_or(remote),
+            link,
             is_accepted: false,
             heard: None,
             is_up: false,
@@ -160,9 +154,7 @@ impl Handler {
         }
         let Some(info) = self.heard.take() else { return };
         let member = Member {
-            connection: self.connection,
-            is_outbound: self.is_outbound,
-            remote: self.remote.clone(),
+            link: self.link.clone(),
             info: Arc::new(info),
             outbox: self.outbox.clone(),
             meters: self.meters.clone(),
@@ -207,7 +199,8 @@ impl Handler {
 
     fn on_hello_error(&mut self, error: HelloError) {
         let is_fault = matches!(error, HelloError::Garbage(_));
-        if matches!(error, HelloError::Refused(_) | HelloError::RefusedUs(_)) {
+        // Our own refusals were counted when they were said.
+        if matches!(error, HelloError::RefusedUs(_)) {
             Counters::add(&self.shared.counters.refused);
         }
         self.end(error.to_string(), is_fault);
@@ -471,7 +464,7 @@ impl ConnectionHandler for Handler {
 impl Drop for Handler {
     fn drop(&mut self) {
         if self.is_up {
-            self.shared.leave(self.peer, self.connection);
+            self.shared.leave(self.peer, self.link.connection);
         }
     }
 }

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use guts_genesis::{Address, PublicKey};
 use prost::Message;
+use std::time::Duration;
 
 /// Name of the stream.
 pub const PROTOCOL: &str = "/guts/1/hello";
@@ -13,6 +14,8 @@ pub const PROTOCOL: &str = "/guts/1/hello";
 pub const MESSAGE_MAX: usize = 10 * 1024;
 /// Longest reason that is kept of a peer's refusal, in characters.
 const REASON_MAX: usize = 200;
+/// How long a peer may take to read that it is refused.
+const READING_MAX: Duration = Duration::from_secs(1);
 
 /// What a node says of itself. Protobuf; unknown fields are ignored, so it may grow.
 #[derive(Clone, PartialEq, Message)]
@@ -133,20 +136,27 @@ where
 ///
 /// # Errors
 /// We refused the peer, its hello is no hello, or the stream broke.
-pub async fn hear<S>(mut stream: S, ours: &NodeInfo) -> Result<NodeInfo, HelloError>
+pub async fn hear<S>(stream: &mut S, ours: &NodeInfo) -> Result<NodeInfo, HelloError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let theirs = NodeInfo::decode(read(&mut stream).await?.as_ref())
+    let theirs = NodeInfo::decode(read(stream).await?.as_ref())
         .map_err(|e| HelloError::Garbage(e.to_string()))?;
     let refused = check_compatible(ours, &theirs);
     let answer = Answer { refused: refused.clone().unwrap_or_default() };
-    write(&mut stream, &answer.encode_to_vec()).await?;
+    write(stream, &answer.encode_to_vec()).await?;
     let _ = stream.close().await;
     match refused {
         None => Ok(theirs),
         Some(reason) => Err(HelloError::Refused(reason)),
     }
+}
+
+/// Waits, not for long, until a peer has read why it was refused and closes its half: QUIC drops
+/// what is still on its way when the connection ends.
+pub(super) async fn let_read<S: AsyncRead + Unpin>(stream: &mut S) {
+    // Whatever it has to say besides, it has had its answer.
+    let _ = tokio::time::timeout(READING_MAX, stream.read(&mut [0_u8])).await;
 }
 
 async fn write<S: AsyncWrite + Unpin>(stream: &mut S, message: &[u8]) -> std::io::Result<()> {

@@ -1,4 +1,4 @@
-//! The peer-to-peer network: libp2p over TCP, Noise and Yamux, carrying whole messages.
+//! The peer-to-peer network: libp2p over TCP and QUIC, carrying whole messages.
 //!
 //! A connection begins with the [`hello`] of both sides; from then on each channel is one
 //! long-lived, ordered stream in each direction. What comes in is handed to a bounded queue in
@@ -16,10 +16,12 @@ mod shared;
 mod task;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod upgrade;
 
 pub use self::meter::Flow;
 pub use self::shared::Counters;
+pub use self::transport::Transport;
 use crate::queue::Queue;
 use bytes::Bytes;
 use channels::Channel;
@@ -64,8 +66,10 @@ pub enum Event {
 /// How the network is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where to listen: `tcp://HOST:PORT`; port 0 takes a free one.
+    /// Where to listen: `tcp://HOST:PORT`, on every transport; port 0 takes a free one for each.
     pub listen: String,
+    /// What to listen on and to dial over, the preferred first.
+    pub transports: Vec<Transport>,
     /// Peers to keep connected to.
     pub persistent: Vec<PeerAddress>,
     /// Most connections that others opened, configured peers not counted.
@@ -86,10 +90,12 @@ pub enum StartError {
     #[error("the encrypted transport could not be made: {0}")]
     Transport(String),
     /// The address cannot be listened on.
-    #[error("cannot listen for peers on {address}: {reason}")]
+    #[error("cannot listen for peers on {address} ({transport}): {reason}")]
     Listen {
         /// Address as configured.
         address: String,
+        /// Over what.
+        transport: Transport,
         /// What the system says.
         reason: String,
     },
@@ -106,6 +112,8 @@ pub struct Connected {
     pub is_outbound: bool,
     /// `host:port` at the other end.
     pub remote: String,
+    /// What the connection runs over.
+    pub transport: Transport,
     /// How long it has been connected.
     pub duration: Duration,
     /// Bytes sent to it.
@@ -148,7 +156,7 @@ enum Command {
 pub struct Network {
     shared: Arc<Shared>,
     commands: mpsc::UnboundedSender<Command>,
-    listening: String,
+    listening: Vec<(Transport, String)>,
 }
 
 impl Network {
@@ -177,8 +185,8 @@ impl Network {
         self.shared.local
     }
 
-    /// `host:port` that is listened on.
-    pub fn listening(&self) -> &str {
+    /// `host:port` that is listened on, for each transport.
+    pub fn listening(&self) -> &[(Transport, String)] {
         &self.listening
     }
 
@@ -207,8 +215,9 @@ impl Network {
             .map(|(peer, m)| Connected {
                 peer: *peer,
                 info: m.info.clone(),
-                is_outbound: m.is_outbound,
-                remote: m.remote.clone(),
+                is_outbound: m.link.is_outbound,
+                remote: m.link.remote.clone(),
+                transport: m.link.transport,
                 duration: m.meters.age(now),
                 sent: m.meters.sent(now),
                 received: m.meters.received(now),

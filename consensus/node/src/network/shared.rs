@@ -5,6 +5,7 @@ use super::channels::{Channel, Class};
 use super::hello::NodeInfo;
 use super::meter::Meters;
 use super::outbox::{Outbox, Pushed};
+use super::transport::Transport;
 use crate::queue::Queue;
 use bytes::Bytes;
 use libp2p::PeerId;
@@ -37,12 +38,20 @@ impl Counters {
     }
 }
 
+/// One connection, as the swarm tells of it.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub(super) connection: ConnectionId,
+    pub(super) is_outbound: bool,
+    /// `host:port` at the other end.
+    pub(super) remote: String,
+    pub(super) transport: Transport,
+}
+
 /// A connected peer that has been accepted.
 #[derive(Debug)]
 pub(super) struct Member {
-    pub(super) connection: ConnectionId,
-    pub(super) is_outbound: bool,
-    pub(super) remote: String,
+    pub(super) link: Link,
     pub(super) info: Arc<NodeInfo>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) meters: Arc<Meters>,
@@ -87,15 +96,15 @@ impl Shared {
     /// Takes in a peer that both sides have accepted; false when another connection to it stays.
     ///
     /// Of two connections between the same two processes both sides keep the one dialled by the
-    /// smaller peer id, the newer of two dialled by the same side. A restarted peer's connection
+    /// smaller peer id, the newer of two dialled by the same side, whatever they run over. A restarted peer's connection
     /// always replaces the old one.
     pub(super) fn join(&self, peer: PeerId, member: Member) -> bool {
         let mut members = self.members();
         if let Some(old) = members.get(&peer) {
             let is_restarted = old.info.session != member.info.session;
             let keep = self.local.min(peer);
-            let dialler = if member.is_outbound { self.local } else { peer };
-            let is_same_side = old.is_outbound == member.is_outbound;
+            let dialler = if member.link.is_outbound { self.local } else { peer };
+            let is_same_side = old.link.is_outbound == member.link.is_outbound;
             if !(is_restarted || is_same_side || dialler == keep) {
                 return false;
             }
@@ -105,7 +114,7 @@ impl Shared {
         self.emit(Event::PeerUp {
             peer,
             info: member.info.clone(),
-            is_outbound: member.is_outbound,
+            is_outbound: member.link.is_outbound,
         });
         members.insert(peer, member);
         true
@@ -114,7 +123,7 @@ impl Shared {
     /// The connection has ended: its peer is gone unless another connection took its place.
     pub(super) fn leave(&self, peer: PeerId, connection: ConnectionId) {
         let mut members = self.members();
-        if members.get(&peer).is_some_and(|m| m.connection == connection) {
+        if members.get(&peer).is_some_and(|m| m.link.connection == connection) {
             members.remove(&peer);
             self.emit(Event::PeerDown { peer });
         }

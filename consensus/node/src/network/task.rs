@@ -1,21 +1,20 @@
 //! The task that owns the swarm: listens, dials, closes, and says in the log what happens.
 
 use super::behaviour::{Behaviour, BehaviourEvent, Ending, Streams, address_text};
-use super::dial::{Schedule, parse_address, resolve};
+use super::dial::{HostPort, Schedule, parse_address, resolve};
 use super::shared::Shared;
+use super::transport::{self, Transport};
 use super::{Command, Settings, StartError};
 use futures::StreamExt;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, identify, noise, ping, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, Swarm, identify, ping};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-/// Streams of one connection: two hellos, identify, ping, and each channel both ways.
-const STREAMS_MAX: usize = 64;
 /// How often a connection is probed, and how long an answer may take.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -25,33 +24,52 @@ pub(super) async fn start(
     settings: Settings,
     shared: Arc<Shared>,
     (to_self, commands): (UnboundedSender<Command>, UnboundedReceiver<Command>),
-) -> Result<String, StartError> {
+) -> Result<Vec<(Transport, String)>, StartError> {
     let address = parse_address(&settings.listen)?;
-    let mut swarm = swarm(key, &settings, shared.clone())?;
-    let failed = |reason: String| StartError::Listen { address: settings.listen.clone(), reason };
-    swarm.listen_on(address).map_err(|e| failed(e.to_string()))?;
-    let listening = loop {
-        match swarm.select_next_some().await {
-            SwarmEvent::NewListenAddr { address, .. } => break address_text(&address),
-            SwarmEvent::ListenerClosed { reason: Err(e), .. } => return Err(failed(e.to_string())),
-            SwarmEvent::ListenerError { error, .. } => return Err(failed(error.to_string())),
-            _ => {}
-        }
-    };
+    let behaviour = behaviour(&key, &settings, shared.clone());
+    let mut swarm = transport::swarm(key, behaviour)?;
+    let mut listening = Vec::new();
+    for &transport in &settings.transports {
+        let at = listen(&mut swarm, &address, transport).await.map_err(|reason| {
+            StartError::Listen { address: settings.listen.clone(), transport, reason }
+        })?;
+        listening.push((transport, at));
+    }
     for peer in &settings.persistent {
         swarm.behaviour_mut().limits.bypass_peer_id(&peer.peer);
     }
     let persistent = settings.persistent.into_iter().filter(|p| p.peer != shared.local).collect();
-    let schedule = Schedule::new(persistent, Instant::now());
+    let schedule = Schedule::new(persistent, &settings.transports, Instant::now());
     tokio::spawn(Task { swarm, shared, schedule, to_self }.run(commands));
     Ok(listening)
 }
 
-fn swarm(
-    key: Keypair,
-    settings: &Settings,
-    shared: Arc<Shared>,
-) -> Result<Swarm<Behaviour>, StartError> {
+/// Listens on one transport, and says where: `host:port`.
+async fn listen(
+    swarm: &mut Swarm<Behaviour>,
+    address: &HostPort,
+    transport: Transport,
+) -> Result<String, String> {
+    let ours = swarm.listen_on(address.over(transport)).map_err(|e| e.to_string())?;
+    loop {
+        match swarm.select_next_some().await {
+            SwarmEvent::NewListenAddr { listener_id, address } if listener_id == ours => {
+                return Ok(address_text(&address));
+            }
+            SwarmEvent::ListenerClosed { listener_id, reason: Err(e), .. }
+                if listener_id == ours =>
+            {
+                return Err(e.to_string());
+            }
+            SwarmEvent::ListenerError { listener_id, error } if listener_id == ours => {
+                return Err(error.to_string());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn behaviour(key: &Keypair, settings: &Settings, shared: Arc<Shared>) -> Behaviour {
     let limits = ConnectionLimits::default()
         .with_max_pending_incoming(Some(settings.inbound_max))
         .with_max_established_incoming(Some(settings.inbound_max))
@@ -60,26 +78,12 @@ fn swarm(
     let agent = format!("guts-engine/{}", env!("CARGO_PKG_VERSION"));
     let identify = identify::Config::new("guts/1".into(), key.public()).with_agent_version(agent);
     let ping = ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT);
-    let behaviour = Behaviour {
+    Behaviour {
         limits: connection_limits::Behaviour::new(limits),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping),
         streams: Streams::new(shared),
-    };
-    let muxer = || {
-        let mut config = yamux::Config::default();
-        config.set_max_num_streams(STREAMS_MAX);
-        config
-    };
-    let transport = |e: &dyn std::fmt::Display| StartError::Transport(e.to_string());
-    let swarm = libp2p::SwarmBuilder::with_existing_identity(key)
-        .with_tokio()
-        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, muxer)
-        .map_err(|e| transport(&e))?
-        .with_behaviour(|_| behaviour)
-        .map_err(|e| transport(&e))?
-        .build();
-    Ok(swarm)
+    }
 }
 
 struct Task {
@@ -118,15 +122,17 @@ impl Task {
 
     /// Looks up the names of peers that are due; they are dialled when that is done.
     fn dial(&mut self) {
-        for to in self.schedule.due(Instant::now()) {
+        for (peer, to) in self.schedule.due(Instant::now()) {
             let to_self = self.to_self.clone();
             tokio::spawn(async move {
-                let addresses = resolve(to.address.clone()).await.unwrap_or_else(|error| {
-                    tracing::warn!(address = %to.address, %error, "cannot look up a peer");
+                let found = resolve(&to.address).await.unwrap_or_else(|error| {
+                    let address = to.address.over(to.transport);
+                    tracing::warn!(%address, %error, "cannot look up a peer");
                     Vec::new()
                 });
+                let addresses = found.iter().map(|at| at.over(to.transport)).collect();
                 // Fails only when the network is ending.
-                let _ = to_self.send(Command::Dial { peer: to.peer, addresses });
+                let _ = to_self.send(Command::Dial { peer, addresses });
             });
         }
     }

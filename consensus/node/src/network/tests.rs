@@ -1,7 +1,7 @@
 //! Several hosts on loopback: order, refusals, hostile peers, slow readers, coming back.
 
-use super::channels::{Channel, Class, INBOX_ROOMS};
-use super::dial::{PeerAddress, parse_address, parse_peers, pause};
+use super::channels::{Class, INBOX_ROOMS};
+use super::dial::{PeerAddress, Schedule, parse_address, parse_peers, pause};
 use super::frame::{self, FrameError};
 use super::hello::NodeInfo;
 use super::*;
@@ -33,31 +33,25 @@ struct Host {
 }
 
 impl Host {
-    async fn start(info: NodeInfo, peers: &[&Host]) -> Host {
-        Host::start_with(Keypair::generate_ed25519(), info, peers, channels::all()).await
+    /// One that speaks over one transport.
+    async fn start(over: Transport, info: NodeInfo, peers: &[&Host]) -> Host {
+        let key = Keypair::generate_ed25519();
+        Host::start_with(key, info, addresses(peers), settings(&[over])).await
+    }
+
+    /// The same with a key of the test's.
+    async fn start_as(key: Keypair, over: Transport, info: NodeInfo, peers: &[&Host]) -> Host {
+        Host::start_with(key, info, addresses(peers), settings(&[over])).await
     }
 
     async fn start_with(
         key: Keypair,
         info: NodeInfo,
-        peers: &[&Host],
-        channels: Vec<Channel>,
+        persistent: Vec<PeerAddress>,
+        settings: Settings,
     ) -> Host {
         let inbox = Arc::new(Queue::new(Bell::default(), &INBOX_ROOMS));
-        let persistent = peers
-            .iter()
-            .map(|p| PeerAddress {
-                peer: p.network.local(),
-                address: parse_address(p.network.listening()).unwrap(),
-            })
-            .collect();
-        let settings = Settings {
-            listen: "tcp://127.0.0.1:0".into(),
-            persistent,
-            inbound_max: 10,
-            outbound_max: 10,
-            channels,
-        };
+        let settings = Settings { persistent, ..settings };
         let network = Network::start(key, info, settings, inbox.clone()).await.unwrap();
         Host { network, inbox, seen: Vec::new() }
     }
@@ -83,6 +77,45 @@ impl Host {
     fn counter(&self, name: &str) -> u64 {
         self.network.counters().into_iter().find(|(n, _)| *n == name).unwrap().1
     }
+}
+
+fn settings(transports: &[Transport]) -> Settings {
+    Settings {
+        listen: "tcp://127.0.0.1:0".into(),
+        transports: transports.into(),
+        persistent: Vec::new(),
+        inbound_max: 10,
+        outbound_max: 10,
+        channels: channels::all(),
+    }
+}
+
+/// Where each listens, the first of its transports; over which is not said.
+fn addresses(peers: &[&Host]) -> Vec<PeerAddress> {
+    let address = |host: &&Host| PeerAddress {
+        peer: host.network.local(),
+        address: parse_address(&host.network.listening()[0].1).unwrap(),
+        transport: None,
+    };
+    peers.iter().map(address).collect()
+}
+
+/// Runs a test of connections over each transport.
+macro_rules! over_each_transport {
+    ($($test:ident,)*) => {
+        mod tcp {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::Transport::Tcp).await;
+            })*
+        }
+        mod quic {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::Transport::Quic).await;
+            })*
+        }
+    };
 }
 
 /// The queues ring a thread's bell, not a task: tests look again every few milliseconds.
@@ -122,11 +155,22 @@ fn tx(bytes: impl Into<Bytes>) -> Message {
     Message::Txs(vec![bytes.into()])
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_arrive_whole_and_in_order_on_every_channel() {
-    let mut a = Host::start(info("x", 1), &[]).await;
-    let mut b = Host::start(info("x", 2), &[&a]).await;
-    let mut c = Host::start(info("x", 3), &[&a, &b]).await;
+over_each_transport! {
+    messages_arrive_whole_and_in_order_on_every_channel,
+    strangers_are_refused,
+    an_oversize_message_ends_the_connection_and_bans,
+    a_message_that_is_none_ends_the_connection_and_bans,
+    a_peer_that_does_not_read_is_dropped_and_others_are_not_delayed,
+    a_restarted_peer_is_one_peer_again,
+    two_that_dial_each_other_end_with_one_connection,
+    a_banned_peer_stays_away_until_the_ban_ends,
+    no_more_come_in_than_are_allowed,
+}
+
+async fn messages_arrive_whole_and_in_order_on_every_channel(over: Transport) {
+    let mut a = Host::start(over, info("x", 1), &[]).await;
+    let mut b = Host::start(over, info("x", 2), &[&a]).await;
+    let mut c = Host::start(over, info("x", 3), &[&a, &b]).await;
     a.until("two peers", |s| ups(s) == 2).await;
     b.until("two peers", |s| ups(s) == 2).await;
     c.until("two peers", |s| ups(s) == 2).await;
@@ -160,19 +204,18 @@ async fn messages_arrive_whole_and_in_order_on_every_channel() {
     assert!(to_b.lanes.iter().all(|lane| lane.waiting == 0 && lane.capacity > 0));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_are_refused() {
+async fn strangers_are_refused(over: Transport) {
     let mut other_genesis = info("x", 3);
     other_genesis.genesis_hash = vec![8; 32];
     let mut old_blocks = info("x", 4);
     old_blocks.block_protocol = 10;
-    let mut a = Host::start(info("x", 1), &[]).await;
-    let _b = Host::start(info("y", 2), &[&a]).await;
+    let mut a = Host::start(over, info("x", 1), &[]).await;
+    let _b = Host::start(over, info("y", 2), &[&a]).await;
     a.until_counter("refused", 1).await;
-    let _c = Host::start(other_genesis, &[&a]).await;
-    let _d = Host::start(old_blocks, &[&a]).await;
+    let _c = Host::start(over, other_genesis, &[&a]).await;
+    let _d = Host::start(over, old_blocks, &[&a]).await;
     a.until_counter("refused", 3).await;
-    let mut friend = Host::start(info("x", 5), &[&a]).await;
+    let mut friend = Host::start(over, info("x", 5), &[&a]).await;
     friend.until("a friend is welcome", |s| ups(s) == 1).await;
     a.until("the friend", |s| ups(s) == 1).await;
 }
@@ -187,13 +230,13 @@ fn a_refusal_names_what_differs() {
     assert_eq!(hello::check_compatible(&ours, &none).unwrap(), "no channel in common");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_oversize_message_ends_the_connection_and_bans() {
-    let mut a = Host::start(info("x", 1), &[]).await;
+async fn an_oversize_message_ends_the_connection_and_bans(over: Transport) {
+    let mut a = Host::start(over, info("x", 1), &[]).await;
     let mut generous = channels::all();
     generous.iter_mut().for_each(|c| c.message_max = usize::MAX);
     let key = Keypair::generate_ed25519();
-    let mut b = Host::start_with(key, info("x", 2), &[&a], generous).await;
+    let settings = Settings { channels: generous, ..settings(&[over]) };
+    let mut b = Host::start_with(key, info("x", 2), addresses(&[&a]), settings).await;
     b.until("up", |s| ups(s) == 1).await;
     b.network.send(a.network.local(), 0x20, Bytes::from(vec![0; 2 << 20]));
     a.until("down", |s| downs(s) == 1).await;
@@ -201,10 +244,9 @@ async fn an_oversize_message_ends_the_connection_and_bans() {
     assert!(messages(&a.seen, 0x20).is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_is_none_ends_the_connection_and_bans() {
-    let mut a = Host::start(info("x", 1), &[]).await;
-    let mut b = Host::start(info("x", 2), &[&a]).await;
+async fn a_message_that_is_none_ends_the_connection_and_bans(over: Transport) {
+    let mut a = Host::start(over, info("x", 1), &[]).await;
+    let mut b = Host::start(over, info("x", 2), &[&a]).await;
     b.until("up", |s| ups(s) == 1).await;
     b.network.send(a.network.local(), 0x20, has_vote(1).encode());
     let garbage = Bytes::from_static(&[0xff; 40]);
@@ -215,11 +257,10 @@ async fn a_message_that_is_none_ends_the_connection_and_bans() {
     assert_eq!(messages(&a.seen, 0x20).len(), 1, "what came before it counts, what follows not");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_that_does_not_read_is_dropped_and_others_are_not_delayed() {
-    let mut a = Host::start(info("x", 1), &[]).await;
-    let mut slow = Host::start(info("x", 2), &[&a]).await;
-    let mut good = Host::start(info("x", 3), &[&a]).await;
+async fn a_peer_that_does_not_read_is_dropped_and_others_are_not_delayed(over: Transport) {
+    let mut a = Host::start(over, info("x", 1), &[]).await;
+    let mut slow = Host::start(over, info("x", 2), &[&a]).await;
+    let mut good = Host::start(over, info("x", 3), &[&a]).await;
     a.until("both", |s| ups(s) == 2).await;
     good.until("up", |s| ups(s) == 1).await;
     let set = PartSet::of_bytes(Bytes::from(vec![5; 60_000]));
@@ -243,14 +284,13 @@ async fn a_peer_that_does_not_read_is_dropped_and_others_are_not_delayed() {
     slow.until("slow got its share", |s| !messages(s, 0x21).is_empty()).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restarted_peer_is_one_peer_again() {
-    let mut a = Host::start(info("x", 1), &[]).await;
+async fn a_restarted_peer_is_one_peer_again(over: Transport) {
+    let mut a = Host::start(over, info("x", 1), &[]).await;
     let key = Keypair::generate_ed25519();
-    let b = Host::start_with(key.clone(), info("x", 2), &[&a], channels::all()).await;
+    let b = Host::start_as(key.clone(), over, info("x", 2), &[&a]).await;
     a.until("up", |s| ups(s) == 1).await;
     // The old process' connection is still there when the new one dials.
-    let mut b2 = Host::start_with(key, info("x", 3), &[&a], channels::all()).await;
+    let mut b2 = Host::start_as(key, over, info("x", 3), &[&a]).await;
     a.until("down and up", |s| ups(s) >= 2 && ups(s) - downs(s) == 1).await;
     b.network.shutdown();
     b2.until("up", |s| ups(s) >= 1).await;
@@ -260,22 +300,20 @@ async fn a_restarted_peer_is_one_peer_again() {
     a.until("the new process alone", is_new).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_that_dial_each_other_end_with_one_connection() {
-    let a = Host::start(info("x", 1), &[]).await;
-    let mut b = Host::start(info("x", 2), &[&a]).await;
+async fn two_that_dial_each_other_end_with_one_connection(over: Transport) {
+    let a = Host::start(over, info("x", 1), &[]).await;
+    let mut b = Host::start(over, info("x", 2), &[&a]).await;
     let a_key = Keypair::generate_ed25519();
-    let mut c = Host::start_with(a_key, info("x", 3), &[&a, &b], channels::all()).await;
+    let mut c = Host::start_as(a_key, over, info("x", 3), &[&a, &b]).await;
     b.until("two", |s| ups(s) - downs(s) == 2).await;
     c.until("two", |s| ups(s) - downs(s) == 2).await;
     b.network.send(c.network.local(), 0x20, has_vote(7).encode());
     c.until("message", |s| messages(s, 0x20).len() == 1).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_banned_peer_stays_away_until_the_ban_ends() {
-    let mut a = Host::start(info("x", 1), &[]).await;
-    let mut b = Host::start(info("x", 2), &[&a]).await;
+async fn a_banned_peer_stays_away_until_the_ban_ends(over: Transport) {
+    let mut a = Host::start(over, info("x", 1), &[]).await;
+    let mut b = Host::start(over, info("x", 2), &[&a]).await;
     a.until("up", |s| ups(s) == 1).await;
     let began = Instant::now();
     a.network.ban(b.network.local(), "test", Duration::from_millis(1200));
@@ -283,6 +321,24 @@ async fn a_banned_peer_stays_away_until_the_ban_ends() {
     a.until("up again", |s| ups(s) == 2).await;
     assert!(began.elapsed() >= Duration::from_millis(1200));
     b.until("both saw it", |s| ups(s) >= 2).await;
+}
+
+async fn no_more_come_in_than_are_allowed(over: Transport) {
+    let few = Settings { inbound_max: 1, ..settings(&[over]) };
+    let mut a = Host::start_with(Keypair::generate_ed25519(), info("x", 1), vec![], few).await;
+    let b = Host::start(over, info("x", 2), &[&a]).await;
+    a.until("the one it takes", |s| ups(s) == 1).await;
+    // Dials both at the same time.
+    let mut c = Host::start(over, info("x", 3), &[&a, &b]).await;
+    c.until("the one that has room", |s| ups(s) == 1).await;
+    assert_eq!(c.network.connected()[0].peer, b.network.local());
+    b.network.shutdown();
+    c.until("its turn", |s| ups(s) == 2).await;
+    a.until("the next", |s| ups(s) == 2).await;
+    let gone = a.seen.iter().position(|event| matches!(event, Event::PeerDown { .. }));
+    let next = a.seen.iter().rposition(|event| matches!(event, Event::PeerUp { .. }));
+    let is_in_turn = gone.zip(next).is_some_and(|(gone, next)| gone < next);
+    assert!(is_in_turn, "one at a time: {:?}", a.seen);
 }
 
 #[test]
@@ -306,14 +362,21 @@ fn frames_are_cut_at_their_lengths() {
 fn addresses_are_read_and_refused_with_their_text() {
     let id = Keypair::generate_ed25519().public().to_peer_id();
     let peers = parse_peers(&format!("{id}@127.0.0.1:26656, {id}@[::1]:7")).unwrap();
-    assert_eq!(peers[1].address.to_string(), "/ip6/::1/tcp/7");
+    let spelt = |peer: &PeerAddress, over| peer.address.over(over).to_string();
+    assert_eq!(spelt(&peers[1], Transport::Tcp), "/ip6/::1/tcp/7");
+    assert_eq!(spelt(&peers[0], Transport::Quic), "/ip4/127.0.0.1/udp/26656/quic-v1");
+    assert_eq!(peers[0].transport, None);
+    let peers = parse_peers(&format!("quic://{id}@127.0.0.1:7,tcp://{id}@127.0.0.1:7")).unwrap();
+    let over: Vec<_> = peers.iter().map(|peer| peer.transport).collect();
+    assert_eq!(over, [Some(Transport::Quic), Some(Transport::Tcp)]);
     assert_eq!(parse_peers("").unwrap(), []);
     let named = parse_peers(&format!("{id}@seed.example.org:9")).unwrap();
-    assert_eq!(named[0].address.to_string(), "/dns/seed.example.org/tcp/9");
+    assert_eq!(spelt(&named[0], Transport::Tcp), "/dns/seed.example.org/tcp/9");
     assert!(parse_address("a b:9").is_err());
     for (text, says) in [
         ("127.0.0.1:26656", "is not PEERID@HOST:PORT"),
         ("nonsense@127.0.0.1:26656", "is not a libp2p peer id"),
+        (&format!("udp://{id}@127.0.0.1:26656"), "is not a libp2p peer id"),
         (&format!("{id}@127.0.0.1"), "is not HOST:PORT"),
     ] {
         assert!(parse_peers(text).unwrap_err().to_string().contains(says), "{text}");
@@ -328,6 +391,68 @@ fn a_peer_id_is_the_address_of_its_node_key() {
     // The id of an RSA key, in which there is none.
     let hashed = "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N".parse().unwrap();
     assert_eq!(hello::node_address(&hashed), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_speaks_one_transport_or_the_other_is_one_network() {
+    let key = Keypair::generate_ed25519;
+    let mut tcp = Host::start(Transport::Tcp, info("x", 1), &[]).await;
+    let mut quic = Host::start(Transport::Quic, info("x", 2), &[]).await;
+    let others = addresses(&[&tcp, &quic]);
+    // Each finds one of the two over what it tries first, the other over what it tries then.
+    let first = settings(&[Transport::Quic, Transport::Tcp]);
+    let mut first = Host::start_with(key(), info("x", 3), others.clone(), first).await;
+    let second = settings(&[Transport::Tcp, Transport::Quic]);
+    let mut second = Host::start_with(key(), info("x", 4), others, second).await;
+    for both in [&mut first, &mut second] {
+        both.until("two peers", |s| ups(s) == 2).await;
+        for (host, over) in [(&tcp, Transport::Tcp), (&quic, Transport::Quic)] {
+            let found = both.network.connected();
+            let found = found.iter().find(|one| one.peer == host.network.local()).unwrap();
+            assert_eq!((found.transport, found.is_outbound), (over, true));
+            assert_eq!(found.remote, host.network.listening()[0].1);
+        }
+        assert_eq!(both.network.listening().len(), 2);
+    }
+    for host in [&mut tcp, &mut quic] {
+        host.until("two peers", |s| ups(s) == 2).await;
+        host.network.send_all(0x20, &has_vote(7).encode());
+    }
+    for both in [&mut first, &mut second] {
+        both.until("both votes", |s| messages(s, 0x20).len() == 2).await;
+    }
+}
+
+#[test]
+fn a_peer_is_dialled_over_every_transport_before_a_pause() {
+    let (peer, begun) = (PeerId::random(), Instant::now());
+    let peers = parse_peers(&format!("{peer}@10.0.0.1:7, tcp://{peer}@10.0.0.2:8")).unwrap();
+    let order = [Transport::Quic, Transport::Tcp];
+    let mut schedule = Schedule::new(peers, &order, begun);
+    let next = |schedule: &mut Schedule, now| -> Vec<String> {
+        let due = schedule.due(now).into_iter();
+        due.map(|(_, way)| way.address.over(way.transport).to_string()).collect()
+    };
+    let (quic, tcp) = ("/ip4/10.0.0.1/udp/7/quic-v1", "/ip4/10.0.0.1/tcp/7");
+    for way in [quic, tcp, "/ip4/10.0.0.2/tcp/8"] {
+        assert_eq!(next(&mut schedule, begun), [way], "one at a time");
+        assert!(next(&mut schedule, begun).is_empty() && schedule.next().is_none());
+        schedule.on_down(peer, begun, None);
+    }
+    let later = schedule.next().unwrap();
+    assert!(later > begun && later < begun + Duration::from_secs(1), "all have failed");
+    assert_eq!(next(&mut schedule, later), [quic]);
+    // A connection that did not last speaks for the next way, one that did for the first.
+    schedule.on_up(peer, later);
+    schedule.on_down(peer, later, None);
+    assert!(schedule.next().unwrap() > later);
+    let later = later + Duration::from_secs(60);
+    assert_eq!(next(&mut schedule, later), [tcp]);
+    schedule.on_up(peer, later);
+    let later = later + Duration::from_secs(60);
+    schedule.on_down(peer, later, Some(later + Duration::from_secs(30)));
+    assert_eq!(schedule.next(), Some(later + Duration::from_secs(30)), "not while it is banned");
+    assert_eq!(next(&mut schedule, later + Duration::from_secs(30)), [quic]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::channels::protocol_name;
 use super::hello::{self, HelloError, NodeInfo};
-use super::shared::Shared;
+use super::shared::{Counters, Shared};
 use futures::future::BoxFuture;
 use libp2p::core::upgrade::UpgradeInfo;
 use libp2p::swarm::{Stream, StreamProtocol};
@@ -63,10 +63,18 @@ impl InboundUpgrade<Stream> for Accept {
     type Error = HelloError;
     type Future = BoxFuture<'static, Result<Inbound, HelloError>>;
 
-    fn upgrade_inbound(self, stream: Stream, name: StreamProtocol) -> Self::Future {
+    fn upgrade_inbound(self, mut stream: Stream, name: StreamProtocol) -> Self::Future {
         Box::pin(async move {
             match self.names.iter().position(|n| *n == name) {
-                None | Some(0) => Ok(Inbound::Hello(hello::hear(stream, &self.shared.ours).await?)),
+                None | Some(0) => {
+                    let heard = hello::hear(&mut stream, &self.shared.ours).await;
+                    if let Err(HelloError::Refused(_)) = heard {
+                        // Before the peer, which knows now, ends the connection.
+                        Counters::add(&self.shared.counters.refused);
+                        hello::let_read(&mut stream).await;
+                    }
+                    Ok(Inbound::Hello(heard?))
+                }
                 Some(index) => Ok(Inbound::Channel(index - 1, stream)),
             }
         })

@@ -38,6 +38,23 @@ async fn four_nodes_agree_and_a_commit_is_readable_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_nodes_agree_over_quic_alone_and_one_that_was_killed_comes_back() {
+    let mut network = Network::start(4, &["p2p.transports=quic"]).await;
+    network.reach(1).await;
+    let height = network.nodes[0].commit("before", "1").await;
+    network.reach(height).await;
+    let tcp = tokio::net::TcpStream::connect(network.nodes[0].p2p()).await;
+    assert!(tcp.is_err(), "nobody listens on TCP");
+    network.nodes[3].kill_engine();
+    network.nodes[1].commit("without", "it").await;
+    network.nodes[3].start_engine();
+    let height = network.nodes[3].commit("with", "it").await;
+    network.reach(height).await;
+    network.assert_agree(u64::try_from(height).unwrap()).await;
+    assert_eq!(network.nodes[3].value("without").await, "it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_of_one_rests_and_wakes() {
     let mut network = Network::start(1, &["consensus.create_empty_blocks_interval=1h"]).await;
     network.reach(1).await;

@@ -4,13 +4,14 @@
 use crate::network::{DEADLINE, Network, eventually};
 use futures::future::poll_fn;
 use futures::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use guts_engine::network::Keypair;
+use guts_engine::network::dial::parse_address;
 use guts_engine::network::hello::NodeInfo;
+use guts_engine::network::{Keypair, Transport as Over};
 use libp2p::core::Endpoint;
 use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox};
-use libp2p::core::transport::{DialOpts, PortUse, Transport};
+use libp2p::core::transport::{Boxed, DialOpts, PortUse, Transport};
 use libp2p::core::upgrade::Version;
-use libp2p::{Multiaddr, noise, tcp, yamux};
+use libp2p::{PeerId, noise, quic, tcp, yamux};
 use prost::Message;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,6 +22,27 @@ const HELLO: &str = "/guts/1/hello";
 const VOTES: &str = "/guts/1/channel/0x22";
 
 type Opened = oneshot::Sender<SubstreamBox>;
+
+/// Where a node listens, and what on.
+struct Place {
+    address: String,
+    over: Over,
+}
+
+impl Place {
+    fn transport(&self, key: &Keypair) -> Boxed<(PeerId, StreamMuxerBox)> {
+        match self.over {
+            Over::Tcp => tcp::tokio::Transport::new(tcp::Config::new().nodelay(true))
+                .upgrade(Version::V1)
+                .authenticate(noise::Config::new(key).unwrap())
+                .multiplex(yamux::Config::default())
+                .boxed(),
+            Over::Quic => quic::tokio::Transport::new(quic::Config::new(key))
+                .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+                .boxed(),
+        }
+    }
+}
 
 /// One connection, with multistream-select and everything above it done by hand.
 struct Peer {
@@ -145,15 +167,11 @@ async fn answer(stream: SubstreamBox, heard: Arc<watch::Sender<NodeInfo>>) -> Op
 }
 
 impl Peer {
-    async fn connect(address: &Multiaddr) -> Peer {
-        let key = Keypair::generate_ed25519();
-        let mut transport = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true))
-            .upgrade(Version::V1)
-            .authenticate(noise::Config::new(&key).unwrap())
-            .multiplex(yamux::Config::default())
-            .boxed();
+    async fn connect(place: &Place) -> Peer {
+        let mut transport = place.transport(&Keypair::generate_ed25519());
         let opts = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
-        let dialled = transport.dial(address.clone(), opts).unwrap();
+        let address = parse_address(&place.address).unwrap().over(place.over);
+        let dialled = transport.dial(address, opts).unwrap();
         let (_, muxer) = dialled.await.unwrap();
         let (open, wanted) = mpsc::unbounded_channel();
         let (heard, info) = watch::channel(NodeInfo::default());
@@ -184,8 +202,8 @@ impl Peer {
     }
 
     /// Says hello as a node of the same network would.
-    async fn enter(address: &Multiaddr) -> Peer {
-        let mut peer = Peer::connect(address).await;
+    async fn enter(place: &Place) -> Peer {
+        let mut peer = Peer::connect(place).await;
         let mut info = peer.info.wait_for(|info| !info.chain_id.is_empty()).await.unwrap().clone();
         (info.session, info.moniker) = (1, "hostile".into());
         let mut stream = peer.write(HELLO, &frame(&info.encode_to_vec())).await;
@@ -208,34 +226,51 @@ async fn says(network: &Network, words: &str) {
     assert!(found.is_some(), "waited for {words:?} in\n{}", network.nodes[0].log());
 }
 
-async fn start() -> (Network, Multiaddr) {
-    let network = Network::start(1, &[]).await;
+async fn start(over: Over) -> (Network, Place) {
+    let network = Network::start(1, &[&format!("p2p.transports={over}")]).await;
     network.reach(1).await;
-    let address = guts_engine::network::dial::parse_address(network.nodes[0].p2p()).unwrap();
-    (network, address)
+    let place = Place { address: network.nodes[0].p2p().to_owned(), over };
+    (network, place)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_and_garbage_at_the_hello_are_dropped() {
-    let (network, address) = start().await;
-    let mut first = Peer::connect(&address).await;
+    strangers_and_garbage(Over::Tcp).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_and_garbage_at_the_hello_are_dropped_over_quic() {
+    strangers_and_garbage(Over::Quic).await;
+}
+
+async fn strangers_and_garbage(over: Over) {
+    let (network, place) = start(over).await;
+    let mut first = Peer::connect(&place).await;
     let ours = first.info.wait_for(|info| !info.chain_id.is_empty()).await.unwrap().clone();
     let hello = |change: fn(&mut NodeInfo)| {
         let mut info = ours.clone();
         change(&mut info);
         frame(&info.encode_to_vec())
     };
-    let cases: [(Vec<u8>, &str); 6] = [
-        (frame(&[0xff; 60]), "its hello is unreadable"),
-        (vec![0xff; 64], "a message length that is not a varint"),
-        (vec![0xff, 0xff, 0xff, 0x7f], "at most 10240 are allowed here"),
-        (hello(|i| i.chain_id = "other".into()), "refused: chain id is"),
-        (hello(|i| i.genesis_hash[0] ^= 1), "the genesis documents of chain"),
-        (hello(|i| i.channels = vec![0x99]), "no channel in common"),
+    let cases: [(Vec<u8>, &str, &str); 6] = [
+        (frame(&[0xff; 60]), "its hello is unreadable", ""),
+        (vec![0xff; 64], "a message length that is not a varint", ""),
+        (vec![0xff, 0xff, 0xff, 0x7f], "at most 10240 are allowed here", ""),
+        (hello(|i| i.chain_id = "other".into()), "refused: chain id is", "chain id is"),
+        (
+            hello(|i| i.genesis_hash[0] ^= 1),
+            "the genesis documents of chain",
+            "the genesis documents",
+        ),
+        (hello(|i| i.channels = vec![0x99]), "no channel in common", "no channel in common"),
     ];
-    for (bytes, reason) in cases {
-        let peer = Peer::connect(&address).await;
-        let _stream = peer.write(HELLO, &bytes).await;
+    for (bytes, reason, told) in cases {
+        let peer = Peer::connect(&place).await;
+        let mut stream = peer.write(HELLO, &bytes).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert_eq!(answer.is_empty(), told.is_empty(), "garbage is not worth an answer");
+        assert!(String::from_utf8_lossy(&answer).contains(told), "{told}");
         peer.dropped().await;
         says(&network, reason).await;
     }
@@ -247,7 +282,16 @@ async fn strangers_and_garbage_at_the_hello_are_dropped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_message_drops_the_peer_and_the_node_goes_on() {
-    let (network, address) = start().await;
+    no_messages(Over::Tcp).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_message_drops_the_peer_and_the_node_goes_on_over_quic() {
+    no_messages(Over::Quic).await;
+}
+
+async fn no_messages(over: Over) {
+    let (network, place) = start(over).await;
     let cases: [(&str, Vec<u8>, &str); 6] = [
         (VOTES, frame(&[0xff; 60]), "channel 0x22: not a message of its channel"),
         (VOTES, frame(&[0x7a, 0x00]), "channel 0x22: unknown kind of message"),
@@ -257,18 +301,18 @@ async fn what_is_no_message_drops_the_peer_and_the_node_goes_on() {
         ("/guts/1/channel/0x30", frame(&[0x0a, 0x09, 0x0a]), "channel 0x30"),
     ];
     for (name, bytes, reason) in cases {
-        let peer = Peer::enter(&address).await;
+        let peer = Peer::enter(&place).await;
         let _stream = peer.write(name, &bytes).await;
         peer.dropped().await;
         says(&network, reason).await;
     }
     // A frame that is cut off, and one that stops in the middle.
-    let peer = Peer::enter(&address).await;
+    let peer = Peer::enter(&place).await;
     let mut stream = peer.write(VOTES, &frame(&[7; 60])[..20]).await;
     stream.close().await.unwrap();
     peer.dropped().await;
     says(&network, "it closed channel 0x22").await;
-    let peer = Peer::enter(&address).await;
+    let peer = Peer::enter(&place).await;
     let _stalled = peer.write("/guts/1/channel/0x40", &frame(&[7; 600])[..20]).await;
     // A channel nobody knows is refused; the peer may stay.
     assert!(peer.stream("/guts/1/channel/0x99").await.is_none());

@@ -2,15 +2,22 @@
 
 use super::*;
 use crate::network::channels::{self, INBOX_ROOMS};
+use crate::network::transport::Transport;
 use crate::queue::{Bell, Queue};
+use libp2p::swarm::ConnectionId;
 use std::future::poll_fn;
 
 fn handler() -> Handler {
     let inbox = Arc::new(Queue::new(Bell::default(), &INBOX_ROOMS));
     let (ours, them) = (PeerId::random(), PeerId::random());
     let shared = Arc::new(Shared::new(ours, NodeInfo::default(), channels::all(), inbox));
-    let id = ConnectionId::new_unchecked(1);
-    let mut handler = Handler::new(shared, Arc::default(), them, id, None, "remote".into());
+    let link = Link {
+        connection: ConnectionId::new_unchecked(1),
+        is_outbound: false,
+        remote: "remote".into(),
+        transport: Transport::Tcp,
+    };
+    let mut handler = Handler::new(shared, Arc::default(), them, link);
     (handler.is_up, handler.deadline) = (true, None);
     handler
 }

@@ -94,7 +94,7 @@ pub(crate) fn begin<'a>(
 /// The last hooks of a block whose transactions were executed on the state `base`.
 pub(crate) fn finish(block: &Block, base: &dyn Read, body: Body) -> Result<Executed, Broken> {
     let Body { results, events, changes } = body;
-    let mut run = Run { block, state: Overlay::with(base, changes), events };
+    let mut run = Run { state: Overlay::with(base, changes), events, ..Run::new(block, base) };
     for end in MODULES.iter().filter_map(|module| module.end) {
         end(&mut run)?;
     }

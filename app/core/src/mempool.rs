@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use guts_schema::{AccountId, Hash, Key, Payment, Tx, proto};
-use guts_state::{Cached, Overlay, Read, Seen};
+use guts_state::{Cached, Read, Seen};
 
 use crate::admit::admit;
 use crate::block::{refusal, run_actions};
@@ -158,7 +158,7 @@ impl Waiting {
         let before = || waiting.range(..tx.nonce).map(|(_, entry)| entry.spends);
         let spent = before().fold(0u64, u64::saturating_add);
         let follows = before().next().is_some();
-        let mut base = Run { block: next, state: Overlay::new(view), events: Vec::new() };
+        let mut base = Run::unheard(next, view);
         if follows {
             let mut value = match payer {
                 Some(value) => value,
@@ -168,7 +168,7 @@ impl Waiting {
             value.balance = value.balance.saturating_sub(spent);
             account::put(&mut base, &tx.payer, &value)?;
         }
-        let mut run = Run::new(next, &base.state);
+        let mut run = Run::unheard(next, &base.state);
         admit(&mut run, tx)?;
         if !follows {
             // Nothing waits before it, so its actions can be tried.

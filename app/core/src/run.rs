@@ -47,12 +47,19 @@ pub struct Run<'a> {
     pub state: Overlay<'a>,
     /// What happened.
     pub events: Vec<Event>,
+    /// Whether anybody hears of it.
+    pub is_heard: bool,
 }
 
 impl<'a> Run<'a> {
     /// On top of `base`, without changes yet.
     pub fn new(block: &'a Block, base: &'a dyn Read) -> Self {
-        Self { block, state: Overlay::new(base), events: Vec::new() }
+        Self { block, state: Overlay::new(base), events: Vec::new(), is_heard: true }
+    }
+
+    /// One whose events nobody hears of, as CheckTx's.
+    pub fn unheard(block: &'a Block, base: &'a dyn Read) -> Self {
+        Self { is_heard: false, ..Self::new(block, base) }
     }
 
     /// Reads a value.
@@ -67,6 +74,9 @@ impl<'a> Run<'a> {
 
     /// Says that something happened.
     pub fn emit(&mut self, kind: &str, attributes: &[(&str, &dyn std::fmt::Display)]) {
+        if !self.is_heard {
+            return;
+        }
         let attributes = attributes
             .iter()
             .map(|(key, value)| EventAttribute {

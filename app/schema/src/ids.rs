@@ -67,7 +67,7 @@ macro_rules! bytes_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode(self.0))
+                write_hex(f, &self.0)
             }
         }
 
@@ -226,7 +226,7 @@ impl Oid {
 
 impl fmt::Display for Oid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.as_bytes()))
+        write_hex(f, self.as_bytes())
     }
 }
 
@@ -242,6 +242,14 @@ impl FromStr for Oid {
     fn from_str(text: &str) -> Result<Self, IdError> {
         Self::from_slice(&hex_bytes(text, "an object id")?)
     }
+}
+
+/// Without a string of its own: each transaction's events name several ids.
+fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    let mut digits = [0; 2 * 32];
+    let digits = &mut digits[..2 * bytes.len()];
+    hex::encode_to_slice(bytes, digits).map_err(|_| fmt::Error)?;
+    f.write_str(str::from_utf8(digits).map_err(|_| fmt::Error)?)
 }
 
 fn hex_bytes(text: &str, what: &'static str) -> Result<Vec<u8>, IdError> {

@@ -275,7 +275,7 @@ fn a_commitment_that_may_be_claimed_for_longer_goes_later() {
     let mut changes = changes.state.into_changes();
     for (after_s, is_left) in [(3600, true), (7199, true), (7200, false)] {
         block.time_s = made_s + after_s;
-        let mut run = Run { block: &block, state: Overlay::with(&state, changes), events: vec![] };
+        let mut run = Run { state: Overlay::with(&state, changes), ..Run::new(&block, &state) };
         super::block::end(&mut run).unwrap();
         let left = super::state::commit(&run.state, &hash).unwrap();
         assert_eq!(left.is_some(), is_left, "after {after_s} seconds");

@@ -95,9 +95,9 @@ impl Shared {
 
     /// Takes in a peer that both sides have accepted; false when another connection to it stays.
     ///
-    /// Of two connections between the same two processes both sides keep the one dialled by the
-    /// smaller peer id, the newer of two dialled by the same side, whatever they run over. A restarted peer's connection
-    /// always replaces the old one.
+    /// Of two connections between the same two processes, whatever they run over, both sides keep
+    /// the one dialled by the smaller peer id, the newer of two dialled by the same side. A
+    /// restarted peer's connection always replaces the old one.
     pub(super) fn join(&self, peer: PeerId, member: Member) -> bool {
         let mut members = self.members();
         if let Some(old) = members.get(&peer) {

@@ -10,7 +10,7 @@ use guts_abci::proto::abci::{
     ResponseInitChain, ResponsePrepareProposal, Validator,
 };
 use guts_abci::proto::google::protobuf::Timestamp;
-use guts_abci::proto::types::BlockIdFlag;
+use guts_abci::proto::types::{BlockIdFlag, ConsensusParams, VersionParams};
 use guts_schema::attest::{Attested, Verdict, decode_extension, is_pseudo_tx};
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::{ChainRules, Hash, PushId, Tx, TxError};
@@ -23,12 +23,16 @@ use crate::fault::Broken;
 use crate::genesis::AppState;
 use crate::modules::{MODULES, Origin};
 use crate::prepare::{Prepared, choose, size_in_block};
+use crate::rules::{RULES, Rules};
 use crate::run::{Block, Misbehaviour, Run};
 use crate::{attest, modules};
 
 /// Proposals of the next height that are kept executed. A height rarely has more than two; an
 /// attacker who proposes many makes us execute again, no more.
 const KEPT_MAX: usize = 4;
+
+/// What Info says before there is a state that knows better.
+const FIRST_VERSION: u64 = 1;
 
 /// The last committed height, and what the application remembers beside its state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +69,7 @@ impl Head {
             has_txs: true,
             absent: Vec::new(),
             misbehaviour: Vec::new(),
+            rules: RULES,
             params: modules::params::Decoded::default(),
         }
     }
@@ -104,6 +109,7 @@ pub struct App {
     head: Option<Head>,
     /// Genesis, until the first commit writes it.
     genesis: Option<Arc<Batch>>,
+    rules: Rules,
     /// What this node proposed last.
     prepared: Option<Prepared>,
     kept: VecDeque<Kept>,
@@ -113,8 +119,13 @@ pub struct App {
 impl App {
     /// On a store whose last committed height is `head`; `None` before the first commit.
     pub fn new(store: Arc<dyn Store>, head: Option<Head>) -> Self {
+        Self::with_rules(store, head, RULES)
+    }
+
+    /// The same, of a program that knows these rules.
+    pub fn with_rules(store: Arc<dyn Store>, head: Option<Head>, rules: Rules) -> Self {
         let kept = VecDeque::new();
-        Self { store, head, genesis: None, prepared: None, kept, decided: None }
+        Self { store, head, genesis: None, rules, prepared: None, kept, decided: None }
     }
 
     /// The last committed head, or that of genesis.
@@ -175,12 +186,15 @@ impl App {
         let batch = empty.commit(run.state.changes(), initial_height - 1)?;
         let batch = batch.ok_or(Broken::Call("genesis writes at least its parameters"))?;
         let app_hash = batch.root.hash.to_vec().into();
+        // A chain that goes on from another's state may begin under later rules than the first.
+        let version = modules::params::of(&run)?.app_version;
+        let consensus_params = (version != FIRST_VERSION).then(|| version_params(version));
         self.genesis = Some(Arc::new(batch));
         self.head = Some(head);
         self.kept.clear();
         self.prepared = None;
         self.decided = None;
-        Ok(ResponseInitChain { app_hash, ..Default::default() })
+        Ok(ResponseInitChain { app_hash, consensus_params, ..Default::default() })
     }
 
     /// The transactions of a block this node proposes: attestations first, then by nonce and fee.
@@ -190,7 +204,8 @@ impl App {
         request: &RequestPrepareProposal,
         checker: &dyn Checker,
     ) -> Result<ResponsePrepareProposal, Broken> {
-        let mut block = self.ready()?.next_block();
+        let next = self.ready()?.next_block();
+        let mut block = Block { rules: self.rules, ..next };
         block.time_s = seconds(request.time.as_ref());
         block.misbehaviour = misbehaviour(&request.misbehavior);
         let commit = request.local_last_commit.as_ref();
@@ -290,7 +305,7 @@ impl App {
             tx_results: executed.results.clone(),
             app_hash: app_hash.into(),
             validator_updates: executed.updates.clone(),
-            ..Default::default()
+            consensus_param_updates: executed.app_version.map(version_params),
         };
         let head = Head { height: block.height, time_s: block.time_s, ..self.ready()?.clone() };
         self.decided = Some(Decided { head, batch: batch.map(Arc::new), executed, txs });
@@ -356,7 +371,8 @@ impl App {
         if u64::try_from(height) != Ok(next.height) {
             return Err(Broken::Call("a block that does not follow the last committed one"));
         }
-        Ok(Block { time_s: seconds(time), hash, has_txs: !txs.is_empty(), ..next })
+        let (time_s, has_txs) = (seconds(time), !txs.is_empty());
+        Ok(Block { time_s, hash, has_txs, rules: self.rules, ..next })
     }
 
     fn items(
@@ -400,7 +416,7 @@ pub fn info(store: &Arc<dyn Store>, head: Option<&Head>) -> Result<ResponseInfo,
     let mut response = ResponseInfo {
         data: "guts".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        app_version: 1,
+        app_version: FIRST_VERSION,
         ..Default::default()
     };
     if let Some(head) = head {
@@ -411,6 +427,11 @@ pub fn info(store: &Arc<dyn Store>, head: Option<&Head>) -> Result<ResponseInfo,
         response.last_block_app_hash = root.hash.to_vec().into();
     }
     Ok(response)
+}
+
+/// The version of the rules, as headers have it from the next block on.
+fn version_params(app: u64) -> ConsensusParams {
+    ConsensusParams { version: Some(VersionParams { app }), ..Default::default() }
 }
 
 /// For how many seconds the engine takes evidence: stake answers no longer. 0: nobody said.

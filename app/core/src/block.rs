@@ -10,7 +10,7 @@ use guts_state::{Cached, Changes, Overlay, Read};
 use crate::admit::admit;
 use crate::checker::Checked;
 use crate::fault::{Broken, Fault, Refusal};
-use crate::modules::{self, MODULES, push, staking};
+use crate::modules::{self, MODULES, params, push, staking};
 use crate::run::{Block, Run};
 
 /// One transaction of a block, as the stateless checks left it.
@@ -37,6 +37,8 @@ pub struct Executed {
     pub updates: Vec<ValidatorUpdate>,
     /// Pushes whose refs it moved, or that failed in it.
     pub closed: Vec<PushId>,
+    /// The version of the rules, if others began.
+    pub app_version: Option<u64>,
 }
 
 /// What a block did before its last hooks: all of it that does not depend on the block's hash.
@@ -102,8 +104,11 @@ pub(crate) fn finish(block: &Block, base: &dyn Read, body: Body) -> Result<Execu
     let is_over = |id: &PushId| !pending_after.contains(id);
     let closed = push::pending(base)?.0.into_iter().filter(is_over).collect();
     let updates = staking::updates(&staking::newest(base)?, &staking::newest(&run.state)?);
+    let version = params::of(&run)?.app_version;
+    let app_version = (version != params::get(base)?.app_version).then_some(version);
     let Run { state, events, .. } = run;
-    Ok(Executed { results, events, changes: state.into_changes(), updates, closed })
+    let changes = state.into_changes();
+    Ok(Executed { results, events, changes, updates, closed, app_version })
 }
 
 /// Executes one transaction on a block's state. What admission did stays; what the actions did,

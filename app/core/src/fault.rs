@@ -41,7 +41,8 @@ pub enum Broken {
     /// Rules that this program does not know begin.
     #[error(
         "version {version} of the rules holds from height {height} on and this program knows \
-         {known}: install a newer guts-app, then run 'guts-app run' with the same home again"
+         {known}: install a newer guts-app and run 'guts-app run' with the same home again; \
+         guts-engine then goes on by itself, another engine is to be started again too"
     )]
     Upgrade {
         /// The first height of the new rules.

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`modules`] (what there is, in order), [`block`] (how a block is executed),
 //! `admit` (how a transaction is let in and pays), [`app`] (the calls of the contract between two
-//! commits), [`prepare`], [`mempool`], [`query`], [`simulate`](mod@simulate), [`attest`].
+//! commits), [`rules`] (their versions), [`prepare`], [`mempool`], [`query`], [`simulate`](mod@simulate), [`attest`].
 //!
 //! - A transaction that fails on state spends its fee or work and its nonce, rolls back its
 //!   actions, and leaves a code and a sentence. One that fails without state makes the block bad.
@@ -24,6 +24,7 @@ pub mod mempool;
 pub mod modules;
 pub mod prepare;
 pub mod query;
+pub mod rules;
 pub mod run;
 pub mod simulate;
 pub mod whole;

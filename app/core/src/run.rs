@@ -8,6 +8,7 @@ use prost::Message;
 
 use crate::fault::Broken;
 use crate::modules::params;
+use crate::rules::Rules;
 
 /// The block being executed, as far as rules can see it.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Block {
     pub absent: Vec<ValidatorAddress>,
     /// Who broke the rules of consensus, as its evidence shows.
     pub misbehaviour: Vec<Misbehaviour>,
+    /// The versions of the rules that this program knows.
+    pub rules: Rules,
     /// Saves decoding what every transaction reads; no rule sees it.
     pub params: params::Decoded,
 }

@@ -32,6 +32,7 @@ use crate::modules;
 use crate::modules::account::GenesisAccount;
 use crate::modules::repo::{Format, GenesisRepo};
 use crate::modules::staking::Operator;
+use crate::rules::Rules;
 use crate::whole::Whole;
 
 pub const CHAIN: &str = "guts-test";
@@ -95,6 +96,8 @@ pub struct Outcome {
     pub results: Vec<ExecTxResult>,
     pub events: Vec<Event>,
     pub updates: Vec<ValidatorUpdate>,
+    /// Of the rules, where other ones began.
+    pub version: Option<u64>,
     pub commit: Commit,
 }
 
@@ -436,8 +439,14 @@ impl World {
         }
         let root = self.state().root().unwrap();
         assert_eq!(root.hash[..], response.app_hash[..]);
-        let updates = response.validator_updates;
-        Outcome { results: response.tx_results, events: response.events, updates, commit }
+        let version = response.consensus_param_updates.and_then(|params| params.version);
+        Outcome {
+            results: response.tx_results,
+            events: response.events,
+            updates: response.validator_updates,
+            version: version.map(|version| version.app),
+            commit,
+        }
     }
 
     /// A block with one transaction; its code.
@@ -461,6 +470,14 @@ impl World {
         assert_eq!(self.one(self.push(&certificate)), None);
         self.block(vec![]);
         id
+    }
+
+    /// Starts both nodes again with a program that knows other rules.
+    pub fn install(&mut self, rules: Rules) {
+        for node in [&mut self.node, &mut self.replica] {
+            let head = node.app.head().cloned();
+            node.app = App::with_rules(node.store.clone(), head, rules);
+        }
     }
 
     /// Restarts the node from its store.

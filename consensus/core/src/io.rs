@@ -262,8 +262,9 @@ pub enum Action {
         /// The lowest height to keep.
         retain: Height,
     },
-    /// The engine has stopped for good and will only answer [`ClientRequest`]s: going on could
-    /// contradict what was decided. Say why, keep serving reads.
+    /// The engine has stopped and will only answer [`ClientRequest`]s: going on could contradict
+    /// what was decided. Say why, keep serving reads. It has stopped for good, unless it was the
+    /// application that failed: then it goes on with one that is connected later.
     Halt {
         /// For the operator.
         reason: String,

@@ -14,7 +14,8 @@
 //! | A = S = T | the app hashes must be equal |
 //!
 //! Then the log brings the height in progress back (`recover`). The same happens when an
-//! application comes back while the engine runs; the height in progress is then still here.
+//! application comes back while the engine runs, or another comes after one that failed; the height
+//! in progress is then still here.
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -72,7 +73,9 @@ impl Engine {
             }
         }
         self.mempool.drop_checks();
-        self.phase = Phase::NoApp;
+        if !matches!(self.phase, Phase::Failed(_)) {
+            self.phase = Phase::NoApp;
+        }
     }
 
     pub(super) fn on_info(&mut self, info: &pb::ResponseInfo) {

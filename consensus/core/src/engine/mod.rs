@@ -119,6 +119,8 @@ enum Phase {
     Handshake(Handshake),
     /// Working.
     Running,
+    /// The application threw an exception: nothing goes on before another is connected.
+    Failed(String),
     /// Stopped for good.
     Halted(String),
 }
@@ -329,13 +331,19 @@ impl Engine {
         }
     }
 
-    /// An exception says that the application is broken: nothing it said before can be built on.
-    /// One in CheckTx is about one transaction and does no harm.
+    /// An exception says that the application is broken, or too old for what was agreed on: nothing
+    /// goes on with it. One that comes after it begins with a handshake, as after a crash. An
+    /// exception in CheckTx is about one transaction and does no harm.
     fn on_app_exception(&mut self, pending: Pending, text: &str) {
         match pending {
             Pending::Check { key, tx, reply, .. } => self.on_check_failed(key, tx, reply, text),
             Pending::Recheck(key) => self.mempool.drop_rechecked(&key),
-            _ => self.halt(format!("the application failed: {text}")),
+            _ => {
+                self.on_app_down();
+                let reason = format!("the application failed: {text}");
+                self.act(Action::Halt { reason: reason.clone() });
+                self.phase = Phase::Failed(reason);
+            }
         }
     }
 
@@ -450,7 +458,7 @@ impl Engine {
             step: self.step_name(),
             catching_up: self.is_catching_up(),
             halted: match &self.phase {
-                Phase::Halted(reason) => Some(reason.clone()),
+                Phase::Halted(reason) | Phase::Failed(reason) => Some(reason.clone()),
                 _ => None,
             },
             validator: me.map(|(_, validator)| (validator.address, validator.power)),

@@ -20,6 +20,7 @@ mod messages;
 mod rules;
 mod support;
 mod topology;
+mod upgrade;
 mod validators;
 mod verify;
 mod votes;

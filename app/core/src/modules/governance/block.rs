@@ -11,21 +11,30 @@ use guts_schema::proto::{self, ProposalStatus, VoteOption};
 use guts_schema::{AccountId, events};
 
 use super::execute::check_content;
-use super::{RULES_VERSION, state};
+use super::state;
 use crate::fault::{Broken, Fault};
 use crate::modules::account::{self, Pot, Purse};
 use crate::modules::{params, staking};
 use crate::run::Run;
 
 pub(super) fn begin(run: &mut Run<'_>, _attested: Option<&Attested>) -> Result<(), Broken> {
+    let rules = run.block.rules;
+    let params = params::get(&run.state)?;
+    let (height, known) = (run.block.height, rules.newest());
+    if params.app_version > known {
+        return Err(Broken::Upgrade { height, version: params.app_version, known });
+    }
     let Some(plan) = state::upgrade(&run.state)? else { return Ok(()) };
-    if run.block.height < plan.height {
+    if height < plan.height {
         return Ok(());
     }
-    if plan.version > RULES_VERSION {
-        let (height, version, known) = (plan.height, plan.version, RULES_VERSION);
-        return Err(Broken::Upgrade { height, version, known });
+    if plan.version > known {
+        return Err(Broken::Upgrade { height: plan.height, version: plan.version, known });
     }
+    for migrate in rules.between(params.app_version, plan.version) {
+        migrate(run)?;
+    }
+    // A migration may change parameters too.
     let mut params = params::get(&run.state)?;
     params.app_version = plan.version;
     params::put(run, &params)?;

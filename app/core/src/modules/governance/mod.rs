@@ -37,9 +37,6 @@ pub use state::{get, proposals, upgrade};
 
 use crate::modules::Module;
 
-/// The newest rules that this program knows.
-pub const RULES_VERSION: u64 = 1;
-
 /// This module's part in the walks.
 pub const MODULE: Module = Module {
     begin: Some(block::begin),

@@ -1,12 +1,16 @@
 //! Each rule of governance, broken; each kind of proposal, carried out.
 
+use guts_abci::proto::abci::RequestProcessProposal;
 use guts_schema::proto::propose::Content;
 use guts_schema::proto::{self, ProposalStatus, VoteOption};
 use guts_schema::tx::{Draft, GovernanceAction, StakingAction};
-use guts_schema::{Action, Code};
+use guts_schema::{Action, Code, events};
 
 use super::{get, proposals};
+use crate::fault::Broken;
 use crate::modules::{account, params};
+use crate::rules::Rules;
+use crate::run::Run;
 use crate::testing::{CHAIN, FEE, Person, World, address, done, refused};
 
 const DAY_S: u64 = 24 * 3600;
@@ -336,4 +340,55 @@ fn an_upgrade_that_is_not_known_stops_the_program() {
     let stopped = world.node.app.finalize(&request, &crate::Direct).unwrap_err().to_string();
     assert!(stopped.contains("version 2 of the rules holds from height 7 on"), "{stopped}");
     assert!(stopped.contains("guts-app run"), "{stopped}");
+}
+
+fn burnt_ppm(world: &World) -> u64 {
+    params::get(&world.state()).unwrap().fee_burn_ppm
+}
+
+/// What a second version of the rules could want of the state: here, that more is burnt.
+fn burn_more(run: &mut Run<'_>) -> Result<(), Broken> {
+    let mut params = params::get(&run.state)?;
+    params.fee_burn_ppm += 7;
+    params::put(run, &params)
+}
+
+fn burn_twice(run: &mut Run<'_>) -> Result<(), Broken> {
+    let mut params = params::get(&run.state)?;
+    params.fee_burn_ppm *= 2;
+    params::put(run, &params)
+}
+
+#[test]
+fn the_program_that_knows_an_upgrade_goes_on_and_migrates_once() {
+    let mut world = decided(upgrade(7, 3), VoteOption::Yes);
+    pass(&mut world, DAY_S + 1);
+    while world.height < 6 {
+        world.block(vec![]);
+    }
+    let process = |world: &mut World| {
+        let height = world.height as i64 + 1;
+        let hash = vec![1; 32].into();
+        let request = RequestProcessProposal { hash, height, ..Default::default() };
+        world.node.app.process(&request, &crate::Direct).map_err(|error| error.to_string())
+    };
+    let stopped = process(&mut world).unwrap_err();
+    assert!(stopped.contains("and this program knows 1"), "{stopped}");
+    world.install(Rules::new(&[burn_more, burn_twice]));
+    let before = burnt_ppm(&world);
+    // The replica, which is another node, does the same.
+    let outcome = world.block(vec![]);
+    assert_eq!(outcome.events(events::UPGRADED)[0]["version"], "3");
+    assert_eq!(outcome.version, Some(3), "headers follow");
+    assert_eq!(burnt_ppm(&world), (before + 7) * 2, "in their order");
+    let alice = world.alice.clone();
+    let pay = Action::Transfer { actor: alice.id, to: world.bob.id, amount: 1 };
+    let outcome = world.block(vec![world.tx(&alice, &[pay])]);
+    assert_eq!((outcome.code(0), outcome.version), (None, None));
+    assert_eq!(burnt_ppm(&world), (before + 7) * 2, "once");
+    assert_eq!(world.node.app.info().unwrap().app_version, 3);
+    // A program that is older than the state does not touch it.
+    world.restart();
+    let stopped = process(&mut world).unwrap_err();
+    assert!(stopped.contains("version 3 of the rules holds from height 9 on"), "{stopped}");
 }

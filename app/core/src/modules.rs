@@ -92,8 +92,13 @@ pub struct Module {
 }
 
 impl Module {
+    /// One that begins empty, and whose state comes back only as a whole.
+    const fn new(name: &'static str) -> Self {
+        Self::of_genesis(name, |_, _| Ok(()), |_, _| Ok(()))
+    }
+
     /// One with a part of genesis and of nothing else.
-    const fn new(
+    const fn of_genesis(
         name: &'static str,
         init: Init,
         export: fn(&Whole, &mut AppState) -> Result<(), Broken>,

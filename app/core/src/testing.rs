@@ -433,7 +433,8 @@ impl World {
         self.time_s += 1;
         modules::audit(&self.node.whole()).unwrap();
         let same_epoch = modules::staking::epoch(&self.state()).unwrap() == epoch;
-        let quiet = request.misbehavior.is_empty() && same_epoch;
+        let same_rules = response.consensus_param_updates.is_none();
+        let quiet = request.misbehavior.is_empty() && same_epoch && same_rules;
         if txs.is_empty() && !was_pending && quiet {
             assert_eq!(self.state().root(), before, "a block without anything to do rests");
         }

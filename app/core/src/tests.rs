@@ -274,4 +274,5 @@ fn a_chain_may_start_at_another_height() {
     assert_eq!(world.node.app.info().unwrap().last_block_height, first as i64 + 1);
 }
 
+mod audits;
 mod random;

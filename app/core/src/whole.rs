@@ -8,6 +8,22 @@ use prost::Message;
 
 use crate::fault::Broken;
 
+/// What an audit says that found something wrong.
+pub(crate) fn wrong<T>(text: impl Into<String>) -> Result<T, Broken> {
+    Err(Broken::Contradiction(text.into()))
+}
+
+/// Whether a list is sorted and has nothing twice.
+pub(crate) fn rises<T: Ord>(list: impl IntoIterator<Item = T>) -> bool {
+    let mut list = list.into_iter();
+    let Some(mut last) = list.next() else { return true };
+    list.all(|next| {
+        let above = last < next;
+        last = next;
+        above
+    })
+}
+
 /// Every key and value of one version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Whole {

@@ -73,7 +73,7 @@ codes! {
     AccountUnknown = 200, "account_unknown",
         "account {} does not exist: make it with 'guts init'";
     AccountExists = 201, "account_exists",
-        "account {} exists already";
+        "account {} exists already: use it, or make one with another key";
     KeyUsed = 202, "key_used",
         "key {} belongs or belonged to an account: use another";
     KeyInvalid = 203, "key_invalid",
@@ -87,29 +87,27 @@ codes! {
     HandleTaken = 207, "handle_taken",
         "the handle {} is taken: choose another";
     HandleHeld = 208, "handle_held",
-        "account {} has the handle {} already";
-    SupplyOverflow = 209, "supply_overflow",
-        "account {} cannot hold that much";
+        "account {} has the handle {} already: release that first";
     KeyScoped = 210, "key_scoped",
         "key {} pushes to repository {} and does nothing else: sign with another key";
     KeyLast = 211, "key_last",
         "key {} is the last that controls account {}: add another before revoking it";
     KeysMany = 212, "keys_many",
-        "account {} has had {} keys, which is the most an account may have";
+        "account {} has had {} keys, which is the most an account may have: use those it has";
     KeyPast = 213, "key_past",
         "the key would be valid until {}, header time is {}: choose a later end";
     HandleNone = 214, "handle_none",
-        "account {} has no handle to give";
+        "account {} has no handle to give: claim one first";
     HandleInUse = 215, "handle_in_use",
         "{} repositories are named by the handle {}: transfer them first";
     GuardianUnknown = 216, "guardian_unknown",
         "{} cannot guard account {}: guardians are other accounts that exist";
     RecoveryDelay = 217, "recovery_delay",
-        "a recovery takes {} seconds at least on this network, not {}";
+        "a recovery takes {} seconds at least on this network, not {}: choose a longer delay";
     NotGuardian = 218, "not_guardian",
         "{} is no guardian of account {}: only a guardian may do that";
     RecoveryNone = 219, "recovery_none",
-        "no recovery of account {} is under way";
+        "no recovery of account {} is under way: its guardians can begin one";
     RecoveryEarly = 220, "recovery_early",
         "the recovery of account {} may be finished from {} on, header time is {}: wait";
     RecoveryOpen = 221, "recovery_open",
@@ -117,7 +115,7 @@ codes! {
 
     // 300..: validators.
     ValidatorUnknown = 300, "validator_unknown",
-        "{} is no validator";
+        "{} is no validator: 'guts validators list' shows who is";
     ValidatorExists = 301, "validator_exists",
         "validator {} exists already: bond another consensus key";
     OperatorBusy = 302, "operator_busy",
@@ -127,13 +125,13 @@ codes! {
     StakeLow = 304, "stake_low",
         "account {} has {} with validator {}, not {}: ask for less";
     CommissionStep = 305, "commission_step",
-        "commission may change by {} millionths a day, not by {}";
+        "commission may change by {} millionths a day, not by {}: take a smaller step";
     CommissionEarly = 306, "commission_early",
         "commission may change again at {}, header time is {}: wait";
     NotOperator = 307, "not_operator",
         "account {} operates no validator: bond one first";
     NotJailed = 308, "not_jailed",
-        "validator {} is not jailed";
+        "validator {} is not jailed: nothing needs to be done";
     JailedUntil = 309, "jailed_until",
         "validator {} is jailed until {}, header time is {}: wait";
     Tombstoned = 310, "tombstoned",
@@ -147,7 +145,7 @@ codes! {
     DelegationsMany = 314, "delegations_many",
         "account {} has stake with {} validators, which is the most: leave one first";
     RewardsNone = 315, "rewards_none",
-        "nothing is due to account {} from validator {}";
+        "nothing is due to account {} from validator {}: claim after the epoch has ended";
     ValidatorEmpty = 316, "validator_empty",
         "validator {} lost all its stake: delegate to another";
     UnbondingsAll = 317, "unbondings_all",
@@ -167,23 +165,23 @@ codes! {
     RepoExists = 401, "repo_exists",
         "repository {} exists already: choose another name";
     RepoNotYours = 402, "repo_not_yours",
-        "only the owner of {} may do that; {} is not";
+        "only who {} {} may do that; {} does not: ask somebody who does";
     RepoArchived = 403, "repo_archived",
         "repository {} is archived: its owner can take it out with 'guts repo edit'";
     HandleMissing = 404, "handle_missing",
         "account {} has no handle to name a repository by: claim one with 'guts init --handle'";
     ReposMany = 405, "repos_many",
-        "account {} has {} repositories, which is the most an account may have";
+        "account {} has {} repositories, which is the most: transfer one first";
     RepoOffer = 406, "repo_offer",
         "repository {} is not offered to {}: ask its owner";
     RepoRulesMany = 407, "repo_rules_many",
         "repository {} has {} of these, which is the most: remove one first";
     RoleSame = 408, "role_same",
-        "{} has that role in {} already";
+        "{} has that role in {} already: nothing needs to be done";
     StarSame = 409, "star_same",
         "nothing changes: {} has or has not starred {} already";
     ProtectionNone = 410, "protection_none",
-        "{} is not protected in {}";
+        "{} is not protected in {}: 'guts repo access' shows what is";
 
     // 500..: pushes.
     PushReplayed = 500, "push_replayed",
@@ -212,46 +210,44 @@ codes! {
         "more than a third of the stake refused the push: {}";
     PushDeadline = 512, "push_deadline",
         "the validators did not agree in {} seconds: push again";
-    RefBusy = 513, "ref_busy",
-        "another push of {} is being decided: push again";
     DefaultBranchDelete = 514, "default_branch_delete",
         "{} is the default branch: choose another with 'guts repo edit' before deleting it";
     PushProtected = 515, "push_protected",
         "{} is protected: {} may not push to it; ask somebody with a higher role";
     PushForced = 516, "push_forced",
-        "{} is protected: its history may not be rewritten; merge or rebase, then push";
+        "this push rewrites history, and that of {} is protected: push it alone, merged or rebased";
     DeleteProtected = 517, "delete_protected",
-        "{} is protected: it may not be deleted";
+        "{} is protected and may not be deleted: drop its protection first";
 
     // 600..: organisations.
     OrgUnknown = 600, "org_unknown",
-        "{} is no organisation";
+        "{} is no organisation: make it with 'guts org create'";
     OrgNotOwner = 601, "org_not_owner",
-        "only an owner of {} may do that; {} is not";
+        "only an owner of {} may do that, {} is not: ask one";
     MemberUnknown = 602, "member_unknown",
         "{} is no member of {}: invite it first";
     MemberExists = 603, "member_exists",
-        "{} is a member of {} already";
+        "{} is a member of {} already: 'guts org role' changes its role";
     OwnerLast = 604, "owner_last",
         "{} is the last owner of {}: make somebody else an owner first";
     InviteNone = 605, "invite_none",
         "{} is not invited to {}: ask an owner";
     MembersMany = 606, "members_many",
-        "{} has {} members and invitations, which is the most";
+        "{} has {} members and invitations, which is the most: remove one first";
     TeamUnknown = 607, "team_unknown",
-        "{} has no team {}";
+        "{} has no team {}: make it first";
     TeamsMany = 608, "teams_many",
         "{} has {} teams, which is the most: drop one first";
 
     // 700..: threads.
     ThreadUnknown = 700, "thread_unknown",
-        "{} has no number {}";
+        "{} has no number {}: 'guts issue list' shows what it has";
     ThreadLocked = 701, "thread_locked",
-        "number {} of {} is locked: only who has a role there may speak";
+        "number {} of {} is locked: ask somebody who has a role there";
     CommentUnknown = 702, "comment_unknown",
-        "number {} has no comment {}";
+        "number {} has no comment {}: 'guts issue show' shows those it has";
     CommentNotYours = 703, "comment_not_yours",
-        "only its author may edit a comment; {} is not";
+        "only its author may edit a comment, {} is not: comment instead";
     SameAlready = 704, "same_already",
         "nothing changes: it is so already";
     ThreadRole = 705, "thread_role",
@@ -263,7 +259,7 @@ codes! {
     MilestoneUnknown = 721, "milestone_unknown",
         "{} has no milestone {}: make it first";
     LabelsMany = 722, "labels_many",
-        "{} has {} of these, which is the most";
+        "{} has {} of these, which is the most: change one of them instead";
     AssigneeRole = 723, "assignee_role",
         "{} cannot be assigned in {}: give it a role there first";
     PinsMany = 724, "pins_many",
@@ -271,9 +267,9 @@ codes! {
 
     // 800..: governance.
     ProposalUnknown = 800, "proposal_unknown",
-        "there is no proposal {}";
+        "there is no proposal {}: 'guts gov list --all' shows all";
     ProposalPast = 801, "proposal_past",
-        "proposal {} takes no {} now";
+        "proposal {} takes no {} now: 'guts gov show' says where it stands";
     VoteStake = 802, "vote_stake",
         "account {} has {} of stake, {} is the least to vote with: delegate some first";
     ProposalsMany = 803, "proposals_many",
@@ -281,9 +277,9 @@ codes! {
     ParamsRefused = 804, "params_refused",
         "these parameters cannot be: {}";
     UpgradePast = 805, "upgrade_past",
-        "an upgrade at height {} to version {} comes too late or leads back; now is {}, version {}";
+        "height {} or version {} comes too late or leads back, now is {}, version {}: name later ones";
     DepositorsMany = 806, "depositors_many",
-        "{} accounts laid something down for proposal {}, which is the most";
+        "{} accounts laid something down for proposal {}, which is the most: one of them may add";
     TreasuryLow = 807, "treasury_low",
         "the treasury has {}, {} is asked for: ask for less";
     VotesMany = 808, "votes_many",
@@ -291,11 +287,11 @@ codes! {
 
     // 900..: queries.
     QueryPath = 900, "query_path",
-        "no query path {}";
+        "no query path {}: ask for one of those that are documented";
     QueryData = 901, "query_data",
-        "the query's data are malformed";
+        "the query's data are malformed: encode what its path takes";
     QueryHeight = 902, "query_height",
-        "height {} is not kept; the newest is {}";
+        "height {} is not kept, the newest is {}: ask for a newer one";
     QueryBusy = 903, "query_busy",
         "this node tries {} transactions a second and no more: ask again later";
 }

@@ -522,3 +522,5 @@ proptest! {
         let _ = check(&bytes);
     }
 }
+
+mod sentences;

@@ -3,16 +3,52 @@
 use std::collections::BTreeSet;
 
 use guts_schema::keys::Queue;
+use guts_schema::limits::GUARDIANS_MAX;
 use guts_schema::{AccountId, Key, keys, proto};
 
 use crate::fault::Broken;
-use crate::whole::Whole;
+use crate::whole::{Whole, rises, wrong};
 
 /// What keys of accounts begin with (`keys::account`).
 pub(super) const ACCOUNT_TAG: &str = "account/";
 
+/// Guardians are other accounts, enough of them to agree; what they agreed on is what is recorded.
+fn audit_recovery(whole: &Whole) -> Result<(), Broken> {
+    for (id, guardians) in whole.below::<proto::Guardians>("guardians/")? {
+        let list = &guardians.accounts;
+        let most = u64::from(guardians.threshold) <= list.len() as u64;
+        let fits = most && guardians.threshold > 0 && list.len() <= GUARDIANS_MAX;
+        let mut there = rises(list) && !list.contains(&id);
+        for guardian in list.iter().chain([&id]) {
+            let account = AccountId::from_slice(guardian).map(|id| keys::account(&id));
+            let account = account.ok().map(|key| whole.get::<proto::Account>(&key)).transpose()?;
+            there &= account.flatten().is_some();
+        }
+        if !fits || !there {
+            return wrong(format!("account {} has guardians it cannot have", hex::encode(id)));
+        }
+    }
+    for (id, recovery) in whole.below::<proto::Recovery>("recovery/")? {
+        let account = AccountId::from_slice(&id).map(|id| keys::guardians(&id));
+        let guardians = account.ok().map(|key| whole.get::<proto::Guardians>(&key)).transpose()?;
+        let guardians = guardians.flatten().unwrap_or_default();
+        let approvals = &recovery.approvals;
+        let known = |one: &proto::RecoveryApproval| guardians.accounts.contains(&one.guardian);
+        let agree = approvals.iter().filter(|one| one.key == recovery.key).count() as u64;
+        let open = recovery.key.is_empty() && recovery.due_s == 0;
+        let ready = recovery.due_s > 0 && agree >= u64::from(guardians.threshold);
+        if !rises(approvals.iter().map(|one| &one.guardian))
+            || !approvals.iter().all(known)
+            || !(open || ready && !recovery.key.is_empty())
+        {
+            return wrong(format!("nobody agreed on the recovery of {}", hex::encode(id)));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
-    let wrong = |text: String| Err(Broken::Contradiction(text));
+    audit_recovery(whole)?;
     let supply: proto::Supply = whole.get(&keys::supply())?.unwrap_or_default();
     let pots = [
         supply.burnt,
@@ -26,7 +62,7 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     let mut sum: u128 = pots.into_iter().map(u128::from).sum();
     for (id, account) in whole.below::<proto::Account>(ACCOUNT_TAG)? {
         let Ok(id) = AccountId::from_slice(&id) else {
-            return wrong("an account under a key of another length".into());
+            return wrong("an account under a key of another length");
         };
         sum += u128::from(account.balance);
         let mut controlled = false;

@@ -27,8 +27,8 @@
 //!
 //! Invariants: balances and pots add up to the supply; each key and handle belongs to the account
 //! that names it; some key without bounds of each account is not revoked, organisations apart,
-//! which have none; every commitment waits to be dropped; the number of recorded anchors only
-//! grows.
+//! which have none; guardians are other accounts, and a recovery is what they agreed on; every
+//! commitment waits to be dropped; the number of recorded anchors only grows.
 //! Calls: params. (Admission, which also asks staking, is `crate::admit`.)
 
 mod authorize;
@@ -46,8 +46,8 @@ pub(crate) use execute::{announce, create_org, new_account, transfer};
 pub use genesis::{Genesis, GenesisAccount};
 pub use query::terms;
 pub use state::{
-    Pot, Purse, ValidKey, anchors, get, handle_owner, name, newest_anchor, ppm_of, supply,
-    valid_key,
+    Pot, Purse, ValidKey, anchors, get, handle_owner, in_balances, name, newest_anchor, ppm_of,
+    supply, valid_key,
 };
 pub(crate) use state::{
     anchor, collect_fee, issue, last_active_s, pay, put, queue_pop_due, queue_push, queue_range,
@@ -60,7 +60,7 @@ pub const MODULE: Module = Module {
     end: Some(block::end),
     query: Some(query::query),
     audit: Some(invariants::audit),
-    ..Module::new("account", genesis::init, genesis::export)
+    ..Module::of_genesis("account", genesis::init, genesis::export)
 };
 
 #[cfg(test)]

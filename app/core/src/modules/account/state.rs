@@ -214,6 +214,22 @@ fn change_purse(
     }
 }
 
+/// What is in no pot, but in the balances of accounts.
+pub fn in_balances(view: &dyn Read) -> Result<u64, Broken> {
+    let supply = supply(view)?;
+    let pots = [
+        Pot::Burnt,
+        Pot::Fees,
+        Pot::Treasury,
+        Pot::Bonded,
+        Pot::Unbonding,
+        Pot::Rewards,
+        Pot::Deposits,
+    ];
+    let in_pots = pots.into_iter().fold(0u64, |sum, pot| sum.saturating_add(pot.of(&supply)));
+    Ok(supply.total.saturating_sub(in_pots))
+}
+
 /// Moves money: the one way in which it moves, so that none is made or lost. The caller has
 /// checked that it is there.
 pub(crate) fn pay(

@@ -21,10 +21,7 @@ pub(super) fn check(
     let thread = state::thread(&run.state, id, number)?;
     let thread = thread.ok_or_else(|| error::unknown(&path, number))?;
     let role = has_role(run, id, &value, actor)?;
-    // In a locked thread, only those who have a role in the repository do anything.
-    if thread.locked && !role {
-        return Err(error::locked(number, &path));
-    }
+    check_unlocked(&thread, number, &path, role)?;
     match change {
         // Any account may comment and react.
         ThreadAction::Comment { .. } | ThreadAction::React { .. } => Ok(()),
@@ -43,6 +40,16 @@ pub(super) fn check(
     }
 }
 
+/// In a locked thread, only those who have a role in the repository do anything.
+pub(crate) fn check_unlocked(
+    thread: &proto::Thread,
+    number: u64,
+    path: &str,
+    role: bool,
+) -> Result<(), Fault> {
+    if thread.locked && !role { Err(error::locked(number, path)) } else { Ok(()) }
+}
+
 /// The repository, when it is there and takes words at all, and the actor is an account.
 pub(crate) fn check_open(
     run: &Run<'_>,
@@ -52,10 +59,10 @@ pub(crate) fn check_open(
     if account::get(&run.state, actor)?.is_none() {
         return Err(account::error::unknown(actor));
     }
-    let value = repo::get(&run.state, id)?.ok_or_else(|| error::repo_unknown(id))?;
+    let value = repo::get(&run.state, id)?.ok_or_else(|| repo::error::unknown(&id))?;
     // An archived repository stays as it is.
     if value.archived {
-        return Err(error::archived(&repo::path(&run.state, &value)?));
+        return Err(repo::error::archived(&repo::path(&run.state, &value)?));
     }
     Ok(value)
 }

@@ -1,10 +1,10 @@
 //! Refusals of this module; codes 700 to 719.
 
-use guts_schema::{Code, RepoId};
+use guts_schema::Code;
 
 use crate::fault::Fault;
 
-pub(super) fn unknown(path: &str, number: u64) -> Fault {
+pub(crate) fn unknown(path: &str, number: u64) -> Fault {
     Fault::refuse(Code::ThreadUnknown, &[&path, &number])
 }
 
@@ -26,12 +26,4 @@ pub(crate) fn same() -> Fault {
 
 pub(crate) fn role(actor: &str, path: &str) -> Fault {
     Fault::refuse(Code::ThreadRole, &[&actor, &path])
-}
-
-pub(super) fn repo_unknown(repo: RepoId) -> Fault {
-    Fault::refuse(Code::RepoUnknown, &[&repo])
-}
-
-pub(super) fn archived(path: &str) -> Fault {
-    Fault::refuse(Code::RepoArchived, &[&path])
 }

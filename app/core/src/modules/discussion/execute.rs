@@ -67,7 +67,7 @@ fn say(
         events::COMMENTED,
         &[("repo", &id), ("number", &number), ("comment", &comment), ("account", actor)],
     );
-    tell(run, (id, number), text)
+    tell(run, (id, number), (text, ""))
 }
 
 fn existing(
@@ -85,13 +85,14 @@ fn edit(run: &mut Run<'_>, place: (RepoId, u64, u64), text: &str) -> Result<(), 
     }
     let was = std::mem::replace(&mut value.text, text.to_owned());
     let (height, time_s) = (run.block.height, run.block.time_s);
-    state::put_edit(run, place, value.edits, &proto::CommentEdit { text: was, height, time_s })?;
+    let edit = proto::CommentEdit { text: was, height, time_s };
+    state::put_edit(run, place, value.edits, &edit)?;
     let out = || Broken::Contradiction("edits are counted out".into());
     value.edits = value.edits.checked_add(1).ok_or_else(out)?;
     state::put_comment(run, place, &value)?;
     let (id, number, comment) = place;
     run.emit(events::COMMENT_EDITED, &[("repo", &id), ("number", &number), ("comment", &comment)]);
-    Ok(tell(run, (id, number), text)?)
+    Ok(tell(run, (id, number), (text, &edit.text))?)
 }
 
 fn react(
@@ -153,19 +154,28 @@ fn lock(
     Ok(())
 }
 
-/// Tells whom and what a text names, each once: that is what notifications are made of.
-fn tell(run: &mut Run<'_>, (id, number): (RepoId, u64), text: &str) -> Result<(), Broken> {
+/// What in a text looks like the name of somebody or something, each once; so much and no more.
+fn named(text: &str) -> Vec<&str> {
     let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '(' | ')' | '!' | '?');
     let mut named: Vec<&str> = Vec::new();
     for word in text.split(ends).map(|word| word.trim_end_matches('.')) {
         let names = word.starts_with('@') || word.contains('#');
-        if !names || named.contains(&word) {
-            continue;
+        if names && !named.contains(&word) && named.len() < REFERENCES_MAX {
+            named.push(word);
         }
-        if named.len() == REFERENCES_MAX {
-            break;
-        }
-        named.push(word);
+    }
+    named
+}
+
+/// Tells whom and what a text names that the one before it did not: that is what notifications are
+/// made of.
+fn tell(
+    run: &mut Run<'_>,
+    (id, number): (RepoId, u64),
+    (text, before): (&str, &str),
+) -> Result<(), Broken> {
+    let told = named(before);
+    for word in named(text).into_iter().filter(|word| !told.contains(word)) {
         if let Some(handle) = word.strip_prefix('@').filter(|handle| check_handle(handle).is_ok()) {
             if let Some(who) = account::handle_owner(&run.state, handle)? {
                 run.emit(

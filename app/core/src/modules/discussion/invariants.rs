@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use guts_schema::{RepoId, keys, proto};
 
 use crate::fault::Broken;
-use crate::whole::Whole;
+use crate::whole::{Whole, wrong};
 
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     let (mut threads, mut comments, mut edits) = (0usize, 0usize, 0usize);
@@ -60,8 +60,4 @@ fn audit_reactions(
         return Ok(());
     }
     wrong(format!("reactions to comment {index} of thread {number} are counted wrong"))
-}
-
-fn wrong(text: String) -> Result<(), Broken> {
-    Err(Broken::Contradiction(text))
 }

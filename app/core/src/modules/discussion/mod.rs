@@ -14,7 +14,8 @@
 //! | `EditComment` | its author, under the same rule |
 //! | `LockThread` | who has a role in the repository |
 //!
-//! What a text names, `@handle`, `#number` or `owner/name#number`, is told in events.
+//! What a text names, `@handle`, `#number` or `owner/name#number`, is told in
+//! events, and what an edit adds to that.
 //!
 //! Invariants: numbers are dense; reactions are counted.
 //! Calls: account, repo.
@@ -22,12 +23,11 @@
 mod authorize;
 mod error;
 mod execute;
-mod genesis;
 mod invariants;
 mod state;
 
-pub(crate) use authorize::{check_open, has_role};
-pub(crate) use error::{role as role_error, same};
+pub(crate) use authorize::{check_open, check_unlocked, has_role};
+pub(crate) use error::{role as role_error, same, unknown};
 pub use execute::execute;
 pub(crate) use execute::open;
 pub use state::{comment, count, thread};
@@ -35,10 +35,7 @@ pub use state::{comment, count, thread};
 use crate::modules::Module;
 
 /// This module's part in the walks.
-pub const MODULE: Module = Module {
-    audit: Some(invariants::audit),
-    ..Module::new("discussion", genesis::init, genesis::export)
-};
+pub const MODULE: Module = Module { audit: Some(invariants::audit), ..Module::new("discussion") };
 
 #[cfg(test)]
 mod tests;

@@ -132,6 +132,15 @@ fn texts_tell_whom_and_what_they_name() {
     let references = outcome.events(events::REFERENCED);
     assert_eq!(references.len(), 2);
     assert_eq!((references[1]["number"].as_str(), references[1]["from_repo"].as_str()), ("1", "1"));
+    // An edit tells what it adds.
+    let more = format!("{text} #1! (see alice/hello#1) and @bob, #1");
+    let outcome = world.block(vec![world.tx(&bob, &[edit(&bob, 1, 1, &more)])]);
+    assert_eq!(outcome.code(0), None);
+    assert!(outcome.events(events::MENTIONED).is_empty(), "bob has no handle");
+    assert!(outcome.events(events::REFERENCED).is_empty());
+    let outcome = world.block(vec![world.tx(&bob, &[edit(&bob, 1, 0, "it is, @alice: see #1")])]);
+    assert_eq!(outcome.events(events::MENTIONED).len(), 1);
+    assert_eq!(outcome.events(events::REFERENCED).len(), 1);
     // So many of them and no more.
     let many: String = (0..40).map(|n| format!("#1{n} ")).collect();
     let outcome = world.block(vec![world.tx(&bob, &[say(&bob, 1, &(many + "@alice"))])]);

@@ -3,7 +3,7 @@
 use guts_schema::{keys, proto};
 
 use crate::fault::Broken;
-use crate::whole::Whole;
+use crate::whole::{Whole, wrong};
 
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     let epoch: proto::Epoch = whole.get(&keys::epoch())?.unwrap_or_default();
@@ -11,7 +11,7 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     let draws = whole.below::<proto::FaucetDraw>("faucet_draw/")?;
     let future = draws.iter().any(|(_, draw)| draw.epochs > epoch.number.saturating_add(1));
     if faucet.epoch > epoch.number || future {
-        return Err(Broken::Contradiction("the faucet gave in an epoch to come".into()));
+        return wrong("the faucet gave in an epoch to come");
     }
     Ok(())
 }

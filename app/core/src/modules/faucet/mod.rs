@@ -16,7 +16,6 @@
 mod authorize;
 mod error;
 mod execute;
-mod genesis;
 mod invariants;
 mod state;
 
@@ -25,10 +24,7 @@ pub use execute::execute;
 use crate::modules::Module;
 
 /// This module's part in the walks.
-pub const MODULE: Module = Module {
-    audit: Some(invariants::audit),
-    ..Module::new("faucet", genesis::init, genesis::export)
-};
+pub const MODULE: Module = Module { audit: Some(invariants::audit), ..Module::new("faucet") };
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use guts_schema::proto::propose::Content;
 use guts_schema::proto::{self, ProposalStatus, VoteOption};
 use guts_schema::{AccountId, events};
 
-use super::execute::check_content;
+use super::execute::{check_content, check_params};
 use super::state;
 use crate::fault::{Broken, Fault};
 use crate::modules::account::{self, Pot, Purse};
@@ -193,6 +193,13 @@ fn add(proposal: &mut proto::Proposal, option: VoteOption, stake: u64) {
     *sum = sum.saturating_add(stake);
 }
 
+fn changed(run: &Run<'_>, json: &str) -> Result<proto::Params, Broken> {
+    check_params(run, json).map_err(|fault| match fault {
+        Fault::Refused(refusal) => Broken::Contradiction(refusal.sentence),
+        Fault::Broken(broken) => broken,
+    })
+}
+
 /// Does what was accepted, if it still can be done.
 fn carry_out(run: &mut Run<'_>, number: u64, proposal: proto::Proposal) -> Result<(), Broken> {
     match check_content(run, content(&proposal)) {
@@ -205,9 +212,7 @@ fn carry_out(run: &mut Run<'_>, number: u64, proposal: proto::Proposal) -> Resul
     match content(&proposal) {
         None => {}
         Some(Content::Params(json) | Content::Emergency(json)) => {
-            let now = params::get(&run.state)?;
-            let changed = params::changed(&now, json).map_err(Broken::Contradiction)?;
-            params::put(run, &changed)?;
+            params::put(run, &changed(run, json)?)?;
         }
         Some(Content::Upgrade(upgrade)) => {
             let (height, version) = (upgrade.height, upgrade.version);

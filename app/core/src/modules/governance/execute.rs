@@ -11,8 +11,11 @@ use guts_schema::{AccountId, events};
 use super::{authorize, block, error, state};
 use crate::fault::{Broken, Fault};
 use crate::modules::account::{self, Pot, Purse};
-use crate::modules::params;
+use crate::modules::{params, staking};
 use crate::run::Run;
+
+/// Of all balances, the part that may be asked for as a deposit.
+const DEPOSIT_PART: u64 = 10;
 
 /// Executes one action of this module.
 pub fn execute(
@@ -25,7 +28,9 @@ pub fn execute(
         GovernanceAction::Propose(what) => propose(run, actor, what),
         GovernanceAction::Deposit { proposal, amount } => {
             let open = existing(run, *proposal)?;
-            if open.status() != ProposalStatus::Deposit {
+            // A chain that rested may not have dropped it yet.
+            let ended = run.block.time_s > open.until_s;
+            if open.status() != ProposalStatus::Deposit || ended {
                 return Err(error::past(*proposal, "deposits"));
             }
             deposit(run, actor, *proposal, open, *amount)
@@ -43,8 +48,7 @@ pub(super) fn check_content(run: &Run<'_>, content: Option<&Content>) -> Result<
     match content {
         None => Ok(()),
         Some(Content::Params(json) | Content::Emergency(json)) => {
-            let now = params::get(&run.state)?;
-            params::changed(&now, json).map(|_| ()).map_err(|why| error::params(&why))
+            check_params(run, json).map(|_| ())
         }
         Some(Content::Upgrade(upgrade)) => {
             let at = (upgrade.height, upgrade.version);
@@ -64,6 +68,28 @@ pub(super) fn check_content(run: &Run<'_>, content: Option<&Content>) -> Result<
             Err(error::treasury_low(held, spend.amount))
         }
     }
+}
+
+/// The parameters as they would be, if the chain could live with them: they must be consistent, and
+/// what they ask for must be there, or nobody could take part in a vote that changes them back.
+pub(super) fn check_params(run: &Run<'_>, json: &str) -> Result<proto::Params, Fault> {
+    let now = params::get(&run.state)?;
+    let changed = params::changed(&now, json).map_err(|why| error::params(&why))?;
+    let unit = changed.power_unit.max(changed.validator_stake_min);
+    if unit > now.power_unit.max(now.validator_stake_min) {
+        let (held, all) = staking::held_by(&run.state, unit)?;
+        if held.saturating_mul(3) <= all.saturating_mul(2) {
+            let text = "power_unit and validator_stake_min must leave validators with more than two \
+                        thirds of the stake in the set";
+            return Err(error::params(text));
+        }
+    }
+    let least = changed.gov_deposit_min;
+    if least > now.gov_deposit_min && least > account::in_balances(&run.state)? / DEPOSIT_PART {
+        let text = format!("gov_deposit_min is at most 1/{DEPOSIT_PART} of what accounts have");
+        return Err(error::params(&text));
+    }
+    Ok(changed)
 }
 
 fn propose(run: &mut Run<'_>, actor: &AccountId, what: &proto::Propose) -> Result<(), Fault> {

@@ -4,7 +4,7 @@ use guts_schema::proto::{self, ProposalStatus};
 use guts_schema::{AccountId, keys};
 
 use crate::fault::Broken;
-use crate::whole::Whole;
+use crate::whole::{Whole, wrong};
 
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     let list: proto::Proposals = whole.get(&keys::proposals())?.unwrap_or_default();
@@ -36,11 +36,7 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     }
     let cast = whole.below::<proto::VoteCast>("vote/")?.len() as u64;
     if open != list.open || cast != votes {
-        return wrong("open proposals or votes are not those counted".into());
+        return wrong("open proposals or votes are not those counted");
     }
     Ok(())
-}
-
-fn wrong(text: String) -> Result<(), Broken> {
-    Err(Broken::Contradiction(text))
 }

@@ -28,7 +28,6 @@ mod authorize;
 mod block;
 mod error;
 mod execute;
-mod genesis;
 mod invariants;
 mod state;
 
@@ -42,7 +41,7 @@ pub const MODULE: Module = Module {
     begin: Some(block::begin),
     end: Some(block::end),
     audit: Some(invariants::audit),
-    ..Module::new("governance", genesis::init, genesis::export)
+    ..Module::new("governance")
 };
 
 #[cfg(test)]

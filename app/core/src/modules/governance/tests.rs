@@ -302,6 +302,34 @@ fn delegators_speak_for_themselves() {
     assert_eq!(world.refused(tx).0, Code::AccountUnknown);
 }
 
+#[test]
+fn a_deposit_after_a_rest_comes_too_late() {
+    let mut world = World::new();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    done(&mut world, &alice, propose(&alice, 1, None));
+    world.time_s += DAY_S;
+    // The block that ends the rest drops it, after its transactions.
+    let late = deposit(&bob, 1, ENOUGH);
+    refused(&mut world, &bob, late, Code::ProposalPast, "proposal 1 takes no deposits now");
+    assert_eq!(status(&world), ProposalStatus::Dropped);
+}
+
+#[test]
+fn nobody_is_locked_out_by_parameters() {
+    let mut world = World::new();
+    let alice = world.alice.clone();
+    let mut no = |text: &str, why: &str| {
+        refused(&mut world, &alice, propose(&alice, ENOUGH, json(text)), Code::ParamsRefused, why);
+    };
+    // Each validator has ten millions, each of three accounts a thousand.
+    no("{\"power_unit\": 10000001}", "more than two thirds of the stake");
+    no("{\"validator_stake_min\": 999999999}", "more than two thirds of the stake");
+    no("{\"gov_deposit_min\": 300000001}", "at most 1/10 of what accounts have");
+    for good in ["{\"power_unit\": 10000000}", "{\"gov_deposit_min\": 290000000}"] {
+        done(&mut world, &alice, propose(&alice, ENOUGH, json(good)));
+    }
+}
+
 fn upgrade(height: u64, version: u64) -> Option<Content> {
     Some(Content::Upgrade(proto::Upgrade { height, version }))
 }

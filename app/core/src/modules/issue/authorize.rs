@@ -3,7 +3,7 @@
 use guts_schema::tx::IssueAction;
 use guts_schema::{AccountId, RepoId, proto};
 
-use super::{error, state};
+use super::state;
 use crate::fault::Fault;
 use crate::modules::{account, discussion, repo};
 use crate::run::Run;
@@ -44,13 +44,15 @@ fn check_own(
 ) -> Result<(), Fault> {
     let path = repo::path(&run.state, value)?;
     if state::get(&run.state, id, number)?.is_none() {
-        return Err(error::unknown(&path, number));
+        return Err(discussion::unknown(&path, number));
     }
     let thread = discussion::thread(&run.state, id, number)?.unwrap_or_default();
-    if thread.author == actor.to_vec() {
-        return Ok(());
+    if thread.author != actor.to_vec() {
+        return check_role(run, actor, id, value);
     }
-    check_role(run, actor, id, value)
+    // But not while it is locked.
+    let role = discussion::has_role(run, id, value, actor)?;
+    discussion::check_unlocked(&thread, number, &path, role)
 }
 
 fn check_role(

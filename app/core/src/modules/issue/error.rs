@@ -4,10 +4,6 @@ use guts_schema::Code;
 
 use crate::fault::Fault;
 
-pub(super) fn unknown(path: &str, number: u64) -> Fault {
-    Fault::refuse(Code::ThreadUnknown, &[&path, &number])
-}
-
 pub(super) fn label_unknown(path: &str, label: &str) -> Fault {
     Fault::refuse(Code::LabelUnknown, &[&path, &label])
 }

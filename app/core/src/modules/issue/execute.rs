@@ -44,7 +44,7 @@ pub fn execute(
 }
 
 fn existing(run: &Run<'_>, (id, number): (RepoId, u64), path: &str) -> Result<proto::Issue, Fault> {
-    state::get(&run.state, id, number)?.ok_or_else(|| error::unknown(path, number))
+    state::get(&run.state, id, number)?.ok_or_else(|| discussion::unknown(path, number))
 }
 
 fn open(
@@ -131,6 +131,9 @@ fn label(
     labels: &[String],
 ) -> Result<(), Fault> {
     let mut issue = existing(run, place, path)?;
+    if issue.labels == labels {
+        return Err(discussion::same());
+    }
     let known = state::tracker(&run.state, place.0)?.labels;
     let new = |label: &&String| !issue.labels.contains(label);
     for label in labels.iter().filter(new) {
@@ -165,6 +168,9 @@ fn assign(
         }
     }
     issue.assignees = accounts.iter().map(AccountId::to_vec).collect();
+    if issue.assignees == before {
+        return Err(discussion::same());
+    }
     state::put(run, place, &issue)?;
     let mut say = |kind: &str, who: &[u8]| {
         let who = hex::encode(who);
@@ -219,6 +225,7 @@ fn put_label(run: &mut Run<'_>, id: RepoId, path: &str, label: proto::Label) -> 
     let name = label.name.clone();
     let list = &mut tracker.labels;
     match list.binary_search_by(|one| one.name.cmp(&name)) {
+        Ok(at) if list[at] == label => return Err(discussion::same()),
         Ok(at) => list[at] = label,
         Err(_) if list.len() >= LABELS_MAX => return Err(error::many(path, list.len())),
         Err(at) => list.insert(at, label),
@@ -254,6 +261,7 @@ fn put_milestone(
             list.push(value);
             list.len() as u64
         }
+        Some(at) if at < count && list[at] == value => return Err(discussion::same()),
         Some(at) if at < count => {
             list[at] = value;
             milestone

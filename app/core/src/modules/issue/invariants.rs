@@ -1,9 +1,12 @@
 //! Audits of all issues.
 
+use std::collections::BTreeSet;
+
+use guts_schema::limits::{ISSUE_WORDS_MAX, LABELS_MAX, PINNED_MAX};
 use guts_schema::{RepoId, keys, proto};
 
 use crate::fault::Broken;
-use crate::whole::Whole;
+use crate::whole::{Whole, rises, wrong};
 
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     let repos = whole.get::<proto::Repos>(&keys::repos())?.unwrap_or_default().count;
@@ -16,6 +19,12 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
             if let Some(issue) = whole.get::<proto::Issue>(&keys::issue(repo, number))? {
                 found += 1;
                 open += u64::from(!issue.closed);
+                if !rises(&issue.labels)
+                    || !rises(&issue.assignees)
+                    || issue.labels.len().max(issue.assignees.len()) > ISSUE_WORDS_MAX
+                {
+                    return wrong(format!("labels or people of issue {number} are listed wrong"));
+                }
                 if issue.milestone > tracker.milestones.len() as u64 {
                     return wrong(format!("issue {number} is planned for nothing"));
                 }
@@ -23,6 +32,16 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
         }
         if open != tracker.open {
             return wrong(format!("{open} issues of repository {repo} are open, not as counted"));
+        }
+        let names = tracker.labels.iter().map(|label| &label.name);
+        let most = tracker.labels.len().max(tracker.milestones.len());
+        let pinned: BTreeSet<_> = tracker.pinned.iter().collect();
+        if !rises(names)
+            || most > LABELS_MAX
+            || pinned.len() != tracker.pinned.len()
+            || pinned.len() > PINNED_MAX
+        {
+            return wrong(format!("labels or pins of repository {repo} are listed wrong"));
         }
         for number in &tracker.pinned {
             if whole.get::<proto::Issue>(&keys::issue(repo, *number))?.is_none() {
@@ -33,9 +52,5 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     if whole.below::<proto::Issue>("issue/")?.len() == found {
         return Ok(());
     }
-    wrong("an issue has no thread".into())
-}
-
-fn wrong(text: String) -> Result<(), Broken> {
-    Err(Broken::Contradiction(text))
+    wrong("an issue has no thread")
 }

@@ -8,17 +8,17 @@
 //! | action | who may |
 //! |---|---|
 //! | `OpenIssue` | any account |
-//! | `RetitleIssue`, `CloseIssue`, `ReopenIssue` | its author; who has a role in the repository |
+//! | `RetitleIssue`, `CloseIssue`, `ReopenIssue` | its author, unless it is locked; who has a role in the repository |
 //! | `LabelIssue`, `AssignIssue`, `PlanIssue`, `PinIssue` | who has a role there |
 //! | `PutLabel`, `DropLabel`, `PutMilestone` | who has a role there |
 //!
-//! Invariants: an issue has a thread; open ones are counted; pinned ones exist.
+//! Invariants: an issue has a thread; open ones are counted; pinned ones exist; labels, milestones
+//! and pins are bounded, lists are sorted.
 //! Calls: account, repo, discussion.
 
 mod authorize;
 mod error;
 mod execute;
-mod genesis;
 mod invariants;
 mod state;
 
@@ -28,10 +28,7 @@ pub use state::{get, tracker};
 use crate::modules::Module;
 
 /// This module's part in the walks.
-pub const MODULE: Module = Module {
-    audit: Some(invariants::audit),
-    ..Module::new("issue", genesis::init, genesis::export)
-};
+pub const MODULE: Module = Module { audit: Some(invariants::audit), ..Module::new("issue") };
 
 #[cfg(test)]
 mod tests;

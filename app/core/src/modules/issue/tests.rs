@@ -84,6 +84,27 @@ fn an_issue_is_opened_closed_and_opened_again() {
 }
 
 #[test]
+fn a_locked_issue_is_for_those_with_a_role() {
+    let mut world = opened();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let w = &mut world;
+    let lock = |locked| {
+        let change = guts_schema::tx::ThreadAction::Lock { locked };
+        Action::Thread { actor: alice.id, repo: repo(), number: 1, change }
+    };
+    testing::done(w, &alice, lock(true));
+    for change in [retitle(1, "mine"), close(1)] {
+        refused(w, &bob, change, Code::ThreadLocked, "number 1 of alice/hello is locked");
+    }
+    done(w, &alice, close(1));
+    let reopen = IssueAction::Reopen { number: 1 };
+    refused(w, &bob, reopen.clone(), Code::ThreadLocked, "ask somebody who has a role there");
+    testing::done(w, &alice, lock(false));
+    done(w, &bob, reopen);
+    done(w, &bob, retitle(1, "mine"));
+}
+
+#[test]
 fn only_who_has_a_role_sorts_issues() {
     let mut world = opened();
     let bob = world.bob.clone();
@@ -121,7 +142,10 @@ fn labels_are_made_before_they_are_used() {
         assert_eq!(w.one(w.tx(&alice, part)), None);
     }
     refused(w, &alice, put_label("more"), Code::LabelsMany, "has 200 of these");
-    done(w, &alice, put_label("ui"));
+    refused(w, &alice, put_label("ui"), Code::SameAlready, "nothing changes");
+    let (name, description) = ("ui".into(), "what is seen".into());
+    done(w, &alice, IssueAction::PutLabel { name, color: 7, description });
+    refused(w, &alice, label(&["bug", "ui"]), Code::SameAlready, "nothing changes");
 }
 
 #[test]
@@ -142,6 +166,7 @@ fn milestones_are_numbered() {
         assert_eq!(w.one(w.tx(&alice, part)), None);
     }
     refused(w, &alice, milestone(0, "m"), Code::LabelsMany, "has 200 of these");
+    refused(w, &alice, milestone(1, "2.0"), Code::SameAlready, "nothing changes");
 }
 
 #[test]
@@ -154,6 +179,7 @@ fn people_with_a_role_are_assigned() {
     let both = act(&alice, assign(&[alice.id, bob.id]));
     let outcome = w.block(vec![w.tx(&alice, &[both])]);
     assert_eq!(outcome.events(events::ISSUE_ASSIGNED).len(), 2);
+    refused(w, &alice, assign(&[alice.id, bob.id]), Code::SameAlready, "nothing changes");
     let role = RepoAction::SetCollaborator { account: gateway.id, role: RepoRole::Triage };
     let grant = Action::Repo { actor: alice.id, repo: repo(), change: role };
     assert_eq!(w.one(w.tx(&alice, &[grant])), None);

@@ -8,7 +8,7 @@ pub(super) fn unknown(org: &AccountId) -> Fault {
     Fault::refuse(Code::OrgUnknown, &[org])
 }
 
-pub(super) fn not_owner(org: &str, actor: &str) -> Fault {
+pub(crate) fn not_owner(org: &str, actor: &str) -> Fault {
     Fault::refuse(Code::OrgNotOwner, &[&org, &actor])
 }
 

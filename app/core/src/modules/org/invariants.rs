@@ -6,7 +6,7 @@ use guts_schema::proto::{self, OrgRole};
 use guts_schema::{AccountId, keys};
 
 use crate::fault::Broken;
-use crate::whole::Whole;
+use crate::whole::{Whole, rises, wrong};
 
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     let count = whole.get::<proto::Orgs>(&keys::orgs())?.unwrap_or_default().count;
@@ -44,12 +44,4 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
         }
     }
     Ok(())
-}
-
-fn rises<T: Ord>(list: &[T]) -> bool {
-    list.windows(2).all(|pair| pair[0] < pair[1])
-}
-
-fn wrong(text: String) -> Result<(), Broken> {
-    Err(Broken::Contradiction(text))
 }

@@ -20,21 +20,18 @@
 //! Calls: params, account.
 
 mod authorize;
-mod error;
+pub(crate) mod error;
 mod execute;
-mod genesis;
 mod invariants;
 mod state;
 
-pub(crate) use error::team_unknown;
 pub use execute::execute;
 pub use state::{get, is_owner, member_role, teams_of};
 
 use crate::modules::Module;
 
 /// This module's part in the walks.
-pub const MODULE: Module =
-    Module { audit: Some(invariants::audit), ..Module::new("org", genesis::init, genesis::export) };
+pub const MODULE: Module = Module { audit: Some(invariants::audit), ..Module::new("org") };
 
 #[cfg(test)]
 pub(crate) mod tests;

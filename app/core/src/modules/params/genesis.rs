@@ -239,6 +239,9 @@ fn named_price(price: &proto::KindPrice) -> Option<Price> {
     Some(Price { owner: price.owner, ..price_of(name, price.work, price.fee, price.stake) })
 }
 
+/// Collaborators, teams and protections of a repository, each, that parameters may allow.
+pub(crate) const REPO_RULES_MAX: u64 = 1000;
+
 impl Genesis {
     /// Nothing lasts too long, and nothing that a block walks over grows too large.
     fn check_bounds(&self) -> Result<(), Broken> {
@@ -270,7 +273,7 @@ impl Genesis {
             ("candidates_max", self.candidates_max, 10_000),
             ("org_members_max", self.org_members_max, 10_000),
             ("org_teams_max", self.org_teams_max, 1000),
-            ("repo_rules_max", self.repo_rules_max, 1000),
+            ("repo_rules_max", self.repo_rules_max, REPO_RULES_MAX),
             ("gov_open_max", self.gov_open_max, 200),
             ("unbondings_max", self.unbondings_max, 100_000),
         ];
@@ -402,6 +405,13 @@ pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken>
     let params = Genesis { evidence_age_s: age_s, ..origin.state.params.clone() };
     params.check()?;
     state::put(run, &params.to_proto())
+}
+
+/// Audits the parameters in force.
+pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
+    let missing = || Broken::Contradiction("no chain parameters".into());
+    let params: proto::Params = whole.get(&keys::params())?.ok_or_else(missing)?;
+    Genesis::from_proto(&params).check()
 }
 
 /// Checks the parameters of a state to go on from, against what the genesis document says.

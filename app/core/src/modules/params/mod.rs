@@ -15,14 +15,17 @@ mod genesis;
 mod state;
 
 pub use genesis::{Genesis, Price};
-pub(crate) use genesis::{changed, check_whole};
+pub(crate) use genesis::{REPO_RULES_MAX, changed, check_whole};
 pub(crate) use state::put;
 pub use state::{Decoded, get, of};
 
 use crate::modules::Module;
 
 /// This module's part in the walks.
-pub const MODULE: Module = Module::new("params", genesis::init, genesis::export);
+pub const MODULE: Module = Module {
+    audit: Some(genesis::audit),
+    ..Module::of_genesis("params", genesis::init, genesis::export)
+};
 
 #[cfg(test)]
 mod tests;

@@ -27,7 +27,7 @@ pub(super) fn check(run: &Run<'_>, repo: RepoId, key: &Key) -> Result<AccountId,
     }
     // Nobody may push to an archived repository.
     if value.archived {
-        return Err(error::archived(&repo::path(&run.state, &value)?));
+        return Err(repo::error::archived(&repo::path(&run.state, &value)?));
     }
     Ok(pusher)
 }

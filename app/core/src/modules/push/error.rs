@@ -20,14 +20,6 @@ pub(super) fn not_allowed(who: &str, path: &str) -> Fault {
     Fault::refuse(Code::PushNotAllowed, &[&who, &path])
 }
 
-pub(super) fn repo_unknown(path: &str) -> Fault {
-    Fault::refuse(Code::RepoUnknown, &[&path])
-}
-
-pub(super) fn archived(path: &str) -> Fault {
-    Fault::refuse(Code::RepoArchived, &[&path])
-}
-
 pub(super) fn format(path: &str, format: &str) -> Fault {
     Fault::refuse(Code::PushFormat, &[&path, &format])
 }

@@ -24,7 +24,7 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, push: &PushRefs) -> Result<(), Fault>
     let (owner, name) = (&certificate.nonce.owner, &certificate.nonce.repo);
     let path = format!("{owner}/{name}");
     let repo = repo::by_path(&run.state, owner, name)?;
-    let repo = repo.ok_or_else(|| error::repo_unknown(&path))?;
+    let repo = repo.ok_or_else(|| repo::error::unknown(&path))?;
     let key = certificate.signature.key;
     let pusher = authorize::check(run, repo, &key)?;
     check_format(run, repo, &path, certificate.object_format)?;

@@ -1,20 +1,33 @@
 //! Audits of all pushes and refs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use guts_schema::keys::Queue;
 use guts_schema::{AccountId, Oid, PushId, RepoId, keys, proto, refs};
 
 use crate::fault::Broken;
-use crate::whole::Whole;
+use crate::whole::{Whole, wrong};
 
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     audit_pushes(whole)?;
+    audit_closed(whole)?;
     let count = whole.get::<proto::Repos>(&keys::repos())?.unwrap_or_default().count;
     (1..=count).filter_map(RepoId::new).try_for_each(|repo| audit_refs(whole, repo))
 }
 
-fn wrong(text: String) -> Result<(), Broken> {
-    Err(Broken::Contradiction(text))
+/// Each push that is over waits once to be forgotten, and nothing else does.
+fn audit_closed(whole: &Whole) -> Result<(), Broken> {
+    let all = whole.below::<proto::Push>("push/")?;
+    let closed = all.into_iter().filter(|(_, push)| push.status() != proto::PushStatus::Pending);
+    let mut closed: BTreeSet<Vec<u8>> = closed.map(|(id, _)| id).collect();
+    let ends: proto::QueueEnds = whole.get(&keys::queue_ends(Queue::Pushes))?.unwrap_or_default();
+    for number in ends.first..ends.next {
+        let item: Option<proto::QueueItem> = whole.get(&keys::queue_item(Queue::Pushes, number))?;
+        if !item.is_some_and(|item| closed.remove(&item.id)) {
+            return wrong("what waits to be forgotten is no push that is over");
+        }
+    }
+    if closed.is_empty() { Ok(()) } else { wrong("a push that is over is never forgotten") }
 }
 
 /// What is in flight is what is listed, counted and summed.
@@ -28,7 +41,7 @@ fn audit_pushes(whole: &Whole) -> Result<(), Broken> {
             Err(_) => None,
         };
         let Some(push) = push.filter(|push| push.status() == proto::PushStatus::Pending) else {
-            return wrong("a push is listed as pending and is not".into());
+            return wrong("a push is listed as pending and is not");
         };
         bytes += push.pack_size;
         let sums = own.entry(push.pusher.clone()).or_default();
@@ -38,7 +51,7 @@ fn audit_pushes(whole: &Whole) -> Result<(), Broken> {
     let all = whole.below::<proto::Push>("push/")?;
     let pending = all.iter().filter(|(_, p)| p.status() == proto::PushStatus::Pending).count();
     if pending != list.ids.len() || bytes != list.bytes {
-        return wrong("pushes in flight are listed or summed wrong".into());
+        return wrong("pushes in flight are listed or summed wrong");
     }
     for (account, sums) in &own {
         let account = AccountId::from_slice(account);
@@ -48,7 +61,7 @@ fn audit_pushes(whole: &Whole) -> Result<(), Broken> {
         }
     }
     if whole.below::<proto::PushesOf>("pushes_of/")?.len() != own.len() {
-        return wrong("an account without pushes in flight is counted".into());
+        return wrong("an account without pushes in flight is counted");
     }
     Ok(())
 }

@@ -22,7 +22,7 @@
 //! deadline: it fails, with the reason.
 //!
 //! Invariants: a repository's root, count and log are those of its refs; pending pushes and their
-//! sums are those listed; no push is pending and closed.
+//! sums are those listed; no push is pending and closed; what is over waits to be forgotten.
 //! Calls: params, account, staking, repo (which asks org).
 
 mod authorize;
@@ -47,7 +47,7 @@ pub const MODULE: Module = Module {
     end: Some(block::end),
     query: Some(query::query),
     audit: Some(invariants::audit),
-    ..Module::new("push", genesis::init, genesis::export)
+    ..Module::of_genesis("push", genesis::init, genesis::export)
 };
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use guts_schema::{AccountId, Action, RepoId};
 
 use super::{error, state};
 use crate::fault::Fault;
-use crate::modules::account;
+use crate::modules::{account, org};
 use crate::run::Run;
 
 /// Refuses an actor that may not act.
@@ -53,7 +53,7 @@ fn check_change(
             if state::controls(&run.state, &owner, actor)? {
                 return Ok(());
             }
-            not_yours(run, &value, actor)
+            not_yours(run, &value, "owns", actor)
         }
         // Whoever a repository is offered to, or an owner of that organisation, may accept it.
         RepoAction::Accept => {
@@ -86,13 +86,13 @@ fn check_admin(run: &Run<'_>, repo: RepoId, actor: &AccountId) -> Result<(), Fau
     if state::role(&run.state, repo, &value, actor)? == RepoRole::Admin {
         return Ok(());
     }
-    not_yours(run, &value, actor)
+    not_yours(run, &value, "administers", actor)
 }
 
 fn check_controls(run: &Run<'_>, owner: &AccountId, actor: &AccountId) -> Result<(), Fault> {
     if !state::controls(&run.state, owner, actor)? {
         let name = |id| account::name(&run.state, id);
-        return Err(error::not_owner(&name(owner)?, &name(actor)?));
+        return Err(org::error::not_owner(&name(owner)?, &name(actor)?));
     }
     match account::get(&run.state, owner)? {
         Some(account) if !account.handle.is_empty() => Ok(()),
@@ -100,7 +100,12 @@ fn check_controls(run: &Run<'_>, owner: &AccountId, actor: &AccountId) -> Result
     }
 }
 
-fn not_yours(run: &Run<'_>, value: &proto::Repo, actor: &AccountId) -> Result<(), Fault> {
+fn not_yours(
+    run: &Run<'_>,
+    value: &proto::Repo,
+    does: &str,
+    actor: &AccountId,
+) -> Result<(), Fault> {
     let path = state::path(&run.state, value)?;
-    Err(error::not_yours(&path, &account::name(&run.state, actor)?))
+    Err(error::not_yours(does, &path, &account::name(&run.state, actor)?))
 }

@@ -6,20 +6,20 @@ use guts_schema::{AccountId, Code};
 
 use crate::fault::Fault;
 
-pub(super) fn unknown(what: &dyn Display) -> Fault {
+pub(crate) fn unknown(what: &dyn Display) -> Fault {
     Fault::refuse(Code::RepoUnknown, &[what])
+}
+
+pub(crate) fn archived(path: &str) -> Fault {
+    Fault::refuse(Code::RepoArchived, &[&path])
 }
 
 pub(super) fn exists(path: &str) -> Fault {
     Fault::refuse(Code::RepoExists, &[&path])
 }
 
-pub(super) fn not_yours(path: &str, actor: &str) -> Fault {
-    Fault::refuse(Code::RepoNotYours, &[&path, &actor])
-}
-
-pub(super) fn not_owner(owner: &str, actor: &str) -> Fault {
-    Fault::refuse(Code::OrgNotOwner, &[&owner, &actor])
+pub(super) fn not_yours(does: &str, path: &str, actor: &str) -> Fault {
+    Fault::refuse(Code::RepoNotYours, &[&does, &path, &actor])
 }
 
 pub(super) fn offer(path: &str, actor: &str) -> Fault {

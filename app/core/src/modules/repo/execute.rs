@@ -249,7 +249,7 @@ fn set_team_role(run: &mut Run<'_>, id: RepoId, team: &str, role: RepoRole) -> R
     let teams = org::get(&run.state, &owner)?.unwrap_or_default().teams;
     // The roles of a team that is gone can be taken away.
     if role != RepoRole::None && !teams.iter().any(|other| other.name == team) {
-        return Err(org::team_unknown(&account::name(&run.state, &owner)?, team));
+        return Err(org::error::team_unknown(&account::name(&run.state, &owner)?, team));
     }
     let mut access = state::access(&run.state, id)?;
     let list = &mut access.teams;

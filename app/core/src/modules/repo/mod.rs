@@ -22,11 +22,12 @@
 //!
 //! Administrators are the owner, owners of the owning organisation, and who has that role.
 //!
-//! Invariants: ids are dense; names and owners' lists point back; stars are counted.
+//! Invariants: ids are dense; names and owners' lists point back, former names to repositories that
+//! exist; stars are counted; roles and protections are sorted and bounded.
 //! Calls: params, account, org.
 
 mod authorize;
-mod error;
+pub(crate) mod error;
 mod execute;
 mod genesis;
 mod invariants;
@@ -45,7 +46,7 @@ use crate::modules::Module;
 pub const MODULE: Module = Module {
     query: Some(query::query),
     audit: Some(invariants::audit),
-    ..Module::new("repo", genesis::init, genesis::export)
+    ..Module::of_genesis("repo", genesis::init, genesis::export)
 };
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn a_former_name_leads_to_the_repository() {
     let mut world = World::new();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let w = &mut world;
-    refused(w, &bob, rename("x"), Code::RepoNotYours, "only the owner of alice/hello");
+    refused(w, &bob, rename("x"), Code::RepoNotYours, "only who owns alice/hello");
     refused(w, &alice, rename("hello"), Code::RepoExists, "alice/hello exists already");
     done(w, &alice, rename("other"));
     for name in ["hello", "other"] {
@@ -135,7 +135,7 @@ fn a_repository_is_offered_and_accepted() {
     let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
     let to = |who: &Person| RepoAction::Transfer { to: who.id };
     let w = &mut world;
-    refused(w, &bob, to(&bob), Code::RepoNotYours, "only the owner");
+    refused(w, &bob, to(&bob), Code::RepoNotYours, "only who ");
     refused(w, &alice, to(&Person::new(70)), Code::AccountUnknown, "does not exist");
     refused(w, &alice, to(&gateway), Code::HandleMissing, "has no handle");
     refused(w, &bob, RepoAction::Accept, Code::RepoOffer, "is not offered to bob");
@@ -146,7 +146,7 @@ fn a_repository_is_offered_and_accepted() {
     done(w, &alice, to(&bob));
     refused(w, &alice, RepoAction::Accept, Code::RepoOffer, "ask its owner");
     // An offer is taken back by an offer to the owner; where there is none, that is a mistake.
-    refused(w, &bob, to(&alice), Code::RepoNotYours, "only the owner");
+    refused(w, &bob, to(&alice), Code::RepoNotYours, "only who ");
     done(w, &alice, to(&alice));
     refused(w, &bob, RepoAction::Accept, Code::RepoOffer, "is not offered to bob");
     refused(w, &alice, to(&alice), Code::RepoExists, "alice/gift exists already");
@@ -157,7 +157,7 @@ fn a_repository_is_offered_and_accepted() {
     for (owner, name) in [("bob", "gift"), ("alice", "gift"), ("alice", "hello")] {
         assert_eq!(by_path(&w.state(), owner, name).unwrap(), Some(hello()));
     }
-    refused(w, &alice, rename("mine"), Code::RepoNotYours, "only the owner of bob/gift");
+    refused(w, &alice, rename("mine"), Code::RepoNotYours, "only who owns bob/gift");
     let counts = |who: &Person| account::get(&w.state(), &who.id).unwrap().unwrap().repos;
     assert_eq!((counts(&alice), counts(&bob)), (1, 2));
 }
@@ -191,7 +191,7 @@ fn collaborators_have_roles() {
     let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
     let w = &mut world;
     let write = collaborate(&bob, RepoRole::Write);
-    refused(w, &bob, write.clone(), Code::RepoNotYours, "only the owner");
+    refused(w, &bob, write.clone(), Code::RepoNotYours, "only who ");
     let nobody = collaborate(&Person::new(70), RepoRole::Write);
     refused(w, &alice, nobody, Code::AccountUnknown, "does not exist");
     let none = collaborate(&bob, RepoRole::None);
@@ -204,7 +204,7 @@ fn collaborators_have_roles() {
     let push = bob.certificate("alice/hello", w.time_s, &[("refs/heads/main", 0, 1)]);
     assert_eq!(w.one(w.push(&push)), None);
     let topics = RepoAction::SetTopics { topics: vec!["git".into()] };
-    refused(w, &bob, topics.clone(), Code::RepoNotYours, "only the owner");
+    refused(w, &bob, topics.clone(), Code::RepoNotYours, "only who ");
     done(w, &alice, collaborate(&bob, RepoRole::Triage));
     let push = bob.certificate("alice/hello", w.time_s, &[("refs/heads/b", 0, 1)]);
     assert_eq!(w.one(w.push(&push)), Some(Code::PushNotAllowed));
@@ -212,7 +212,7 @@ fn collaborators_have_roles() {
     done(w, &alice, collaborate(&bob, RepoRole::Admin));
     done(w, &bob, topics);
     assert_eq!(get(&w.state(), hello()).unwrap().unwrap().topics, ["git"]);
-    refused(w, &bob, rename("mine"), Code::RepoNotYours, "only the owner");
+    refused(w, &bob, rename("mine"), Code::RepoNotYours, "only who ");
     // Whoever may leave, may leave.
     done(w, &bob, none);
     assert_eq!(role_of(w, &bob), RepoRole::None);
@@ -243,7 +243,7 @@ fn teams_and_owners_of_an_organisation_have_roles() {
     done(w, &alice, grant("crew", RepoRole::Write));
     refused(w, &alice, grant("crew", RepoRole::Write), Code::RoleSame, "crew has that role");
     refused(w, &alice, grant("more", RepoRole::Write), Code::RepoRulesMany, "remove one first");
-    refused(w, &bob, grant("more", RepoRole::Write), Code::RepoNotYours, "only the owner");
+    refused(w, &bob, grant("more", RepoRole::Write), Code::RepoNotYours, "only who ");
     let with_bob = OrgAction::PutTeam { org, team: "crew".into(), members: vec![bob.id] };
     assert_eq!(w.one(w.tx(&alice, &[org_act(&alice, with_bob)])), None);
     assert_eq!(role_of(w, &bob), RepoRole::Write);
@@ -335,6 +335,11 @@ fn pushed(
     }
     world.block(vec![]);
     let push = push::get(&world.state(), &id).unwrap().unwrap();
+    if push.code == Code::PushForced.number() {
+        // Validators do not say which ref it is, so none is accused.
+        let begin = "this push rewrites history, and that of refs/heads/b is protected: ";
+        assert!(push.reason.starts_with(begin), "{}", push.reason);
+    }
     (push.status(), Code::from_number(push.code))
 }
 
@@ -344,7 +349,7 @@ fn protected_refs_are_protected() {
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let w = &mut world;
     let heads = protect("refs/heads/*", Some((true, true, RepoRole::None)));
-    refused(w, &bob, heads.clone(), Code::RepoNotYours, "only the owner");
+    refused(w, &bob, heads.clone(), Code::RepoNotYours, "only who ");
     let gone = protect("refs/heads/*", None);
     refused(w, &alice, gone.clone(), Code::ProtectionNone, "refs/heads/* is not protected");
     done(w, &alice, heads);

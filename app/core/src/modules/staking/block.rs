@@ -278,8 +278,9 @@ fn give_out(run: &mut Run<'_>, issuance: u64) -> Result<u64, Broken> {
 }
 
 /// The next set: those with most stake. Whoever leaves does so only as far as the set keeps its
-/// least number, and no more than a third of the power goes in one epoch; the rest leaves later.
-fn elect(
+/// least number, and no more than a third of the power goes in one epoch; the rest leaves later,
+/// and newcomers wait for its places.
+pub(super) fn elect(
     run: &Run<'_>,
     params: &proto::Params,
     before: &[proto::Validator],
@@ -310,16 +311,26 @@ fn elect(
     let total: u128 = before.iter().map(|one| u128::from(one.power)).sum();
     let least = params.validators_min.max(1);
     let (mut count, mut gone) = ((set.len() + leaving.len()) as u64, 0u128);
+    let mut kept = Vec::new();
     for ((_, _, address), info, one) in leaving {
         let with = gone.saturating_add(u128::from(one.power));
         if count > least && with.saturating_mul(3) <= total {
             (count, gone) = (count - 1, with);
         } else {
-            let mut kept = validator(&address, &info, params.power_unit);
-            kept.power = kept.power.max(1);
-            set.push(kept);
+            let mut stays = validator(&address, &info, params.power_unit);
+            stays.power = stays.power.max(1);
+            kept.push(stays);
         }
     }
+    // Those who must stay take the places of newcomers, of those with least stake first.
+    let most = usize::try_from(params.validators_max).unwrap_or(usize::MAX);
+    let is_new = |one: &proto::Validator| !before.iter().any(|old| old.address == one.address);
+    while set.len() + kept.len() > most
+        && let Some(place) = set.iter().rposition(is_new)
+    {
+        set.remove(place);
+    }
+    set.append(&mut kept);
     set.sort_by(|a, b| a.address.cmp(&b.address));
     Ok(set)
 }

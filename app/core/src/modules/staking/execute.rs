@@ -73,8 +73,11 @@ fn bond(
         return Err(error::exists(&address));
     }
     if let Some(other) = state::operated(&run.state, actor)? {
-        // Whoever was tombstoned may begin anew with another key.
-        if !existing(run, &other)?.tombstoned {
+        let was = existing(run, &other)?;
+        // Whoever was tombstoned, or has nothing left that shares could be bought of, may begin
+        // anew with another key.
+        let ended = was.tombstoned || (was.tokens == 0 && was.shares > 0);
+        if !ended {
             return Err(error::operator_busy(actor, &other));
         }
     }

@@ -8,10 +8,9 @@ use guts_schema::{Key, keys, proto};
 
 use super::execute::index;
 use crate::fault::Broken;
-use crate::whole::Whole;
+use crate::whole::{Whole, wrong};
 
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
-    let wrong = |text: &str| Err(Broken::Contradiction(text.to_owned()));
     let set: proto::Validators = whole.get(&keys::validators())?.unwrap_or_default();
     let changes: proto::ValidatorsChanges =
         whole.get(&keys::validators_changes())?.unwrap_or_default();
@@ -41,10 +40,6 @@ pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     audit_unbondings(whole)
 }
 
-fn contradiction<T>(text: String) -> Result<T, Broken> {
-    Err(Broken::Contradiction(text))
-}
-
 /// Shares add up to each validator's, stake to what is bonded, rewards to no more than there are.
 fn audit_stake(whole: &Whole) -> Result<(), Broken> {
     let supply: proto::Supply = whole.get(&keys::supply())?.unwrap_or_default();
@@ -58,14 +53,14 @@ fn audit_stake(whole: &Whole) -> Result<(), Broken> {
             let since = index(&info.reward_index)?.checked_sub(index(&delegation.reward_index)?);
             let due = since.and_then(|since| since.checked_mul(u128::from(delegation.shares)));
             let Some(due) = due.filter(|_| delegation.shares > 0) else {
-                return contradiction("a delegation of nothing, or with rewards to come".into());
+                return wrong("a delegation of nothing, or with rewards to come");
             };
             rewards += due >> REWARD_INDEX_BITS;
             shares += u128::from(delegation.shares);
             listed.entry(account).or_default().push(address.clone());
         }
         if shares != u128::from(info.shares) || (info.shares == 0 && info.tokens > 0) {
-            return contradiction(format!("shares of a validator add up to {shares}"));
+            return wrong(format!("shares of a validator add up to {shares}"));
         }
         rewards += u128::from(info.commission_due);
         bonded += u128::from(info.tokens);
@@ -76,20 +71,20 @@ fn audit_stake(whole: &Whole) -> Result<(), Broken> {
     if bonded != u128::from(supply.bonded) || rewards > u128::from(supply.rewards) {
         let (kept, held) = (supply.bonded, supply.rewards);
         let text = format!("stake is {bonded} of {kept}, rewards are {rewards} of {held}");
-        return contradiction(text);
+        return wrong(text);
     }
     let list: proto::Candidates = whole.get(&keys::candidates())?.unwrap_or_default();
     // Those with stake too small are left out, by what was too small when they changed last.
     let sorted = list.validators.windows(2).all(|pair| pair[0] < pair[1]);
     if !sorted || list.validators.iter().any(|one| candidates.binary_search(one).is_err()) {
-        return contradiction("candidates are not some of those with stake".into());
+        return wrong("candidates are not some of those with stake");
     }
     for (account, of) in whole.below::<proto::DelegationsOf>("delegations_of/")? {
         if listed.remove(&account).unwrap_or_default() != of.validators {
-            return contradiction("an account's delegations are listed wrong".into());
+            return wrong("an account's delegations are listed wrong");
         }
     }
-    if listed.is_empty() { Ok(()) } else { contradiction("a delegation is not listed".into()) }
+    if listed.is_empty() { Ok(()) } else { wrong("a delegation is not listed") }
 }
 
 /// Stake on its way adds up, and is counted for whom it belongs to.
@@ -104,12 +99,12 @@ fn audit_unbondings(whole: &Whole) -> Result<(), Broken> {
         }
     }
     if sum != u128::from(supply.unbonding) {
-        return contradiction(format!("{sum} is unbonding, {} is kept", supply.unbonding));
+        return wrong(format!("{sum} is unbonding, {} is kept", supply.unbonding));
     }
     for (account, of) in whole.below::<proto::DelegationsOf>("delegations_of/")? {
         if counts.remove(&account).unwrap_or_default() != of.unbondings {
-            return contradiction("an account's unbondings are counted wrong".into());
+            return wrong("an account's unbondings are counted wrong");
         }
     }
-    if counts.is_empty() { Ok(()) } else { contradiction("an unbonding is not counted".into()) }
+    if counts.is_empty() { Ok(()) } else { wrong("an unbonding is not counted") }
 }

@@ -42,8 +42,8 @@ pub use execute::{execute, worth};
 pub use genesis::{Genesis, Operator};
 pub(crate) use state::is_set_of;
 pub use state::{
-    Set, at, candidates, delegation, delegations_of, epoch, epoch_ended, held, in_force, info,
-    newest, operated, operates, updates,
+    Set, at, candidates, delegation, delegations_of, epoch, epoch_ended, held, held_by, in_force,
+    info, newest, operated, operates, updates,
 };
 
 use crate::modules::Module;
@@ -53,7 +53,7 @@ pub const MODULE: Module = Module {
     begin: Some(block::begin),
     end: Some(block::end),
     audit: Some(invariants::audit),
-    ..Module::new("staking", genesis::init, genesis::export)
+    ..Module::of_genesis("staking", genesis::init, genesis::export)
 };
 
 #[cfg(test)]

@@ -72,6 +72,19 @@ pub fn operates(run: &Run<'_>, account: &AccountId) -> Result<bool, Broken> {
     Ok(in_force(run)?.validators.iter().any(operator))
 }
 
+/// The stake of those of the newest set that have at least so much, and of all of it.
+pub fn held_by(view: &dyn Read, least: u64) -> Result<(u128, u128), Broken> {
+    let (mut held, mut all) = (0u128, 0u128);
+    for one in newest(view)? {
+        let tokens = info(view, &address(&one.address)?)?.unwrap_or_default().tokens;
+        all = all.saturating_add(u128::from(tokens));
+        if tokens >= least {
+            held = held.saturating_add(u128::from(tokens));
+        }
+    }
+    Ok((held, all))
+}
+
 /// How one set becomes the other, for the engine: sorted by address, power 0 for whoever left.
 pub fn updates(before: &[proto::Validator], after: &[proto::Validator]) -> Vec<ValidatorUpdate> {
     let powers = |set: &[proto::Validator]| -> BTreeMap<Vec<u8>, (Vec<u8>, u64)> {
@@ -120,10 +133,13 @@ pub(super) fn put_info(
 ) -> Result<(), Broken> {
     run.save(keys::validator(address), info)?;
     let mut list = candidates(&run.state)?;
-    let least = params::get(&run.state)?.validator_stake_min;
+    let params = params::get(&run.state)?;
+    let least = params.validator_stake_min;
     let wanted = info.shares > 0 && info.tokens >= least && !info.tombstoned;
+    let most = params.candidates_max;
     match (list.binary_search(address), wanted) {
-        (Err(place), true) => list.insert(place, *address),
+        // Where there is no room it is one from its next change on that finds some.
+        (Err(place), true) if (list.len() as u64) < most => list.insert(place, *address),
         (Ok(place), false) => {
             list.remove(place);
         }

@@ -400,6 +400,8 @@ fn a_validator_that_lost_its_stake_stays_out() {
     let (code, sentence) = world.refused(world.tx(&alice, &[delegate(&alice, &key, 5)]));
     assert_eq!(code, Code::ValidatorEmpty);
     assert!(sentence.contains("delegate to another"), "{sentence}");
+    // Its operator is not kept out with it.
+    assert_eq!(world.one(world.tx(&bob, &[bond(&bob, &Person::new(61), TEN)])), None);
 }
 
 #[test]
@@ -584,3 +586,5 @@ fn the_set_of_genesis_signs_from_the_first_height_on() {
     assert!(operates(&run, &world.gateway.id).unwrap());
     assert!(!operates(&run, &world.alice.id).unwrap());
 }
+
+mod sets;

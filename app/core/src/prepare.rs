@@ -29,7 +29,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Whether `block` with these transactions is the one that was executed.
     pub(crate) fn is(&self, block: &Block, txs: &[bytes::Bytes]) -> bool {
-        let of = |block: &Block| (block.height, block.time_s);
+        let of = |block: &Block| (block.height, block.time_s, block.has_txs);
         of(&self.block) == of(block)
             && self.block.absent == block.absent
             && self.block.misbehaviour == block.misbehaviour

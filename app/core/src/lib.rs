@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`modules`] (what there is, in order), [`block`] (how a block is executed),
 //! `admit` (how a transaction is let in and pays), [`app`] (the calls of the contract between two
-//! commits), [`rules`] (their versions), [`prepare`], [`mempool`], [`query`], [`simulate`](mod@simulate), [`attest`].
+//! commits), [`rules`] (their versions), [`prepare`], [`mempool`], [`query`],
+//! [`simulate`](mod@simulate), [`attest`].
 //!
 //! - A transaction that fails on state spends its fee or work and its nonce, rolls back its
 //!   actions, and leaves a code and a sentence. One that fails without state makes the block bad.

@@ -276,3 +276,5 @@ fn a_chain_may_start_at_another_height() {
 
 mod audits;
 mod random;
+mod refusals;
+mod stakes;

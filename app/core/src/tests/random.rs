@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use crate::modules;
-use crate::testing::{CHAIN, Person, World, address, done};
+use crate::testing::{CHAIN, FEE, Person, World, address, done};
 
 /// Something somebody does: who, what, and two numbers that the action reads as it likes.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ fn steps() -> impl Strategy<Value = Vec<Vec<Step>>> {
     // Alice, who owns most of what there is, does the most.
     let who = prop_oneof![4 => Just(0u8), 4 => 1u8..5];
     let step =
-        (who, 0u8..40, 0u8..4, 0u8..4).prop_map(|(who, what, a, b)| Step { who, what, a, b });
+        (who, 0u8..63, 0u8..4, 0u8..4).prop_map(|(who, what, a, b)| Step { who, what, a, b });
     prop::collection::vec(prop::collection::vec(step, 0..7), 2..14)
 }
 
@@ -70,21 +70,20 @@ fn action(world: &World, who: &Person, step: &Step) -> Action {
             default_branch: "refs/heads/main".into(),
             object_format: [ObjectFormat::Sha1, ObjectFormat::Sha256][usize::from(step.b % 2)],
         },
-        9..=15 => Action::Staking { actor, change: staking(world, who, step) },
-        16..=23 => Action::Account { actor, change: account(world, who, step) },
-        24..=27 => Action::Org { actor, change: org(world, step) },
-        28..=31 => Action::Repo { actor, repo: repo(world, step), change: house(world, step) },
-        32..=33 => {
-            let change = if step.what == 32 {
-                ThreadAction::Comment { text: "see #1, @alice".into() }
-            } else {
-                let on = step.a < 2;
-                ThreadAction::React { comment: 0, reaction: Reaction::Heart, on }
-            };
-            Action::Thread { actor, repo: repo(world, step), number: 1, change }
+        40 => Action::DrawFaucet { actor },
+        9..=15 | 44 => Action::Staking { actor, change: staking(world, who, step) },
+        16..=23 | 45 => Action::Account { actor, change: account(world, who, step) },
+        24..=27 | 41 | 46..=49 => Action::Org { actor, change: org(world, step) },
+        28..=31 | 50..=52 => {
+            Action::Repo { actor, repo: repo(world, step), change: house(world, step) }
         }
-        34..=36 => Action::Issue { actor, repo: repo(world, step), change: issue(step) },
-        37..=39 => Action::Governance { actor, change: governance(step) },
+        32..=33 | 53..=54 => {
+            Action::Thread { actor, repo: repo(world, step), number: 1, change: talk(step) }
+        }
+        34..=36 | 55..=62 => {
+            Action::Issue { actor, repo: repo(world, step), change: issue(world, step) }
+        }
+        37..=39 | 42..=43 => Action::Governance { actor, change: governance(world, step) },
         _ => Action::EditRepo {
             actor,
             repo: repo(world, step),
@@ -113,6 +112,13 @@ fn org(world: &World, step: &Step) -> OrgAction {
         24 => OrgAction::Create { handle: handle(step), salt: [1; 32] },
         25 => OrgAction::Invite { org, account, role },
         26 => OrgAction::Accept { org },
+        41 => {
+            OrgAction::Transfer { org, to: account, amount: [1, 500_000][usize::from(step.b % 2)] }
+        }
+        46 => OrgAction::DropInvite { org, account },
+        47 => OrgAction::SetRole { org, account, role },
+        48 => OrgAction::PutTeam { org, team: "crew".into(), members: vec![account] },
+        49 => OrgAction::DropTeam { org, team: "crew".into() },
         _ => OrgAction::Remove { org, account },
     }
 }
@@ -124,6 +130,17 @@ fn house(world: &World, step: &Step) -> RepoAction {
         (28, _) => RepoAction::Transfer { to: other },
         (29, 0) => RepoAction::Accept,
         (29, _) => RepoAction::Rename { name: format!("r{}", step.a) },
+        (50, _) => {
+            let role = [RepoRole::None, RepoRole::Triage][usize::from(step.a % 2)];
+            RepoAction::SetTeamRole { team: "crew".into(), role }
+        }
+        (51, _) => RepoAction::SetTopics { topics: vec![format!("t{}", step.a)] },
+        (52, _) => {
+            let pusher = [RepoRole::None, RepoRole::Admin][usize::from(step.a % 2)].into();
+            let rule = proto::Protection { no_force: true, no_delete: false, pusher };
+            let pattern = ["refs/tags/*", "refs/heads/b1"][usize::from(step.a / 2)].into();
+            RepoAction::SetProtection { pattern, rule: (step.b > 0).then_some(rule) }
+        }
         (30, _) => RepoAction::SetCollaborator { account: other, role: RepoRole::Write },
         (_, 0) => RepoAction::Star { star: true },
         (_, 1) => RepoAction::Star { star: false },
@@ -131,16 +148,44 @@ fn house(world: &World, step: &Step) -> RepoAction {
     }
 }
 
-fn issue(step: &Step) -> IssueAction {
+fn talk(step: &Step) -> ThreadAction {
+    match step.what {
+        32 => ThreadAction::Comment { text: "see #1, @alice".into() },
+        33 => ThreadAction::React { comment: 0, reaction: Reaction::Heart, on: step.a < 2 },
+        53 => ThreadAction::Edit { comment: 0, text: format!("see #{}, @bob", step.a) },
+        _ => ThreadAction::Lock { locked: step.a == 0 },
+    }
+}
+
+fn issue(world: &World, step: &Step) -> IssueAction {
     let number = u64::from(step.a % 2) + 1;
+    let labels = || [vec![], vec!["bug".to_owned()]][usize::from(step.a / 2)].clone();
+    let label = "bug".to_owned();
     match step.what {
         34 => IssueAction::Open { title: "t".into(), text: "x".into() },
         35 => IssueAction::Close { number, reason: CloseReason::Done },
+        55 => IssueAction::Retitle { number, title: format!("t{}", step.b) },
+        56 => IssueAction::Reopen { number },
+        57 => IssueAction::Label { number, labels: labels() },
+        58 => IssueAction::Assign { number, accounts: vec![person(world, step.b).id] },
+        59 => IssueAction::Plan { number, milestone: u64::from(step.b % 2) },
+        60 => IssueAction::PutLabel {
+            name: label,
+            color: u32::from(step.a),
+            description: String::new(),
+        },
+        61 => IssueAction::DropLabel { name: label },
+        62 => IssueAction::PutMilestone {
+            milestone: u64::from(step.a % 2),
+            title: format!("m{}", step.a),
+            due_s: 0,
+            closed: step.b > 1,
+        },
         _ => IssueAction::Pin { number, pinned: step.b > 1 },
     }
 }
 
-fn governance(step: &Step) -> GovernanceAction {
+fn governance(world: &World, step: &Step) -> GovernanceAction {
     let proposal = u64::from(step.a % 2) + 1;
     let options = [VoteOption::Yes, VoteOption::No, VoteOption::Veto, VoteOption::Abstain];
     match step.what {
@@ -152,6 +197,19 @@ fn governance(step: &Step) -> GovernanceAction {
                 [usize::from(step.b % 2)]
             .clone(),
         }),
+        42 | 43 => {
+            let spend = proto::Spend { to: person(world, step.a).id.to_vec(), amount: 1000 };
+            let params = ["{\"epoch_s\": 1800}", "{\"fee_burn_ppm\": 200000}"];
+            GovernanceAction::Propose(proto::Propose {
+                title: "t".into(),
+                text: "x".into(),
+                deposit: 1_000_000,
+                content: Some(match step.what {
+                    42 => Content::Spend(spend),
+                    _ => Content::Params(params[usize::from(step.b % 2)].into()),
+                }),
+            })
+        }
         38 => GovernanceAction::Deposit { proposal, amount: 1_000_000 },
         _ => GovernanceAction::Vote { proposal, option: options[usize::from(step.b)] },
     }
@@ -177,6 +235,11 @@ fn staking(world: &World, who: &Person, step: &Step) -> StakingAction {
         12 => StakingAction::Unbond { validator: from, amount },
         13 => StakingAction::Redelegate { from, to, amount },
         14 => StakingAction::Unjail,
+        44 => StakingAction::EditValidator {
+            peer_id: Some(vec![step.a]),
+            name: None,
+            commission_ppm: (step.b == 3).then_some(2000),
+        },
         _ => StakingAction::ClaimRewards { validator: from },
     }
 }
@@ -204,6 +267,7 @@ fn account(world: &World, who: &Person, step: &Step) -> AccountAction {
             key,
             proof: fresh.proof(ProofOf::Key, &other.id),
         },
+        45 => AccountAction::TransferHandle { to: other.id },
         22 => AccountAction::CancelRecovery,
         _ => AccountAction::FinishRecovery { account: other.id },
     }
@@ -227,17 +291,25 @@ fn tx(world: &mut World, step: &Step, nonces: &mut [u64; 5]) -> Vec<u8> {
     }
     let act = action(world, &who, step);
     let nonce = &mut nonces[usize::from(step.who)];
-    let bytes = if step.who < 3 {
-        world.tx_at(&who, *nonce, &[act])
-    } else {
-        // Strangers have no money, only work; their first transaction makes their account.
-        let create = Action::CreateAccount { actor: who.id, key: who.secret.public() };
-        let first = *nonce == 0 && step.what != 0;
-        let actions: Vec<Action> = first.then_some(create).into_iter().chain([act]).collect();
-        let (number, anchor) = modules::account::newest_anchor(&world.state()).unwrap();
-        let draft = Draft::new(CHAIN, who.id, *nonce, &actions).work(number, anchor, 0);
-        draft.sign(who.id, &who.secret).encode()
+    // Strangers have no money, only work; their first transaction makes their account. The faucet
+    // takes work of everybody.
+    let stranger = step.who >= 3;
+    let create = Action::CreateAccount { actor: who.id, key: who.secret.public() };
+    let first = stranger && *nonce == 0 && step.what != 0;
+    let actions: Vec<Action> = first.then_some(create).into_iter().chain([act]).collect();
+    let draft = Draft::new(CHAIN, who.id, *nonce, &actions);
+    let (number, anchor) = modules::account::newest_anchor(&world.state()).unwrap();
+    let draft = match stranger || step.what == 40 {
+        true => draft.work(number, anchor, 0),
+        false => draft.fee(FEE),
     };
+    let mut draft = draft.sign(who.id, &who.secret);
+    if step.what == 45 && step.a != step.who {
+        // Whoever gets a handle agrees.
+        let other = person(world, step.a);
+        draft = draft.sign(other.id, &other.secret);
+    }
+    let bytes = draft.encode();
     *nonce += 1;
     bytes
 }
@@ -247,6 +319,8 @@ fn world() -> World {
     let mut world = World::with(|state| {
         (state.params.missed_window, state.params.missed_max) = (4, 1);
         state.params.issuance_per_epoch = 12_345;
+        state.account.treasury = 50_000_000;
+        (state.params.gov_voting_s, state.params.gov_timelock_s) = (100, 100);
         state.params.slash_downtime_ppm = 77_777;
         // Any work is enough.
         state.params.work_per_byte = 0;
@@ -276,6 +350,7 @@ fn world() -> World {
         (bob, claim(bob, "bob")),
         (gateway, claim(gateway, "gate")),
         (alice, Action::Issue { actor: alice.id, repo: hello, change: open }),
+        (bob, Action::Transfer { actor: bob.id, to: AccountId::of_org(1), amount: 2_000_000 }),
     ] {
         done(&mut world, who, act);
     }

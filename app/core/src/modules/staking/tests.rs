@@ -1,16 +1,13 @@
 //! Genesis validators: what is refused, and who counts as an operator.
 
-use std::collections::BTreeMap;
-
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::sign::ProofOf;
 use guts_schema::tx::{Draft, StakingAction};
 use guts_schema::{Action, Code, events, proto};
-use proptest::prelude::*;
 
-use super::{at, delegation, epoch, in_force, info, newest, operates};
-use crate::modules::account;
+use super::{at, block, candidates, delegation, epoch, in_force, info, newest, operates, state};
 use crate::modules::staking::Operator;
+use crate::modules::{account, params};
 use crate::run::Run;
 use crate::testing::{CHAIN, FEE, Person, World, address};
 
@@ -508,66 +505,6 @@ fn strangers_have_no_stake() {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
-
-    #[test]
-    fn stake_behaves_like_a_plain_map(
-        steps in prop::collection::vec(
-            (0usize..2, 0u8..4, 0usize..4, 0usize..4, 1u64..30_000_000),
-            1..24,
-        )
-    ) {
-        let mut world = World::new();
-        let people = [world.alice.clone(), world.bob.clone()];
-        let mut model: BTreeMap<(usize, usize), u64> = BTreeMap::new();
-        let mut locked: BTreeMap<(usize, usize), u64> = BTreeMap::new();
-        let mut balances = [1_000_000_000u64; 2];
-        for (who, what, from, to, amount) in steps {
-            let (person, a, b) =
-                (&people[who], world.validators[from].clone(), world.validators[to].clone());
-            let held = model.get(&(who, from)).copied().unwrap_or(0);
-            let now_s = world.time_s + 1;
-            let (action, good) = match what {
-                0 | 1 => (delegate(person, &a, amount), balances[who] >= amount + FEE),
-                2 => (unbond(person, &a, amount), held >= amount),
-                _ if from == to => continue,
-                _ => {
-                    let free = locked.get(&(who, from)).is_none_or(|until| *until <= now_s);
-                    (redelegate(person, &a, &b, amount), held >= amount && free)
-                }
-            };
-            let code = world.one(world.tx(person, &[action]));
-            prop_assert_eq!(code.is_none(), good, "{:?}", code);
-            balances[who] -= FEE;
-            if !good {
-                continue;
-            }
-            match what {
-                0 | 1 => {
-                    balances[who] -= amount;
-                    *model.entry((who, from)).or_default() += amount;
-                }
-                _ => *model.entry((who, from)).or_default() -= amount,
-            }
-            if model[&(who, from)] == 0 {
-                locked.remove(&(who, from));
-            }
-            if what == 3 {
-                *model.entry((who, to)).or_default() += amount;
-                locked.insert((who, to), now_s + DAY_S);
-            }
-        }
-        for ((who, validator), amount) in model {
-            let validator = &world.validators[validator];
-            prop_assert_eq!(stake(&world, &people[who], validator), amount);
-        }
-        for (who, balance) in balances.into_iter().enumerate() {
-            prop_assert_eq!(super::tests::balance(&world, &people[who]), balance);
-        }
-    }
-}
-
 #[test]
 fn the_set_of_genesis_signs_from_the_first_height_on() {
     let world = World::new();
@@ -587,4 +524,66 @@ fn the_set_of_genesis_signs_from_the_first_height_on() {
     assert!(!operates(&run, &world.alice.id).unwrap());
 }
 
-mod sets;
+/// Writes validators with ten times the stake of those of genesis.
+fn put_rich(run: &mut Run<'_>, seeds: std::ops::Range<u8>) {
+    for seed in seeds {
+        let key = Person::new(seed);
+        let info = proto::ValidatorInfo {
+            consensus_key: key.secret.public().to_vec(),
+            operator: key.id.to_vec(),
+            tokens: 10 * TEN,
+            shares: 10 * TEN,
+            ..Default::default()
+        };
+        state::put_info(run, &address(&key), &info).unwrap();
+    }
+}
+
+#[test]
+fn newcomers_wait_for_places_that_are_not_free_yet() {
+    let world = World::with(|state| state.params.validators_max = 4);
+    let (view, block) = (world.state(), world.node.app.head().unwrap().next_block());
+    let mut run = Run::new(&block, &view);
+    put_rich(&mut run, 80..84);
+    let params = params::get(&run.state).unwrap();
+    let mut set = newest(&run.state).unwrap();
+    // A quarter of the power leaves, then a third of what the old have left at most.
+    for old in [3, 3, 2] {
+        let before = set;
+        set = block::elect(&run, &params, &before).unwrap();
+        assert_eq!(set.len(), 4, "no more than validators_max");
+        let is_old = |one: &&proto::Validator| one.power == 10;
+        assert!(set.iter().filter(is_old).count() <= old);
+        assert!(set.windows(2).all(|pair| pair[0].address < pair[1].address));
+    }
+}
+
+#[test]
+fn a_set_that_is_to_shrink_takes_in_nobody() {
+    let world = World::new();
+    let (view, block) = (world.state(), world.node.app.head().unwrap().next_block());
+    let mut run = Run::new(&block, &view);
+    put_rich(&mut run, 80..84);
+    let params = proto::Params { validators_max: 2, ..params::get(&run.state).unwrap() };
+    let before = newest(&run.state).unwrap();
+    let set = block::elect(&run, &params, &before).unwrap();
+    assert_eq!(set.len(), 3);
+    assert!(set.iter().all(|one| before.iter().any(|old| old.address == one.address)));
+}
+
+#[test]
+fn there_are_so_many_candidates_and_no_more() {
+    let world = World::with(|state| {
+        (state.params.validators_max, state.params.candidates_max) = (4, 6);
+    });
+    let (view, block) = (world.state(), world.node.app.head().unwrap().next_block());
+    let mut run = Run::new(&block, &view);
+    put_rich(&mut run, 80..90);
+    assert_eq!(candidates(&run.state).unwrap().len(), 6);
+    // When one has left, another gets in as soon as it is written again.
+    let first = Person::new(80);
+    let gone = proto::ValidatorInfo::default();
+    state::put_info(&mut run, &address(&first), &gone).unwrap();
+    put_rich(&mut run, 89..90);
+    assert!(candidates(&run.state).unwrap().contains(&address(&Person::new(89))));
+}

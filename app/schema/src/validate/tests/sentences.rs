@@ -146,87 +146,98 @@ fn every_field_says_what_it_takes() {
     assert_eq!(found, wanted, "each text is met");
 }
 
-#[test]
-fn what_is_no_transaction_gets_its_code_and_sentence() {
-    let (one, two) = (account(1), account(2));
-    let pay = |actor| Action::Transfer { actor, to: two, amount: 7 };
+/// What is told bytes, the code they get, and the sentence.
+type Row = (Vec<u8>, Code, String);
+
+fn pay(actor: AccountId) -> Action {
+    Action::Transfer { actor, to: account(2), amount: 7 }
+}
+
+/// A good transaction, or one of a push, with something of it changed.
+fn with(action: Action, change: impl FnOnce(&mut proto::Tx)) -> Vec<u8> {
+    let mut tx = proto::Tx::decode(&signed(draft(&[action]))[..]).expect("a transaction");
+    change(&mut tx);
+    tx.encode_to_vec()
+}
+
+fn body(tx: &mut proto::Tx) -> &mut proto::TxBody {
+    tx.body.as_mut().expect("a body")
+}
+
+/// Bytes that do not get as far as their signatures.
+fn undecoded() -> Vec<Row> {
+    let one = account(1);
     let good = signed(draft(&[pay(one)]));
-    let mut twice = proto::Tx::decode(&good[..]).expect("a transaction");
-    twice.auth = vec![twice.auth[0].clone(); 2];
-    let mut wrong = proto::Tx::decode(&good[..]).expect("a transaction");
-    wrong.body.as_mut().expect("a body").nonce = 1;
-    let mut short = proto::Tx::decode(&good[..]).expect("a transaction");
-    short.body.as_mut().expect("a body").payer.pop();
-    let other = Draft::new("other", one, 0, &[pay(one)]);
-    let by_two = draft(&[pay(two)]).sign(two, &secret(2)).encode();
-    let create = Action::CreateAccount { actor: one, key: secret(2).public() };
-    let claim = Action::ClaimHandle { actor: one, handle: "A".into(), salt: [6; SALT_BYTES] };
-    let named = |change: fn(&mut proto::PushRefs)| {
-        let bytes = signed(draft(&[push()]).stake());
-        let mut tx = proto::Tx::decode(&bytes[..]).expect("a transaction");
-        let action = &mut tx.body.as_mut().expect("a body").actions[0];
-        if let Some(Kind::PushRefs(push)) = &mut action.kind {
-            change(push);
-        }
-        tx
-    };
-    let mut acting = named(|_| {});
-    acting.body.as_mut().expect("a body").actions[0].actor = one.to_vec();
-    let key = secret(1).public();
-    let rows: [(Vec<u8>, Code, String); 15] = [
-        (
-            vec![7; 65537],
-            Code::TxOversize,
-            "a transaction has at most 65536 bytes, not 65537".into(),
-        ),
-        (b"junk".to_vec(), Code::TxUndecodable, "not a transaction of Guts".into()),
+    let other = signed(Draft::new("other", one, 0, &[pay(one)]));
+    let short = with(pay(one), |tx| body(tx).payer.truncate(19));
+    let chain = "the transaction is for chain \"other\", this is \"guts-local\"";
+    let long = "a transaction has at most 65536 bytes, not 65537";
+    let rows = [
+        (vec![7; 65537], Code::TxOversize, long),
+        (b"junk".to_vec(), Code::TxUndecodable, "not a transaction of Guts"),
         (
             [&good[..], &[0x1a, 0]].concat(),
             Code::TxUndecodable,
-            "the transaction is not in canonical encoding".into(),
+            "the transaction is not in canonical encoding",
         ),
-        (short.encode_to_vec(), Code::TxUndecodable, "an account id has 20 bytes, not 19".into()),
+        (short, Code::TxUndecodable, "an account id has 20 bytes, not 19"),
+        (other, Code::TxWrongChain, chain),
         (
-            signed(other),
-            Code::TxWrongChain,
-            "the transaction is for chain \"other\", this is \"guts-local\"".into(),
+            vec![crate::attest::PSEUDO_TX_TAG, 1],
+            Code::TxPseudo,
+            "attestations are put in by the proposer, not sent",
         ),
+    ];
+    rows.map(|(bytes, code, text)| (bytes, code, text.to_owned())).to_vec()
+}
+
+/// Who signed, or did not.
+fn signatures() -> Vec<Row> {
+    let (one, two) = (account(1), account(2));
+    let twice = with(pay(one), |tx| tx.auth = vec![tx.auth[0].clone(); 2]);
+    let wrong = with(pay(one), |tx| body(tx).nonce = 1);
+    let by_two = draft(&[pay(two)]).sign(two, &secret(2)).encode();
+    let many = "a transaction has 1 to 8 signatures, one an account".to_owned();
+    let key = secret(1).public();
+    let malformed = Code::TxMalformed;
+    vec![
+        (twice, malformed, many),
+        (by_two, malformed, format!("the payer {one} did not sign")),
+        (signed(draft(&[pay(two)])), malformed, format!("the actor {two} did not sign")),
+        (wrong, Code::TxSignature, format!("the signature by key {key} is wrong")),
+    ]
+}
+
+/// Actions that are none.
+fn bad_actions() -> Vec<Row> {
+    let one = account(1);
+    let create = Action::CreateAccount { actor: one, key: secret(2).public() };
+    let claim = Action::ClaimHandle { actor: one, handle: "A".into(), salt: [6; SALT_BYTES] };
+    let acting = with(push(), |tx| body(tx).actions[0].actor = one.to_vec());
+    let no_certificate = with(push(), |tx| {
+        if let Some(Kind::PushRefs(push)) = &mut body(tx).actions[0].kind {
+            push.certificate = b"x".to_vec();
+        }
+    });
+    let handle = "a handle has 2 to 39 lowercase letters, digits and single inner hyphens";
+    let acts = "a push names no actor: the signer of its certificate acts";
+    let certificate = "the push certificate has no good signature line";
+    vec![
         (signed(draft(&[])), Code::TxMalformed, "a transaction has 1 to 16 actions".into()),
-        (
-            twice.encode_to_vec(),
-            Code::TxMalformed,
-            "a transaction has 1 to 8 signatures, one an account".into(),
-        ),
-        (by_two, Code::TxMalformed, format!("the payer {one} did not sign")),
-        (signed(draft(&[pay(two)])), Code::TxMalformed, format!("the actor {two} did not sign")),
-        (
-            acting.encode_to_vec(),
-            Code::TxMalformed,
-            "a push names no actor: the signer of its certificate acts".into(),
-        ),
-        (wrong.encode_to_vec(), Code::TxSignature, format!("the signature by key {key} is wrong")),
+        (acting, Code::TxMalformed, acts.into()),
         (
             signed(draft(&[create])),
             Code::TxMalformed,
             format!("account {one} is not the one that this key makes"),
         ),
-        (
-            signed(draft(&[claim])),
-            Code::TxName,
-            "a handle has 2 to 39 lowercase letters, digits and single inner hyphens".into(),
-        ),
-        (
-            named(|push| push.certificate = b"x".to_vec()).encode_to_vec(),
-            Code::TxCertificate,
-            "the push certificate has no good signature line".into(),
-        ),
-        (
-            vec![crate::attest::PSEUDO_TX_TAG, 1],
-            Code::TxPseudo,
-            "attestations are put in by the proposer, not sent".into(),
-        ),
-    ];
-    for (bytes, code, sentence) in rows {
+        (signed(draft(&[claim])), Code::TxName, handle.into()),
+        (no_certificate, Code::TxCertificate, certificate.into()),
+    ]
+}
+
+#[test]
+fn what_is_no_transaction_gets_its_code_and_sentence() {
+    for (bytes, code, sentence) in [undecoded(), signatures(), bad_actions()].concat() {
         let error = check(&bytes).expect_err("it is none");
         assert_eq!((error.code(), error.to_string()), (code, sentence));
     }

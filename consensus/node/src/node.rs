@@ -207,8 +207,11 @@ impl Node {
             return Err(NodeError::Thread);
         };
         others.iter().for_each(tokio::task::JoinHandle::abort);
-        // Clients hear that it ends, if they listen.
-        let _ = tokio::time::timeout(GOODBYE_MAX, &mut *server).await;
+        // Clients hear that it ends, if they listen, and peers do.
+        let _ = tokio::join!(
+            tokio::time::timeout(GOODBYE_MAX, &mut *server),
+            tokio::time::timeout(GOODBYE_MAX, self.network.closed())
+        );
         server.abort();
         tracing::info!("stopped");
         ended.map_err(|_| NodeError::Thread)?.map_err(NodeError::Shell)

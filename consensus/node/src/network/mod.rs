@@ -257,4 +257,9 @@ impl Network {
     pub fn shutdown(&self) {
         let _ = self.commands.send(Command::Shutdown);
     }
+
+    /// Done when it has stopped and peers have been told.
+    pub async fn closed(&self) {
+        self.commands.closed().await;
+    }
 }

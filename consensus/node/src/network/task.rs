@@ -18,6 +18,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 /// How often a connection is probed, and how long an answer may take.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// QUIC's own tasks say goodbye after the swarm holds a connection for closed, which nothing tells.
+const PARTING: Duration = Duration::from_millis(100);
 
 pub(super) async fn start(
     key: Keypair,
@@ -199,6 +201,9 @@ impl Task {
     /// Closes cleanly, so that peers see it at once.
     async fn close(mut self) {
         let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        if peers.is_empty() {
+            return;
+        }
         for peer in peers {
             let _ = self.swarm.disconnect_peer_id(peer);
         }
@@ -208,6 +213,7 @@ impl Task {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
+        tokio::time::sleep(PARTING).await;
         tracing::debug!(local = %self.shared.local, "network closed");
     }
 }

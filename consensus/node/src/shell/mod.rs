@@ -255,7 +255,7 @@ impl Shell {
                 inputs.push(Input::Timer(timer));
             }
             if inputs.is_empty() {
-                if !self.inbox.is_empty() {
+                if self.is_stopping || !self.inbox.is_empty() {
                     continue;
                 }
                 let limit = self.timers.next().map(|at| at.saturating_sub(mono));

@@ -39,7 +39,7 @@ async fn four_nodes_agree_and_a_commit_is_readable_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_nodes_agree_over_quic_alone_and_one_that_was_killed_comes_back() {
-    let mut network = Network::start(4, &["p2p.transports=quic"]).await;
+    let mut network = Network::start(4, &["p2p.transports=quic", "log_level=debug"]).await;
     network.reach(1).await;
     let height = network.nodes[0].commit("before", "1").await;
     network.reach(height).await;
@@ -52,6 +52,30 @@ async fn four_nodes_agree_over_quic_alone_and_one_that_was_killed_comes_back() {
     network.reach(height).await;
     network.assert_agree(u64::try_from(height).unwrap()).await;
     assert_eq!(network.nodes[3].value("without").await, "it");
+    // Who ends says so: nobody has to find out by waiting.
+    let first = network.nodes[0].client();
+    let all = || async { first.net_info().await.ok().filter(|net| net.n_peers == 3) };
+    assert!(eventually(all).await.is_some(), "three peers");
+    let farewells = |log: String| {
+        let is_one = |line: &&str| line.contains("connection closed") && line.contains("by peer");
+        log.lines().filter(is_one).count()
+    };
+    let before = farewells(network.nodes[0].log());
+    assert!(network.nodes[3].end_engine());
+    let heard = || async { (farewells(network.nodes[0].log()) > before).then_some(()) };
+    assert!(eventually(heard).await.is_some(), "{}", network.nodes[0].log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_waits_for_its_application_ends_when_it_is_told_to() {
+    let mut network = Network::new(1, &[]);
+    network.nodes[0].start_engine();
+    let node = &network.nodes[0];
+    let waits = || async { node.log().contains("waiting for the application").then_some(()) };
+    assert!(eventually(waits).await.is_some(), "{}", node.log());
+    let pid = rustix::process::Pid::from_raw(node.pid().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(network.nodes[0].ended().await, Some(0), "{}", network.nodes[0].log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

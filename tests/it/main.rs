@@ -11,4 +11,5 @@ mod kvstore;
 mod localnet;
 mod page;
 mod pushes;
+mod rollback;
 mod tidy;

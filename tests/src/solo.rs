@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::localnet::PATIENCE;
 use crate::process::{end, spawn};
-use crate::run::run;
+use crate::run::{Ran, run};
 use crate::{http, program, wait};
 
 /// The pair of processes, ended when this is dropped.
@@ -18,6 +18,8 @@ pub struct Solo {
     home: tempfile::TempDir,
     rpc: String,
     gateway: String,
+    /// Of the engine.
+    settings: Vec<String>,
     processes: Vec<Child>,
 }
 
@@ -76,41 +78,73 @@ impl Solo {
         });
         change(&mut genesis);
         std::fs::write(&file, genesis.to_string()).expect("written");
-        let mut solo =
-            Solo { home, rpc: String::new(), gateway: String::new(), processes: Vec::new() };
-        solo.run(settings);
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let (rpc, gateway) = (String::new(), String::new());
+        let mut solo = Solo { home, rpc, gateway, settings, processes: Vec::new() };
+        solo.run();
         solo.wait("the first block", || (solo.height()? > 0).then_some(()));
         solo
     }
 
+    /// Ends what runs, with SIGKILL.
+    pub fn stop(&mut self) {
+        self.processes.drain(..).for_each(|mut process| end(&mut process));
+        // Of ports that nobody listens on any more.
+        for half in ["app", "engine"] {
+            let _gone = std::fs::remove_file(self.log(half));
+        }
+    }
+
     /// Starts both halves on ports that the system chooses.
-    fn run(&mut self, settings: &[&str]) {
-        let socket = format!("unix://{}", self.home().join("app.sock").display());
+    ///
+    /// # Panics
+    /// When one does not say where it listens.
+    pub fn run(&mut self) {
         let mut engine = Command::new(program("guts-engine"));
         engine.arg("run").arg("--home").arg(self.home().join("engine"));
-        engine.arg("--proxy-app").arg(&socket);
+        engine.arg("--proxy-app").arg(self.socket());
         for listen in ["rpc.laddr", "p2p.laddr"] {
             engine.arg("--set").arg(format!("{listen}=tcp://127.0.0.1:0"));
         }
-        for setting in settings {
+        for setting in &self.settings {
             engine.args(["--set", setting]);
         }
         self.processes.push(spawn(engine, &self.log("engine")));
         self.rpc =
             self.wait("the engine's RPC", || self.said("engine", "for RPC address=\"", "\""));
+        self.run_app();
+    }
+
+    /// Starts the application alone: its gateway answers without an engine.
+    ///
+    /// # Panics
+    /// When it does not say where it listens.
+    pub fn run_app(&mut self) {
         let mut app = Command::new(program("guts-app"));
         app.arg("run").arg("--home").arg(self.home().join("app"));
-        app.env("GUTS_APP_ABCI", &socket).env("GUTS_APP_GATEWAY", "127.0.0.1:0");
+        app.env("GUTS_APP_ABCI", self.socket()).env("GUTS_APP_GATEWAY", "127.0.0.1:0");
         app.env("GUTS_APP_ENGINE_RPC", self.rpc());
         self.processes.push(spawn(app, &self.log("app")));
         self.gateway =
             self.wait("the application's gateway", || self.said("app", "gateway=\"http://", "\""));
     }
 
+    fn socket(&self) -> String {
+        format!("unix://{}", self.home().join("app.sock").display())
+    }
+
     /// What stands in the log of a half between these two.
     fn said(&self, half: &str, before: &str, after: &str) -> Option<String> {
         let log = std::fs::read_to_string(self.log(half)).ok()?;
         Some(log.split_once(before)?.1.split_once(after)?.0.to_owned())
+    }
+
+    /// Runs a command of `guts-app` or `guts-engine` on its home.
+    pub fn command(&self, program_name: &str, args: &[&str]) -> Ran {
+        let half = program_name.trim_start_matches("guts-");
+        let home = self.home().join(half).display().to_string();
+        let all = [args, &["--home", &home]].concat();
+        run(&program(program_name), &all, self.home(), &[])
     }
 
     /// Returns what `look` finds, looking whenever one of the halves writes a line.

@@ -4,9 +4,10 @@
 //! Upon a commit: of every push that was closed, install the pack and set the refs it names to
 //! what the state has now (one `git update-ref` a repository); learn of every push that is
 //! pending. Blocks may be faster than git, in a replay above all: then several are followed at
-//! once. Upon start: rebuild the refs of every repository. Where objects are missing, because this
-//! node was down, they are fetched from other gateways by stock `git fetch` of the proven tips;
-//! until then the repository shows its old refs, to whoever does not want to wait.
+//! once. Upon start: rebuild the refs of every repository, back to older ones when the state was
+//! taken back. Where objects are missing, because this node was down, they are fetched from other
+//! gateways by stock `git fetch` of the proven tips; until then the repository shows its old refs,
+//! to whoever does not want to wait.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -188,9 +189,16 @@ impl Follower {
                 self.packs.drop_pack(&hash);
             }
         }
-        for number in 1..=state.repos()? {
+        let count = state.repos()?;
+        for number in 1..=count {
             let Some(repo) = RepoId::new(number) else { continue };
             self.restore(state, repo).await;
+        }
+        // The state was taken back to before they were made: blocks that make them again find
+        // their objects, and no refs.
+        let unmade = self.repositories.all()?.into_iter().filter(|repo| repo.number() > count);
+        for repo in unmade {
+            self.repositories.rebuild_refs(repo, state.height, &BTreeMap::new()).await?;
         }
         Ok(())
     }

@@ -70,6 +70,16 @@ enum Command {
         #[arg(long, env = "GUTS_APP_HOME")]
         home: PathBuf,
     },
+    /// Takes the state of a node that does not run back to an older height, so that the blocks
+    /// above it are executed again at the engine's next start.
+    Rollback {
+        /// The home directory.
+        #[arg(long, env = "GUTS_APP_HOME")]
+        home: PathBuf,
+        /// The height to go back to; one below the newest unless it is given.
+        #[arg(long)]
+        height: Option<u64>,
+    },
     /// Prints what the gateway's /metrics tells, as a table.
     Metrics,
     /// Prints the version.
@@ -99,6 +109,7 @@ fn main() -> ExitCode {
         Command::Export { home, genesis } => export(&home, &genesis),
         Command::Inspect { home } => inspect(&home),
         Command::Compact { home } => compact(&home),
+        Command::Rollback { home, height } => rollback(&home, height),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -146,6 +157,13 @@ fn export(home: &std::path::Path, genesis: &std::path::Path) -> Done {
 fn compact(home: &std::path::Path) -> Done {
     let (dir, before, after) = tools::compact(&Config::load(home, variables())?)?;
     println!("{}: {} KiB, {} KiB before", dir.display(), after >> 10, before >> 10);
+    Ok(())
+}
+
+fn rollback(home: &std::path::Path, height: Option<u64>) -> Done {
+    let (head, root) = tools::rollback(&Config::load(home, variables())?, height)?;
+    println!("✓ state at height {}, app hash {}", head.height, hex::encode_upper(root));
+    println!("the engine executes the blocks above it again when both are started");
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 //! Work on the state of a node that does not run: auditing it, making a genesis document of it,
-//! packing its files, and reading it as from a node that runs.
+//! packing its files, taking it back to an older height, and reading it as from a node that runs.
 
 use std::fs;
 use std::future::Future;
@@ -12,6 +12,7 @@ use guts_abci::proto::google::protobuf::Timestamp;
 use guts_app_core::whole::Whole;
 use guts_app_core::{App, AppState, Broken, Head, modules};
 use guts_schema::{keys, proto};
+use guts_state::StateError;
 use guts_state_disk::{Database, DiskError};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -33,6 +34,18 @@ pub enum ToolError {
     /// There is no state yet.
     #[error("{0} has no state: nothing was committed there yet")]
     Empty(PathBuf),
+    /// A height to go back to that lies before the chain.
+    #[error(
+        "nothing was changed: block {initial} is the first of the chain, and there is no state \
+         before it: to begin anew, delete {}, and the engine executes every block again",
+        state.display()
+    )]
+    First {
+        /// The first height.
+        initial: u64,
+        /// Where the state lies.
+        state: PathBuf,
+    },
     /// The genesis document that the chain began with.
     #[error("{0}: {1}")]
     Document(PathBuf, String),
@@ -65,6 +78,23 @@ pub fn compact(config: &Config) -> Result<(PathBuf, u64, u64), ToolError> {
     drop(database);
     let after = size(&dir);
     Ok((dir, before, after))
+}
+
+/// Takes the state back to that height, or to the one below the newest: the engine executes the
+/// blocks above it again. The head there, and the hash of the state. One that is ended half-way
+/// leaves the state of a height in between, whole, and is done when it is run again.
+pub fn rollback(config: &Config, height: Option<u64>) -> Result<(Head, [u8; 32]), ToolError> {
+    let (database, state) = open(config)?;
+    let newest = database.head()?.ok_or_else(|| ToolError::Empty(config.data.clone()))?;
+    let initial = Head::from_bytes(&newest.memo)?.initial_height;
+    let height = height.unwrap_or(newest.height.saturating_sub(1));
+    if height < initial {
+        return Err(ToolError::First { initial, state });
+    }
+    let head = database.rollback(height)?;
+    let root = database.snapshot(height)?.root();
+    let root = root.ok_or(Broken::State(StateError::NoVersion(height)))?;
+    Ok((Head::from_bytes(&head.memo)?, root.hash))
 }
 
 /// Answers on the gateway's address what can be read of a stopped node: its page, its health and

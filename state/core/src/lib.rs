@@ -17,8 +17,8 @@ mod tree;
 
 pub use overlay::{Cached, Changes, Overlay, Read, Seen};
 pub use snapshot::{Proof, Snapshot, verify_absent, verify_present};
-pub use store::{Batch, Column, Layered, MemoryStore, Root, Store};
-pub use tree::proof_spec;
+pub use store::{Batch, Column, Layered, MemoryStore, Root, Store, stale_rows};
+pub use tree::{leaf_key, proof_spec};
 
 /// Height of the block whose changes made a version of the tree.
 pub type Version = u64;

@@ -141,20 +141,20 @@ impl StaleRows {
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
     }
+}
 
-    /// The columns and keys that a row's content names.
-    fn decode(mut list: &[u8]) -> Result<Vec<(Column, &[u8])>, StateError> {
-        let mut rows = Vec::new();
-        while let [tag, length, rest @ ..] = list {
-            let column = Column::ALL.into_iter().find(|column| column.tag() == *tag);
-            let row = rest.split_at_checked(usize::from(*length));
-            let (Some(column), Some((row, rest))) = (column, row) else { break };
-            rows.push((column, row));
-            list = rest;
-        }
-        let damaged = || StateError::Damaged("a list of stale rows of the wrong form".into());
-        list.is_empty().then_some(rows).ok_or_else(damaged)
+/// The columns and keys that the content of a [`Column::Stale`] row names.
+pub fn stale_rows(mut list: &[u8]) -> Result<Vec<(Column, &[u8])>, StateError> {
+    let mut rows = Vec::new();
+    while let [tag, length, rest @ ..] = list {
+        let column = Column::ALL.into_iter().find(|column| column.tag() == *tag);
+        let row = rest.split_at_checked(usize::from(*length));
+        let (Some(column), Some((row, rest))) = (column, row) else { break };
+        rows.push((column, row));
+        list = rest;
     }
+    let damaged = || StateError::Damaged("a list of stale rows of the wrong form".into());
+    list.is_empty().then_some(rows).ok_or_else(damaged)
 }
 
 /// A store with batches on top that are not written yet.
@@ -221,7 +221,7 @@ impl MemoryStore {
         let mut stale = self.rows.remove(&Column::Stale).unwrap_or_default();
         let later = stale.split_off(&version.saturating_add(1).to_be_bytes()[..]);
         for list in stale.values() {
-            for (column, row) in StaleRows::decode(list)? {
+            for (column, row) in stale_rows(list)? {
                 if let Some(rows) = self.rows.get_mut(&column) {
                     rows.remove(row);
                 }

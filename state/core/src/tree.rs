@@ -33,6 +33,16 @@ pub(crate) fn node_row(version: Version, key: &NodeKey) -> Vec<u8> {
     row
 }
 
+/// SHA-256 of the key whose leaf a row of [`Column::Nodes`] holds; `None` for other nodes. Every
+/// value that a version sets has a leaf among the nodes of that version.
+pub fn leaf_key(node: &[u8]) -> Result<Option<[u8; 32]>, StateError> {
+    let damaged = |error: std::io::Error| StateError::Damaged(format!("a node: {error}"));
+    Ok(match Node::try_from_slice(node).map_err(damaged)? {
+        Node::Leaf(leaf) => Some(leaf.key_hash().0),
+        Node::Null | Node::Internal(_) => None,
+    })
+}
+
 /// The row of a key's value at a version.
 pub(crate) fn value_row(key: &KeyHash, version: Version) -> Vec<u8> {
     let mut row = key.0.to_vec();

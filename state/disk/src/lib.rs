@@ -1,10 +1,11 @@
 //! The application's database on RocksDB: rows of `guts-state`, and the height they belong to.
 //!
-//! One column family per kind of row, and one for [`Head`]. A commit is one write batch, so that
-//! a crash leaves a height whole or not at all. Commits are not synced: after a power failure the
-//! engine replays the blocks whose commits were lost. Old versions stay until something prunes
-//! them, so readers need no locks: they read the version they were given. What was read or written
-//! lately is answered from memory ([`newest`]).
+//! One column family per kind of row, and one for the [`Head`] of each height. A commit is one
+//! write batch, so that a crash leaves a height whole or not at all, and so is each step of taking
+//! commits back ([`rollback`]). Commits are not synced: after a power failure the engine replays
+//! the blocks whose commits were lost. Old versions stay until something prunes them, so readers
+//! need no locks: they read the version they were given. What was read or written lately is
+//! answered from memory ([`newest`]).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use rocksdb::{
 };
 
 mod newest;
+mod rollback;
 
 use newest::{Found, NewestRows, key_of, version_of};
 
@@ -33,13 +35,13 @@ const OPEN_FILES_MAX: i32 = 256;
 /// Bytes of log kept for an operator who asks what RocksDB did.
 const LOG_BYTES: usize = 1 << 20;
 /// The format of rows and column families.
-const FORMAT: &[u8] = b"guts-state 2";
+const FORMAT: &[u8] = b"guts-state 3";
 
-/// The column family of what is not a row of the tree.
+/// The column family of heads: height -> memo. The last one is the newest commit.
+const HEADS: &str = "heads";
+/// The column family of what is one for the whole database.
 const META: &str = "meta";
 const META_FORMAT: &[u8] = b"format";
-const META_HEIGHT: &[u8] = b"height";
-const META_MEMO: &[u8] = b"memo";
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,27 @@ pub enum DiskError {
     /// Made by another version of this program.
     #[error("{0} has another format: it was made by another version of this program")]
     Format(PathBuf),
+    /// A height to go back to that was not reached yet.
+    #[error(
+        "nothing was changed: height {height} is above the newest, {newest}: name that or a lower one"
+    )]
+    Ahead {
+        /// The one that was asked for.
+        height: Version,
+        /// The newest.
+        newest: Version,
+    },
+    /// A height to go back to whose state is not kept.
+    #[error(
+        "nothing was changed: the state of height {height} is not kept: {oldest} is the oldest \
+         that is: name that or a higher one"
+    )]
+    NotKept {
+        /// The one that was asked for.
+        height: Version,
+        /// The oldest.
+        oldest: Version,
+    },
     /// What the database says.
     #[error("the database failed: {0}")]
     Rocks(#[from] rocksdb::Error),
@@ -58,7 +81,7 @@ pub enum DiskError {
     State(#[from] StateError),
 }
 
-/// The last height written, and what the application remembers beside its state.
+/// A height that was written, and what the application remembers with it beside its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Height of the block.
@@ -85,7 +108,7 @@ impl Database {
         let families = Column::ALL
             .into_iter()
             .map(|column| descriptor(column.name(), Some(column), &cache))
-            .chain([descriptor(META, None, &cache)]);
+            .chain([HEADS, META].map(|name| descriptor(name, None, &cache)));
         let db = DB::open_cf_descriptors(&options(), dir, families).map_err(|error| {
             let text = error.to_string();
             // RocksDB has no kind of its own for this.
@@ -104,12 +127,7 @@ impl Database {
 
     /// The last height written; `None` before the first.
     pub fn head(&self) -> Result<Option<Head>, DiskError> {
-        let meta = self.inner.family(META)?;
-        let Some(height) = self.inner.db.get_cf(meta, META_HEIGHT)? else { return Ok(None) };
-        let damaged = || StateError::Damaged("a height of the wrong length".into());
-        let height = Version::from_be_bytes(height.try_into().map_err(|_| damaged())?);
-        let memo = self.inner.db.get_cf(meta, META_MEMO)?.unwrap_or_default();
-        Ok(Some(Head { height, memo }))
+        self.inner.first_head(IteratorMode::End)
     }
 
     /// Writes the batches of a height, in order, with the height: all or nothing. A height that
@@ -119,9 +137,7 @@ impl Database {
         for (column, key, value) in batches.iter().flat_map(|batch| batch.rows()) {
             write.put_cf(self.inner.family(column.name())?, key, value);
         }
-        let meta = self.inner.family(META)?;
-        write.put_cf(meta, META_HEIGHT, head.height.to_be_bytes());
-        write.put_cf(meta, META_MEMO, &head.memo);
+        write.put_cf(self.inner.family(HEADS)?, head.height.to_be_bytes(), &head.memo);
         self.inner.db.write_opt(write, &WriteOptions::default())?;
         for batch in batches {
             self.inner.newest.wrote(batch.root.version, batch.values());
@@ -137,7 +153,7 @@ impl Database {
     /// Packs the table files: what was overwritten or deleted takes no more room. Takes as long as
     /// all rows take to be read and written.
     pub fn compact(&self) -> Result<(), DiskError> {
-        for name in Column::ALL.map(Column::name).into_iter().chain([META]) {
+        for name in Column::ALL.map(Column::name).into_iter().chain([HEADS, META]) {
             let family = self.inner.family(name)?;
             self.inner.db.compact_range_cf(family, None::<&[u8]>, None::<&[u8]>);
         }
@@ -172,7 +188,7 @@ impl Database {
     /// Bytes of memory that caches, memtables and table readers take.
     pub fn memory_bytes(&self) -> Result<u64, DiskError> {
         let mut bytes = 0;
-        for name in Column::ALL.map(Column::name).into_iter().chain([META]) {
+        for name in Column::ALL.map(Column::name).into_iter().chain([HEADS, META]) {
             let family = self.inner.family(name)?;
             for what in ["rocksdb.cur-size-all-mem-tables", "rocksdb.estimate-table-readers-mem"] {
                 bytes += self.inner.db.property_int_value_cf(family, what)?.unwrap_or(0);
@@ -198,6 +214,17 @@ impl Inner {
     fn family(&self, name: &str) -> Result<&ColumnFamily, StateError> {
         let missing = || StateError::Damaged(format!("column family {name} is missing"));
         self.db.cf_handle(name).ok_or_else(missing)
+    }
+
+    /// The head that is met first.
+    fn first_head(&self, from: IteratorMode<'_>) -> Result<Option<Head>, DiskError> {
+        let Some(row) = self.db.iterator_cf(self.family(HEADS)?, from).next() else {
+            return Ok(None);
+        };
+        let (height, memo) = row?;
+        let damaged = |_| StateError::Damaged("a height of the wrong length".into());
+        let height = Version::from_be_bytes(height[..].try_into().map_err(damaged)?);
+        Ok(Some(Head { height, memo: memo.into_vec() }))
     }
 
     fn last_on_disk(

@@ -19,7 +19,7 @@ const OVERHEAD_BYTES: u64 = 128;
 const ENTRIES_EXPECTED: usize = 4096;
 
 /// SHA-256 of a key: the first part of its rows.
-type KeyHash = [u8; 32];
+pub(crate) type KeyHash = [u8; 32];
 /// The version of a key's newest row, and the row's content; `None` where there is no row.
 type Entry = Option<(Version, Box<[u8]>)>;
 
@@ -96,6 +96,13 @@ impl NewestRows {
         inner.rows.insert(key, entry);
     }
 
+    /// Forgets everything: the newest version of the database is an older one now.
+    pub(crate) fn taken_back(&self, newest: Option<Version>) {
+        let mut inner = self.lock();
+        inner.newest = newest;
+        inner.rows.clear();
+    }
+
     /// Takes the rows of a version that was just written to the database.
     pub(crate) fn wrote<'a>(
         &self,
@@ -122,7 +129,8 @@ pub(crate) fn version_of(row: &[u8]) -> Option<Version> {
     row.get(32..)?.try_into().ok().map(Version::from_be_bytes)
 }
 
-fn row_key(key: &KeyHash, version: Version) -> Vec<u8> {
+/// The key of a row of values.
+pub(crate) fn row_key(key: &KeyHash, version: Version) -> Vec<u8> {
     [&key[..], &version.to_be_bytes()].concat()
 }
 

@@ -7,7 +7,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn changes(on: &Snapshot, writes: &[(Vec<u8>, Option<Vec<u8>>)]) -> Changes {
+/// A key, and its new value unless it is deleted.
+pub(crate) type Write = (Vec<u8>, Option<Vec<u8>>);
+
+fn changes(on: &Snapshot, writes: &[Write]) -> Changes {
     let mut overlay = Overlay::new(on);
     for (key, value) in writes {
         match value {
@@ -18,16 +21,30 @@ fn changes(on: &Snapshot, writes: &[(Vec<u8>, Option<Vec<u8>>)]) -> Changes {
     overlay.into_changes()
 }
 
-fn put(key: &str, value: &str) -> (Vec<u8>, Option<Vec<u8>>) {
+pub(crate) fn put(key: &str, value: &str) -> Write {
     (key.into(), Some(value.into()))
 }
 
-fn commit(database: &Database, height: Version, writes: &[(Vec<u8>, Option<Vec<u8>>)]) {
+/// Commits a block that writes this.
+pub(crate) fn commit(database: &Database, height: Version, writes: &[Write]) {
     let snapshot = database.snapshot(height - 1).unwrap();
     let batch = snapshot.commit(&changes(&snapshot, writes), height).unwrap();
     let batches: Vec<_> = batch.into_iter().map(Arc::new).collect();
     let head = Head { height, memo: vec![height as u8] };
     database.write(&head, &batches).unwrap();
+}
+
+/// Every row of every column family.
+pub(crate) fn rows(database: &Database) -> BTreeMap<(&'static str, Vec<u8>), Vec<u8>> {
+    let mut rows = BTreeMap::new();
+    for name in Column::ALL.map(Column::name).into_iter().chain([HEADS, META]) {
+        let family = database.inner.family(name).unwrap();
+        for row in database.inner.db.iterator_cf(family, IteratorMode::Start) {
+            let (key, value) = row.unwrap();
+            rows.insert((name, key.into_vec()), value.into_vec());
+        }
+    }
+    rows
 }
 
 #[test]
@@ -83,7 +100,8 @@ fn memory_is_capped() {
     assert!(bytes > 0 && bytes < (CACHE_BYTES + 2 * MEMTABLES_BYTES) as u64, "{bytes}");
 }
 
-fn writes() -> impl Strategy<Value = Vec<(Vec<u8>, Option<Vec<u8>>)>> {
+/// What a block writes: few keys, so that they meet.
+pub(crate) fn writes() -> impl Strategy<Value = Vec<Write>> {
     let key = prop::collection::vec(0u8..4, 1..3);
     let value = prop::option::weighted(0.8, prop::collection::vec(any::<u8>(), 1..40));
     prop::collection::vec((key, value), 0..10)

@@ -142,7 +142,7 @@ fn a_stopped_node_is_audited_packed_read_and_exported() {
 fn a_node_without_a_state_says_so() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("config.toml"), "").unwrap();
-    for command in ["audit", "compact", "inspect"] {
+    for command in ["audit", "compact", "inspect", "rollback"] {
         let said = tool(&[command], home.path());
         assert!(text(&said.stderr).contains("nothing was committed there yet"), "{said:?}");
         assert!(!said.status.success());

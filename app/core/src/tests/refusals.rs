@@ -75,7 +75,7 @@ fn every_rule_says_what_it_is_and_what_to_do() {
     assert!(missing.is_empty(), "nothing provokes {missing:?}");
     let wanted = include_str!("refusals.txt");
     // A rule, and after it the way out.
-    let way_out = |line: &&str| line.splitn(2, ": ").nth(1).is_some_and(|s| s.contains([':', ';']));
+    let way_out = |line: &&str| line.split_once(": ").is_some_and(|(_, s)| s.contains([':', ';']));
     assert_eq!(wanted.lines().find(|line| !way_out(line)), None);
     for (found, wanted) in said.lines.lines().zip(wanted.lines()) {
         assert_eq!(found, wanted);

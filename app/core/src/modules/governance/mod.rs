@@ -21,6 +21,10 @@
 //! wait at a time: a larger deposit pushes out the smallest. Proposals move on in blocks with
 //! transactions and at the ends of epochs.
 //!
+//! An upgrade begins with the block of its height: what the program knows of it changes the state
+//! once (`rules`), and the engine is told the new version; a program that does not know it stops.
+//! Parameters that would lock everybody out of the next vote are refused.
+//!
 //! Invariants: deposits add up; open proposals are listed; votes are dense and point back.
 //! Calls: params, account, staking.
 

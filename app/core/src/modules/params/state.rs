@@ -1,7 +1,7 @@
 //! Where parameters lie.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use guts_schema::{keys, proto, values};
 use guts_state::Read;
@@ -22,16 +22,16 @@ pub fn get(view: &dyn Read) -> Result<proto::Params, Broken> {
 /// Parameters as they were decoded last, with the bytes they were decoded from: they name a price
 /// for each kind of action, and every transaction asks for them.
 #[derive(Debug, Default)]
-pub struct Decoded(RefCell<Option<(Vec<u8>, Rc<proto::Params>)>>);
+pub struct Decoded(RefCell<Option<(Vec<u8>, Arc<proto::Params>)>>);
 
 /// The parameters in force, decoded once for all that runs in a block while they stay the same.
-pub fn of(run: &Run<'_>) -> Result<Rc<proto::Params>, Broken> {
+pub fn of(run: &Run<'_>) -> Result<Arc<proto::Params>, Broken> {
     let bytes = bytes(&run.state)?;
     let mut decoded = run.block.params.0.borrow_mut();
     if let Some((_, params)) = decoded.as_ref().filter(|(of, _)| *of == bytes) {
         return Ok(params.clone());
     }
-    let params: Rc<proto::Params> = Rc::new(values::decode(&bytes)?);
+    let params: Arc<proto::Params> = Arc::new(values::decode(&bytes)?);
     *decoded = Some((bytes, params.clone()));
     Ok(params)
 }

@@ -278,3 +278,10 @@ mod audits;
 mod random;
 mod refusals;
 mod stakes;
+
+/// A server calls it from the threads of its connections.
+#[test]
+fn the_machine_goes_from_thread_to_thread() {
+    fn is_sent<T: Send>() {}
+    is_sent::<App>();
+}

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use guts_tests::keys::{self, Agent};
 use guts_tests::person::Person;
-use guts_tests::program;
 use guts_tests::run::{Ran, run};
 use guts_tests::solo::{Solo, json_file};
+use guts_tests::{http, program};
 use serde_json::{Value, json};
 
 fn stranger(net: &Solo) -> Person {
@@ -120,6 +120,99 @@ fn every_command_speaks_json_and_says_where_it_was_proved() {
     let args = args.each_ref().map(String::as_str);
     let said = run(&program("refs"), &args, here, &[]).expect_ok().stdout;
     assert!(said.contains("refs/heads/trunk") && said.contains("proved at height"), "{said}");
+}
+
+#[test]
+fn a_saved_answer_is_checked_against_the_pinned_genesis() {
+    let net = Solo::start(|_| {});
+    let ada = stranger(&net);
+    let here = ada.dir();
+    let made = ada.json(&["init", "--handle", "ada"], here);
+    let gateway = net.gateway();
+    let gateway = gateway.strip_prefix("http://").expect("an address");
+    let saved = here.join("answer.json");
+    let path = saved.display().to_string();
+    let save = |answer: &Value| std::fs::write(&saved, answer.to_string()).expect("written");
+    let asked = |handle: &str| {
+        let call = format!("rpc/guts_handle?handle=%22{handle}%22");
+        http::get(gateway, &call).expect("an answer")
+    };
+    let mut answer = asked("ada");
+    save(&answer);
+    let verified = ada.json(&["verify", &path], here);
+    assert_eq!(verified["key"], hex::encode(b"handle/ada\0"));
+    let account = made["account"].as_str().expect("an id");
+    assert!(verified["value"].as_str().expect("a value").contains(account), "{verified}");
+    assert_eq!(verified["proved_height"].to_string(), answer["result"]["height"].as_str().unwrap());
+    // Another value, or another key, is not what the proof speaks of.
+    let other = asked("eve");
+    let key = answer["result"]["key"].clone();
+    answer["result"]["key"] = other["result"]["key"].clone();
+    save(&answer);
+    let (kind, message) = error(ada.guts(&["verify", &path, "--output", "json"], here));
+    assert_eq!(kind, "differs", "{message}");
+    assert!(message.contains("does not hold for key handle/eve"), "{message}");
+    answer["result"]["key"] = key;
+    answer["result"]["value"] = Value::Null;
+    save(&answer);
+    assert_eq!(error(ada.guts(&["verify", &path, "--output", "json"], here)).0, "differs");
+    save(&other);
+    assert_eq!(ada.json(&["verify", &path], here)["value"], Value::Null);
+
+    // What a node answers, too, and a transaction.
+    let call = format!("abci_query?path=%22/store%22&prove=true&data=0x{}", hex::encode("params/"));
+    save(&net.get(&call).expect("an answer"));
+    assert_eq!(ada.json(&["verify", &path], here)["key"], hex::encode("params/"));
+    let created = ada.json(&["repo", "create", "hello"], here);
+    let tx = created["tx"].as_str().expect("a hash");
+    assert_eq!(ada.json(&["verify", tx], here)["actions"], json!(["create_repo"]));
+    assert_eq!(error(ada.guts(&["verify", "nothing", "--output", "json"], here)).0, "usage");
+}
+
+#[test]
+fn owners_who_are_exempt_do_no_work_and_others_choose_how_to_pay() {
+    let place = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| place.path().join(name).display().to_string();
+    let funded = ["ada", "bob"].map(|name| {
+        keys::make(&place.path().join(name));
+        let key = keys::public_hex(&place.path().join(name));
+        json!({"key": key, "handle": name, "balance": "2000"})
+    });
+    let net = Solo::start(|genesis| {
+        let state = &mut genesis["app_state"];
+        let exempt = json!({"kind": "open_issue", "work": 1 << 16, "fee": 70, "owner": true});
+        state["params"] = json!({"prices": [exempt], "work_per_byte": 0});
+        state["account"]["accounts"].as_array_mut().expect("a list").extend(funded);
+    });
+    let [ada, bob] = ["ada", "bob"].map(|name| {
+        let person = stranger(&net);
+        person.json(&["init", "--key", &path(name)], person.dir());
+        person
+    });
+    ada.json(&["repo", "create", "hers"], ada.dir());
+    let open = ["issue", "open", "ada/hers", "a title", "--text", "why"];
+    let trial = |who: &Person, more: &[&str]| {
+        who.json(&[&open[..], &["--dry-run"], more].concat(), who.dir())
+    };
+    let (hers, his) = (trial(&ada, &[]), trial(&bob, &[]));
+    assert_eq!((&hers["work_bits"], &hers["outcome"]["code"]), (&json!(0), &json!(0)), "{hers}");
+    assert_eq!((&his["work_bits"], &his["others"]), (&json!(16), &json!(["fee"])), "{his}");
+    assert_eq!(trial(&ada, &["--pay", "fee"])["fee"], "0");
+    let his = trial(&bob, &["--pay", "fee"]);
+    assert_eq!(
+        (&his["fee"], &his["pay"], &his["outcome"]["code"]),
+        (&json!("70"), &json!("fee"), &json!(0))
+    );
+    // What is sent is what was tried.
+    for who in [&ada, &bob] {
+        who.json(&[&open[..], &["--pay", "fee"]].concat(), who.dir());
+    }
+    let balance = |who: &Person| who.json(&["whoami"], who.dir())["balance"].clone();
+    assert_eq!((balance(&ada), balance(&bob)), (json!("2000"), json!("1930")));
+    ada.json(&open, ada.dir());
+    let refused =
+        bob.guts(&[&open[..], &["--pay", "stake", "--output", "json"]].concat(), bob.dir());
+    assert_eq!(error(refused).0, "stake_missing");
 }
 
 /// What the owner changes is seen by git, too; an archived repository takes no pushes.

@@ -22,8 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 async fn list(home: &Home, node: &str, path: &str) -> Result<(), Error> {
     let mut chain = Chain::open(home, node)?;
     let state = chain.state().await?;
-    let repo = state.repo(path).await?;
-    for (name, oid) in state.refs(repo.id).await?.refs {
+    for (name, oid) in state.refs(state.repo(path).await?.id).await?.refs {
         println!("{oid} {name}");
     }
     println!("proved at height {}, and no other", state.height());

@@ -20,6 +20,7 @@ use crate::Error;
 use crate::home::{Home, genesis_hash};
 use crate::https::Https;
 use crate::light::{self, Block, Outcome, Trusted};
+use crate::send::Pay;
 use crate::state::State;
 
 /// How long a block is waited for: several times the interval at which a chain at rest makes one.
@@ -44,6 +45,8 @@ pub struct Chain {
     pub(crate) nonces: BTreeMap<AccountId, u64>,
     /// Nothing is sent: [`Chain::send`] ends with what it would cost and do.
     pub dry_run: bool,
+    /// How transactions are paid; `None`: by work where the network takes it, else by a fee.
+    pub pay: Option<Pay>,
 }
 
 #[derive(Serialize)]
@@ -93,7 +96,7 @@ impl Chain {
         };
         let (address, home) = (address.to_owned(), Some(home.clone()));
         let nonces = BTreeMap::new();
-        Ok(Self { client, address, genesis, trusted, home, nonces, dry_run: false })
+        Ok(Self { client, address, genesis, trusted, home, nonces, dry_run: false, pay: None })
     }
 
     /// Chain id, as pinned.
@@ -119,6 +122,11 @@ impl Chain {
     /// Height of the newest header believed.
     pub fn trusted_height(&self) -> u64 {
         self.trusted.height
+    }
+
+    /// For how long a header is trusted, as the chain said last.
+    pub fn trust_period(&self) -> Duration {
+        self.trusted.rules().trust_period
     }
 
     /// An error of the node, with its address.

@@ -4,6 +4,7 @@
 
 mod account;
 mod act;
+mod days;
 mod git;
 mod gov;
 mod handle;
@@ -29,6 +30,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use guts_genesis::GenesisDoc;
 
 use crate::home::{Home, genesis_hash};
+use crate::send::Pay;
 use crate::{Chain, Error, chain};
 use out::Out;
 
@@ -59,6 +61,9 @@ struct Global {
     /// Send nothing: show what a transaction would cost and do
     #[arg(long, global = true)]
     dry_run: bool,
+    /// How to pay for a transaction [default: by work where the network takes it, else by a fee]
+    #[arg(long, global = true, value_enum)]
+    pay: Option<Payment>,
     /// Configuration, pinned genesis and what was verified last [default: ~/.guts]
     #[arg(long = "home", global = true, value_name = "DIR", env = "GUTS_HOME")]
     home: Option<PathBuf>,
@@ -68,6 +73,26 @@ struct Global {
 enum Format {
     Text,
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Payment {
+    /// By proof of work on this machine
+    Work,
+    /// Out of your balance
+    Fee,
+    /// By being a bonded validator's operator, for what is free to them
+    Stake,
+}
+
+impl From<Payment> for Pay {
+    fn from(payment: Payment) -> Self {
+        match payment {
+            Payment::Work => Self::Work,
+            Payment::Fee => Self::Fee,
+            Payment::Stake => Self::Stake,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -124,6 +149,8 @@ enum Command {
     /// The node that is asked
     #[command(subcommand)]
     Node(node::Node),
+    /// Check a clone, a saved answer or a transaction against the pinned genesis
+    Verify(verify::Verify),
     /// Blocks as they come, their transactions and events
     Watch(watch::Watch),
     /// Print what a shell needs to complete commands
@@ -144,6 +171,7 @@ struct Context {
     node: String,
     gateway: String,
     dry_run: bool,
+    pay: Option<Pay>,
     out: Out,
 }
 
@@ -151,7 +179,7 @@ impl Context {
     /// The chain, its genesis pinned: on first use by what the node gives, which is said.
     async fn chain(&self) -> Result<Chain, Error> {
         let mut chain = Chain::open(&self.home, &self.node)?;
-        chain.dry_run = self.dry_run;
+        (chain.dry_run, chain.pay) = (self.dry_run, self.pay);
         Ok(chain)
     }
 }
@@ -192,8 +220,8 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Error> {
     let node = home.node(cli.global.node.as_deref());
     let gateway = home.gateway(cli.global.gateway.as_deref());
     pin(&mut home, &node, cli.global.genesis.as_deref(), out).await?;
-    let dry_run = cli.global.dry_run;
-    let mut context = Context { home, node, gateway, dry_run, out: out.clone() };
+    let (dry_run, pay) = (cli.global.dry_run, cli.global.pay.map(Pay::from));
+    let mut context = Context { home, node, gateway, dry_run, pay, out: out.clone() };
     match cli.command {
         Command::Init(args) => init::init(&mut context, args).await,
         Command::Whoami => init::whoami(&context).await,
@@ -213,6 +241,7 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Error> {
         Command::Tx(args) => tx::run(&context, args).await,
         Command::Validators(args) => validators::run(&context, args).await,
         Command::Node(args) => node::run(&context, args).await,
+        Command::Verify(args) => verify::run(&context, args).await,
         Command::Watch(args) => watch::run(&context, args).await,
         Command::Completions { .. } | Command::Man { .. } => Ok(()),
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use guts_rpc::client::ClientError;
 use guts_schema::tx::Draft;
 use guts_schema::work::{Puzzle, bits_for};
-use guts_schema::{AccountId, Action, Hash, price, proto, query};
+use guts_schema::{AccountId, Action, ActionKind, Hash, RepoId, keys, price, proto, query};
 use prost::Message;
 
 use crate::chain::{BLOCK_WAIT, POLL};
@@ -22,6 +22,28 @@ pub struct Sent {
     pub height: u64,
 }
 
+/// How a transaction is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pay {
+    /// By proof of work.
+    Work,
+    /// Out of the payer's balance.
+    Fee,
+    /// By operating a bonded validator, to whom some kinds of action are free.
+    Stake,
+}
+
+impl Pay {
+    /// As `--pay` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Fee => "fee",
+            Self::Stake => "stake",
+        }
+    }
+}
+
 /// What a transaction costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bill {
@@ -29,50 +51,56 @@ pub struct Bill {
     pub actions: Vec<&'static str>,
     /// Its length in bytes, at most.
     pub size: u64,
-    /// Leading zero bits of proof of work; `None` where it is paid by a fee.
+    /// How it is paid.
+    pub pay: Pay,
+    /// Leading zero bits of proof of work; `None` where it is paid otherwise.
     pub work_bits: Option<u32>,
-    /// Smallest units; 0 where it is paid by work, or free.
+    /// Smallest units; 0 where it is paid otherwise, or free.
     pub fee: u64,
     /// What the work is anchored to.
     anchor: Hash,
 }
 
 impl Bill {
+    /// What `draft` of these actions costs when `priced` kinds of them must be paid for.
     fn of(
         draft: &Draft,
         terms: &proto::PaymentTerms,
-        actions: &[Action],
-        signers: usize,
+        (actions, priced): (&[Action], &[ActionKind]),
+        (pay, signers): (Pay, usize),
     ) -> Result<Self, Error> {
         let params = terms.params.clone().unwrap_or_default();
-        let kinds = || actions.iter().map(Action::kind);
-        let names = kinds().map(|kind| kind.name()).collect();
-        let anchor = Hash::new([0; 32]);
-        if !params.accept_work {
-            let size = draft.clone().fee(u64::MAX).size_with(signers);
-            let fee = price::of(&params, kinds(), size).fee;
-            return Ok(Self { actions: names, size, work_bits: None, fee, anchor });
-        }
+        let actions = actions.iter().map(|action| action.kind().name()).collect();
         let anchor = Hash::from_slice(&terms.anchor);
-        let anchor = anchor.map_err(|_| Error::Proof("the anchor is malformed".into()))?;
-        // The longest solution there is: the price must cover whichever is found.
-        let size = draft.clone().work(terms.anchor_number, anchor, u64::MAX).size_with(signers);
-        let bits = bits_for(price::of(&params, kinds(), size).work);
-        Ok(Self { actions: names, size, work_bits: Some(bits), fee: 0, anchor })
+        let anchor = anchor.map_err(|_| Error::Proof("the anchor is malformed".into()));
+        // The longest there is: the price must cover whichever solution is found, or fee is due.
+        let (draft, anchor) = match pay {
+            Pay::Work => {
+                let anchor = anchor?;
+                (draft.clone().work(terms.anchor_number, anchor, u64::MAX), anchor)
+            }
+            Pay::Fee => (draft.clone().fee(u64::MAX), Hash::new([0; 32])),
+            Pay::Stake => (draft.clone().stake(), Hash::new([0; 32])),
+        };
+        let size = draft.size_with(signers);
+        let price = price::of(&params, priced.iter().copied(), size);
+        let work_bits = (pay == Pay::Work).then(|| bits_for(price.work));
+        let fee = if pay == Pay::Fee { price.fee } else { 0 };
+        Ok(Self { actions, size, pay, work_bits, fee, anchor })
     }
 }
 
 impl std::fmt::Display for Bill {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} in {} bytes would cost ", self.actions.join(", "), self.size)?;
-        match self.work_bits {
-            Some(0) => write!(f, "nothing"),
-            Some(bits) => {
+        match (self.pay, self.work_bits) {
+            (Pay::Stake, _) => write!(f, "nothing, by stake"),
+            (Pay::Work, Some(bits @ 1..)) => {
                 let tries = 1u64.checked_shl(bits).unwrap_or(u64::MAX);
                 write!(f, "a proof of work of {bits} bits, about {tries} hashes")
             }
-            None if self.fee == 0 => write!(f, "nothing"),
-            None => write!(f, "a fee of {}", self.fee),
+            (Pay::Fee, _) if self.fee > 0 => write!(f, "a fee of {}", self.fee),
+            _ => write!(f, "nothing"),
         }
     }
 }
@@ -89,6 +117,22 @@ pub struct Trial {
 impl std::fmt::Display for Trial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}\n{}", self.bill, outcome(&self.outcome))
+    }
+}
+
+impl Trial {
+    /// The other ways to pay that the node would take, and what each costs.
+    pub fn others(&self) -> Vec<(Pay, String)> {
+        let cost = self.outcome.cost.unwrap_or_default();
+        let ways = [
+            (cost.accept_work, Pay::Work, format!("{} bits of work", cost.work_bits)),
+            (cost.accept_fee, Pay::Fee, format!("a fee of {}", cost.fee)),
+            (cost.stake, Pay::Stake, "nothing for a bonded validator's operator".to_owned()),
+        ];
+        let other = |(taken, pay, cost): (bool, Pay, String)| {
+            (taken && pay != self.bill.pay).then_some((pay, cost))
+        };
+        ways.into_iter().filter_map(other).collect()
     }
 }
 
@@ -123,8 +167,9 @@ impl Chain {
     }
 
     /// Makes a transaction of `actions`, pays it, signs it, sends it, and waits until it is in a
-    /// block. Pays by work where the network takes it, else by a fee. In a dry run, ends with
-    /// [`Error::NotSent`]: what it would cost, and do on the node's newest state.
+    /// block. Pays as [`Chain::pay`] says, else by work where the network takes it, else by a fee.
+    /// In a dry run, ends with [`Error::NotSent`]: what it would cost, and do on the node's newest
+    /// state.
     pub async fn send(
         &mut self,
         account: AccountId,
@@ -152,7 +197,10 @@ impl Chain {
         let until = self.latest().await?.time.unix_timestamp();
         let until = u64::try_from(until).unwrap_or(0).saturating_add(VALID_FOR_S);
         let draft = Draft::new(self.chain_id(), account, nonce, actions).valid_until_s(until);
-        let bill = Bill::of(&draft, &terms, actions, signers.len())?;
+        let params = terms.params.clone().unwrap_or_default();
+        let pay = way(self.pay, &params)?;
+        let priced = self.priced(&params, &account, actions).await?;
+        let bill = Bill::of(&draft, &terms, (actions, &priced), (pay, signers.len()))?;
         let mut draft = match bill.work_bits {
             Some(bits) => {
                 let puzzle = Puzzle::new(self.chain_id(), &account, nonce, &bill.anchor);
@@ -160,6 +208,7 @@ impl Chain {
                 let bits = if self.dry_run { 0 } else { bits };
                 draft.work(terms.anchor_number, bill.anchor, solve(&puzzle, bits, progress))
             }
+            None if pay == Pay::Stake => draft.stake(),
             None if bill.fee == 0 => draft,
             None => draft.fee(bill.fee),
         };
@@ -173,6 +222,44 @@ impl Chain {
         let sent = self.send_bytes(&draft.encode()).await?;
         self.nonces.insert(account, nonce.saturating_add(1));
         Ok(sent)
+    }
+
+    /// The kinds of `actions` that the payer must pay for: parameters may exempt owners inside
+    /// their repositories. What the node says of owners is not proved: a lie makes the transaction
+    /// too dear, or refused.
+    async fn priced(
+        &self,
+        params: &proto::Params,
+        payer: &AccountId,
+        actions: &[Action],
+    ) -> Result<Vec<ActionKind>, Error> {
+        let mut priced = Vec::new();
+        for action in actions {
+            let is_own = action.actor() == Some(payer);
+            let repo = action.repo().filter(|_| is_own);
+            let exempt = match repo.filter(|_| price::exempts_owner(params, action.kind())) {
+                Some(repo) => self.owns(payer, repo).await?,
+                None => false,
+            };
+            if !exempt {
+                priced.push(action.kind());
+            }
+        }
+        Ok(priced)
+    }
+
+    /// Whether an account owns a repository, or the organisation that does.
+    async fn owns(&self, account: &AccountId, repo: RepoId) -> Result<bool, Error> {
+        let repo: proto::Repo = self.hint(query::STORE, keys::repo(repo)).await?;
+        let Ok(owner) = AccountId::from_slice(&repo.owner) else { return Ok(false) };
+        if owner == *account {
+            return Ok(true);
+        }
+        let org: proto::Org = self.hint(query::STORE, keys::org(&owner)).await?;
+        let is_owner = |member: &proto::OrgMember| {
+            member.account == account.as_bytes() && member.role() == proto::OrgRole::Owner
+        };
+        Ok(org.members.iter().any(is_owner))
     }
 
     async fn send_bytes(&self, bytes: &[u8]) -> Result<Sent, Error> {
@@ -204,6 +291,20 @@ impl Chain {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+}
+
+/// How to pay: as asked, if the network takes that.
+fn way(asked: Option<Pay>, params: &proto::Params) -> Result<Pay, Error> {
+    let refused = |what: &str, other: &str| {
+        Err(Error::Usage(format!("this network takes no {what}: pay otherwise, with {other}")))
+    };
+    match asked {
+        Some(Pay::Work) if !params.accept_work => refused("proof of work", "--pay fee"),
+        Some(Pay::Fee) if !params.accept_fee => refused("fees", "--pay work"),
+        Some(pay) => Ok(pay),
+        None if params.accept_work => Ok(Pay::Work),
+        None => Ok(Pay::Fee),
     }
 }
 

@@ -3,6 +3,7 @@
 use guts_rpc::Query;
 use guts_rpc::client::Client;
 use guts_rpc::types::AbciQuery;
+use guts_schema::ids::ValidatorAddress;
 use guts_schema::{AccountId, Hash, Key, Oid, RepoId, keys, names, proto, query, refs, values};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -114,6 +115,13 @@ impl State {
         decode_answer(path, &answer.value.0)
     }
 
+    /// As [`State::get`], on the node's word alone: for looking through many keys, of which those
+    /// that matter are then proved.
+    pub async fn unproved<M: Message + Default>(&self, key: Vec<u8>) -> Result<M, Error> {
+        let answer = self.ask(query::STORE, key, false).await?;
+        decode_answer(query::STORE, &answer.value.0)
+    }
+
     /// An account.
     pub async fn account(&self, id: &AccountId) -> Result<Option<proto::Account>, Error> {
         self.get(&keys::account(id)).await
@@ -196,13 +204,17 @@ impl State {
         let count: Option<proto::Repos> = self.get(&keys::repos()).await?;
         let mut repos = Vec::new();
         for number in 1..=count.unwrap_or_default().count {
-            let pointer = proto::RepoPointer { repo: number, ..Default::default() };
-            let mut repo = self.repo_of(pointer, "").await?;
-            let owner = self.account(&account_id(&repo.value.owner)?).await?;
-            repo.owner = owner.ok_or_else(damaged)?.handle;
-            repos.push(repo);
+            repos.push(self.repo_by_id(RepoId::new(number).ok_or_else(damaged)?).await?);
         }
         Ok(repos)
+    }
+
+    /// The repository of that number, under the names that it and its owner have now.
+    pub async fn repo_by_id(&self, id: RepoId) -> Result<Repo, Error> {
+        let pointer = proto::RepoPointer { repo: id.number(), ..Default::default() };
+        let mut repo = self.repo_of(pointer, "").await?;
+        repo.owner = self.name_of(&account_id(&repo.value.owner)?).await?;
+        Ok(repo)
     }
 
     /// All refs of a repository: the listing is the node's, that it is right and complete is
@@ -242,6 +254,11 @@ pub(crate) fn decode_answer<M: Message + Default>(path: &str, bytes: &[u8]) -> R
 /// An account id out of a value.
 pub fn account_id(bytes: &[u8]) -> Result<AccountId, Error> {
     AccountId::from_slice(bytes).map_err(|_| damaged())
+}
+
+/// A validator's address out of a value.
+pub fn validator_address(bytes: &[u8]) -> Result<ValidatorAddress, Error> {
+    ValidatorAddress::from_slice(bytes).map_err(|_| damaged())
 }
 
 fn damaged() -> Error {

@@ -134,6 +134,7 @@ async fn height_read(executed: u64) -> u64 {
         home: None,
         nonces: BTreeMap::new(),
         dry_run: false,
+        pay: None,
     };
     chain.newest_state().await.expect("it is proved").height()
 }

@@ -32,7 +32,7 @@ impl Chain {
                 None => "the genesis, of which nothing newer is believed here,".to_owned(),
             },
             time: time.to_rfc3339(),
-            period: span(self.trusted.rules().trust_period.as_secs()),
+            period: span(self.trust_period().as_secs()),
         }
     }
 
@@ -115,7 +115,7 @@ impl Chain {
 }
 
 /// Seconds in words.
-fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     let units = [(24 * 3600, "days"), (3600, "hours"), (60, "minutes")];
     match units.into_iter().find(|(unit, _)| seconds >= 2 * unit && seconds.is_multiple_of(*unit)) {
         Some((unit, name)) => format!("{} {name}", seconds / unit),

@@ -39,6 +39,16 @@ pub enum Issue {
         /// Its number
         number: u64,
     },
+    /// What was said before it was edited, oldest first
+    History {
+        /// OWNER/NAME
+        repo: String,
+        /// Number of the issue
+        number: u64,
+        /// Of which comment; 0 opened the issue
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        comment: u64,
+    },
     /// Say something
     Comment {
         /// OWNER/NAME
@@ -234,6 +244,9 @@ pub async fn run(context: &Context, command: Issue) -> Result<(), Error> {
     match command {
         Issue::List { repo, all } => read::list(context, &repo, all).await,
         Issue::Show { repo, number } => read::show(context, &repo, number).await,
+        Issue::History { repo, number, comment } => {
+            read::history(context, &repo, number, comment).await
+        }
         Issue::Open { repo, title, text } => open(context, repo, title, text).await,
         Issue::Comment { repo, number, text } => {
             let fact = format!("said in {repo}#{number}");

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::Context;
 use super::account::{existing, list_keys, resolve};
 use super::act::Actor;
+use super::days;
 use crate::signer::expand;
 use crate::{Error, Signer};
 
@@ -60,12 +61,6 @@ async fn list(context: &Context, who: Option<&str>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Seconds of header time until which something holds that is to hold for so many days.
-fn until(state: &crate::State, days: u64) -> u64 {
-    let now = u64::try_from(state.time().unix_timestamp()).unwrap_or(0);
-    now.saturating_add(days.saturating_mul(24 * 3600))
-}
-
 async fn add(
     context: &Context,
     file: &str,
@@ -78,7 +73,7 @@ async fn add(
         Some(path) => Some(actor.state.repo(path).await?.id),
         None => None,
     };
-    let until_s = days.map(|days| until(&actor.state, days));
+    let until_s = days.map(|days| days::from_now(&actor.state, days));
     let proof = new.prove(ProofOf::Key, actor.chain.chain_id(), &actor.account).await?;
     let key = new.key();
     let change = AccountAction::AddKey { key, proof, repo: repo_id, until_s };

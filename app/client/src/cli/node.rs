@@ -6,7 +6,7 @@ use tendermint::Time;
 
 use super::Context;
 use crate::Error;
-use crate::chain::trust::Pinned;
+use crate::chain::trust::{Pinned, span};
 use crate::home::genesis_hash;
 
 #[derive(Debug, Subcommand)]
@@ -15,9 +15,10 @@ pub enum Node {
     Status,
     /// Pin a newer header when the one believed last is too old to prove anything from
     ///
-    /// Headers are proved from the genesis on, each by those before it, but only for 14 days: who
+    /// Headers are proved from the genesis on, each by those before it, but only for a time: who
     /// signed earlier may have taken their stake out and could sign another history without losing
-    /// anything. If this machine saw nothing of the chain for longer, only somebody you trust can
+    /// anything. How long that is, the chain's parameter light_trust_s says and 'guts node status'
+    /// shows. If this machine saw nothing of the chain for longer, only somebody you trust can
     /// say which history is the one. Ask a friend, or two validators, for a height and its hash;
     /// 'guts node status' shows both. The node you are asking now does not count: it is the one
     /// that is being checked.
@@ -52,6 +53,8 @@ async fn status(context: &Context) -> Result<(), Error> {
     out.line(&format!("height   {} of {age_s} s ago", header.height));
     out.line(&format!("hash     {}", header.hash()));
     out.line(&format!("peers    {peers}"));
+    let trust_s = chain.trust_period().as_secs();
+    out.line(&format!("trust    a header proves later ones for {}", span(trust_s)));
     if status.sync_info.catching_up {
         out.line("syncing  it lags behind the others");
     }
@@ -74,6 +77,7 @@ async fn status(context: &Context) -> Result<(), Error> {
         "header_time": header.time.to_rfc3339(),
         "age_s": age_s,
         "peers": peers,
+        "light_trust_s": trust_s,
         "catching_up": status.sync_info.catching_up,
         "voting_power": power,
         "proved_height": header.height.value(),

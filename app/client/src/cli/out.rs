@@ -72,8 +72,12 @@ impl Out {
     }
 
     /// What a transaction would have cost and done that was not sent.
-    pub fn trial(&self, Trial { bill, outcome }: &Trial) {
+    pub fn trial(&self, trial: &Trial) {
+        let Trial { bill, outcome } = trial;
         self.line(&bill.to_string());
+        for (pay, cost) in trial.others() {
+            self.line(&format!("or {cost}, with --pay {}", pay.name()));
+        }
         self.line(&plain(&send::outcome(outcome)));
         for event in &outcome.events {
             let told = event.attributes.iter().map(|one| format!(" {}={}", one.key, one.value));
@@ -84,12 +88,15 @@ impl Out {
             let told = event.attributes.iter().map(|one| json!({one.key.as_str(): one.value}));
             json!({ "kind": event.kind, "attributes": told.collect::<Vec<_>>() })
         });
+        let others: Vec<_> = trial.others().iter().map(|(pay, _)| pay.name()).collect();
         self.result(&json!({
             "sent": false,
             "actions": bill.actions,
             "bytes": bill.size,
+            "pay": bill.pay.name(),
             "work_bits": bill.work_bits,
             "fee": bill.fee.to_string(),
+            "others": others,
             "outcome": {
                 "height": outcome.height,
                 "code": outcome.code,

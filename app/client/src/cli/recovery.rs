@@ -10,6 +10,7 @@ use serde_json::json;
 use super::Context;
 use super::account::resolve;
 use super::act::Actor;
+use super::days::{self, DAY_S};
 use crate::signer::expand;
 use crate::state::account_id;
 use crate::{Error, Signer};
@@ -88,7 +89,7 @@ async fn show(context: &Context, who: Option<&str>) -> Result<(), Error> {
             "guardians  {} of {count}: {}; {} days",
             guarded.threshold,
             names.join(", "),
-            guarded.delay_s / (24 * 3600)
+            guarded.delay_s / DAY_S
         )),
     }
     let mut approvals = Vec::new();
@@ -135,7 +136,7 @@ async fn guardians(
     guardians.dedup();
     let all = u32::try_from(guardians.len()).unwrap_or(u32::MAX);
     let threshold = threshold.unwrap_or(all);
-    let delay_s = if guardians.is_empty() { 0 } else { days.saturating_mul(24 * 3600) };
+    let delay_s = if guardians.is_empty() { 0 } else { days::seconds(days) };
     let what = match guardians.len() {
         0 => "no guardians any more".to_owned(),
         count => format!("{threshold} of {count} guardians can recover this account"),

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use guts_schema::proto::ObjectFormat;
-use guts_schema::{AccountId, Action, Key, Oid, names, proto, refs, sshsig};
+use guts_schema::{AccountId, Action, Key, Oid, RepoId, names, proto, refs, sshsig};
 use serde_json::{Value, json};
 
 use super::Context;
 use super::account::own;
 use super::git::{self, Git};
+use super::verify::{self, Origin};
 use crate::state::{Repo as Found, account_id};
 use crate::{Error, Signer, State};
 
@@ -93,12 +94,8 @@ pub enum Repo {
         /// The clone
         #[arg(default_value = ".")]
         dir: PathBuf,
-        /// OWNER/NAME [default: the end of the remote's URL]
-        #[arg(long)]
-        repo: Option<String>,
-        /// The remote whose refs are checked
-        #[arg(long, default_value = "origin")]
-        remote: String,
+        #[command(flatten)]
+        origin: Origin,
     },
 }
 
@@ -136,9 +133,7 @@ pub async fn run(context: &Context, command: Repo) -> Result<(), Error> {
         Repo::List { owner, all } => list(context, owner, all).await,
         Repo::Show { repo } => show(context, &repo).await,
         Repo::Log { repo, limit } => log(context, &repo, limit).await,
-        Repo::Verify { dir, repo, remote } => {
-            super::verify::verify(context, &dir, repo.as_deref(), &remote).await
-        }
+        Repo::Verify { dir, origin } => verify::verify(context, &dir, &origin).await,
     }
 }
 
@@ -327,6 +322,10 @@ async fn show(context: &Context, path: &str) -> Result<(), Error> {
     if repo.value.stars > 0 {
         out.line(&format!("stars       {}", repo.value.stars));
     }
+    let parent = parent(&state, &repo).await?;
+    if let Some(parent) = &parent {
+        out.line(&format!("fork of     {parent}"));
+    }
     for (name, oid) in &listing.refs {
         out.line(&format!("{oid} {name}"));
     }
@@ -337,12 +336,19 @@ async fn show(context: &Context, path: &str) -> Result<(), Error> {
         listing.root
     ));
     let mut value = describe(&repo);
+    value["fork_of"] = json!(parent);
     let refs = listing.refs.iter().map(|(name, oid)| (name.clone(), json!(oid.to_string())));
     value["refs"] = Value::Object(refs.collect());
     value["refs_root"] = json!(listing.root.to_string());
     value["proved_height"] = json!(state.height());
     out.result(&value);
     Ok(())
+}
+
+/// What a fork comes from, by the name it has now.
+async fn parent(state: &State, repo: &Found) -> Result<Option<String>, Error> {
+    let Some(id) = RepoId::new(repo.value.parent) else { return Ok(None) };
+    Ok(Some(state.repo_by_id(id).await?.path()))
 }
 
 async fn log(context: &Context, path: &str, limit: u64) -> Result<(), Error> {

@@ -142,7 +142,7 @@ async fn on(
     change: impl FnOnce(ValidatorAddress) -> StakingAction,
 ) -> Result<(), Error> {
     let mut actor = Actor::own(context).await?;
-    let address = find(&actor.state, validator).await?;
+    let address = find(&actor.state, &actor.account, validator).await?;
     let action = Action::Staking { actor: actor.account, change: change(address) };
     let done = actor.act("stake", action).await?;
     done.say(context, what, json!({ "validator": address.to_string() }));
@@ -159,7 +159,8 @@ async fn act(context: &Context, what: &str, change: StakingAction) -> Result<(),
 
 async fn redelegate(context: &Context, from: &str, to: &str, amount: u64) -> Result<(), Error> {
     let mut actor = Actor::own(context).await?;
-    let (left, joined) = (find(&actor.state, from).await?, find(&actor.state, to).await?);
+    let left = find(&actor.state, &actor.account, from).await?;
+    let joined = find(&actor.state, &actor.account, to).await?;
     let change = StakingAction::Redelegate { from: left, to: joined, amount };
     let done = actor.act("stake", Action::Staking { actor: actor.account, change }).await?;
     let value = json!({ "from": left.to_string(), "to": joined.to_string() });

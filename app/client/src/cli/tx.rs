@@ -21,6 +21,11 @@ pub async fn run(context: &Context, command: Tx) -> Result<(), Error> {
     let Tx::Show { hash } = command;
     let hash: Hash =
         hash.to_lowercase().parse().map_err(|_| Error::Usage(format!("{hash} is no hash")))?;
+    show(context, hash).await
+}
+
+/// Shows a transaction, which is proved to be in its block.
+pub async fn show(context: &Context, hash: Hash) -> Result<(), Error> {
     let mut chain = context.chain().await?;
     let found = match chain.client().tx(hash.as_bytes(), true).await {
         Ok(found) => found,

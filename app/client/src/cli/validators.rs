@@ -1,17 +1,20 @@
 //! `guts validators list`.
 
+use std::collections::BTreeSet;
+
 use clap::Subcommand;
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::{keys, proto};
-use serde_json::json;
+use guts_schema::{AccountId, keys, proto};
+use serde_json::{Value, json};
 
 use super::Context;
-use crate::state::account_id;
+use super::out::{plain, time};
+use crate::state::{account_id, validator_address};
 use crate::{Error, State};
 
 #[derive(Debug, Subcommand)]
 pub enum Validators {
-    /// Who signs blocks, with what power and for whom
+    /// Who signs blocks, and who could: power, stake, commission, and for whom
     List,
 }
 
@@ -19,60 +22,166 @@ pub async fn run(context: &Context, Validators::List: Validators) -> Result<(), 
     let mut chain = context.chain().await?;
     let state = chain.state().await?;
     let set: Option<proto::Validators> = state.get(&keys::validators()).await?;
-    let mut validators = set.unwrap_or_default().validators;
-    validators.sort_by_key(|validator| std::cmp::Reverse(validator.power));
-    let total: u64 = validators.iter().map(|validator| validator.power).sum();
-    let out = &context.out;
-    let mut listed = Vec::new();
-    for validator in &validators {
-        let operator = match validator.account.is_empty() {
-            true => None,
-            false => Some(account_id(&validator.account)?),
-        };
-        let mut name = String::from("nobody");
-        if let Some(account) = &operator {
-            name = state.name_of(account).await?;
-        }
-        let address = ValidatorAddress::from_slice(&validator.address);
-        let address = address.map_err(|_| Error::Proof("a validator's address".into()))?;
-        let info: Option<proto::ValidatorInfo> = state.get(&keys::validator(&address)).await?;
-        let (called, address) = (info.unwrap_or_default().name, address.to_string());
-        let power = validator.power;
-        let shown = if called.is_empty() { "unnamed" } else { &called };
-        let share = share(power, total);
-        out.line(&format!("{address}  power {power} ({share})  {shown}, of {name}"));
-        listed.push(json!({
-            "address": address,
-            "name": called,
-            "consensus_key": hex::encode(&validator.consensus_key),
-            "power": power,
-            "account": operator.map(|account| account.to_string()),
-            "operator": name,
-        }));
+    let mut set = set.unwrap_or_default().validators;
+    set.sort_by_key(|validator| std::cmp::Reverse(validator.power));
+    let total: u64 = set.iter().map(|validator| validator.power).sum();
+    let mut entries = Vec::new();
+    for validator in &set {
+        let address = validator_address(&validator.address)?;
+        entries.push(Entry::read(&state, address, Some(validator)).await?);
     }
-    let count = validators.len();
+    for address in candidates(&state).await? {
+        if !entries.iter().any(|entry| entry.address == address) {
+            entries.push(Entry::read(&state, address, None).await?);
+        }
+    }
+    let out = &context.out;
+    let rows: Vec<_> = entries.iter().map(|entry| entry.row(total)).collect();
+    lined_up(&rows).iter().for_each(|line| out.line(line));
+    let (within, outside) = entries.split_at(set.len());
+    let (count, others) = (within.len(), outside.len());
+    let others = match others {
+        0 => String::new(),
+        _ => format!(", and {others} outside it with enough stake"),
+    };
     out.fact(&format!(
-        "proved at height {}: {count} validators, and no other, of power {total}",
+        "proved at height {}: {count} in the set, of power {total}{others}, and no other",
         state.height()
     ));
     out.result(&json!({
-        "validators": listed,
+        "validators": within.iter().map(Entry::json).collect::<Vec<_>>(),
+        "candidates": outside.iter().map(Entry::json).collect::<Vec<_>>(),
         "power": total,
         "proved_height": state.height(),
     }));
     Ok(())
 }
 
-/// The address of a validator, given so or by its name.
-pub async fn find(state: &State, text: &str) -> Result<ValidatorAddress, Error> {
+/// A validator, in the set or not.
+struct Entry {
+    address: ValidatorAddress,
+    /// 0 outside the set.
+    power: u64,
+    is_in_set: bool,
+    consensus_key: Vec<u8>,
+    operator: Option<AccountId>,
+    operator_name: String,
+    info: proto::ValidatorInfo,
+}
+
+impl Entry {
+    async fn read(
+        state: &State,
+        address: ValidatorAddress,
+        in_set: Option<&proto::Validator>,
+    ) -> Result<Self, Error> {
+        let info: Option<proto::ValidatorInfo> = state.get(&keys::validator(&address)).await?;
+        let info = info.unwrap_or_default();
+        // One of genesis may have nobody who bonded for it.
+        let (key, account) = match in_set {
+            Some(validator) => (&validator.consensus_key, &validator.account),
+            None => (&info.consensus_key, &info.operator),
+        };
+        let operator = match account.is_empty() {
+            true => None,
+            false => Some(account_id(account)?),
+        };
+        let operator_name = match &operator {
+            Some(account) => state.name_of(account).await?,
+            None => "nobody".to_owned(),
+        };
+        let consensus_key = key.clone();
+        let power = in_set.map_or(0, |validator| validator.power);
+        let is_in_set = in_set.is_some();
+        Ok(Self { address, power, is_in_set, consensus_key, operator, operator_name, info })
+    }
+
+    /// Why it signs or does not.
+    fn standing(&self) -> String {
+        match &self.info {
+            info if info.tombstoned => "tombstoned".into(),
+            info if info.jailed => format!("jailed until {}", time(info.jailed_until_s)),
+            _ if self.is_in_set => "in the set".into(),
+            _ => "candidate".into(),
+        }
+    }
+
+    fn row(&self, total: u64) -> [String; 6] {
+        let name = if self.info.name.is_empty() { "unnamed" } else { &self.info.name };
+        [
+            self.address.to_string(),
+            format!("power {} ({})", self.power, share(self.power, total)),
+            format!("stake {}", self.info.tokens),
+            format!("commission {}", share(u64::from(self.info.commission_ppm), 1_000_000)),
+            self.standing(),
+            format!("{}, of {}", plain(name), self.operator_name),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "address": self.address.to_string(),
+            "name": self.info.name,
+            "consensus_key": hex::encode(&self.consensus_key),
+            "power": self.power,
+            "stake": self.info.tokens.to_string(),
+            "commission_ppm": self.info.commission_ppm,
+            "jailed": self.info.jailed,
+            "jailed_until_s": self.info.jailed_until_s,
+            "tombstoned": self.info.tombstoned,
+            "account": self.operator.map(|account| account.to_string()),
+            "operator": self.operator_name,
+        })
+    }
+}
+
+/// Rows as lines, each column as wide as its widest cell.
+fn lined_up<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Validators with enough stake.
+async fn candidates(state: &State) -> Result<Vec<ValidatorAddress>, Error> {
+    let known: Option<proto::Candidates> = state.get(&keys::candidates()).await?;
+    let known = known.unwrap_or_default().validators;
+    known.iter().map(|address| validator_address(address)).collect()
+}
+
+/// The address of a validator, given so or by its name. One that has too little stake to be listed
+/// is known by name to who operates it or has stake with it.
+pub async fn find(
+    state: &State,
+    account: &AccountId,
+    text: &str,
+) -> Result<ValidatorAddress, Error> {
     if let Ok(address) = text.to_lowercase().parse() {
         return Ok(address);
     }
-    let known: Option<proto::Candidates> = state.get(&keys::candidates()).await?;
+    let mut known: BTreeSet<_> = candidates(state).await?.into_iter().collect();
+    let set: Option<proto::Validators> = state.get(&keys::validators()).await?;
+    for validator in set.unwrap_or_default().validators {
+        known.insert(validator_address(&validator.address)?);
+    }
+    let of: Option<proto::DelegationsOf> = state.get(&keys::delegations_of(account)).await?;
+    for address in of.unwrap_or_default().validators {
+        known.insert(validator_address(&address)?);
+    }
+    let operated: Option<proto::OperatorOf> = state.get(&keys::operator(account)).await?;
+    if let Some(operated) = operated {
+        known.insert(validator_address(&operated.validator)?);
+    }
     let mut found = Vec::new();
-    for address in known.unwrap_or_default().validators {
-        let address = ValidatorAddress::from_slice(&address);
-        let address = address.map_err(|_| Error::Proof("a validator's address".into()))?;
+    for address in known {
         let info: Option<proto::ValidatorInfo> = state.get(&keys::validator(&address)).await?;
         if info.is_some_and(|info| info.name == text) {
             found.push(address);

@@ -1,19 +1,63 @@
-//! `guts repo verify`: a clone against what the validators agreed on.
+//! `guts verify`, `guts repo verify`: what somebody has against what the validators agreed on.
+//!
+//! Headers are proved from the pinned genesis on, and what they commit to from them: the refs of a
+//! clone, an answer that was saved ([`answer`]), or a transaction.
 //!
 //! A clone has branches of its remote below `refs/remotes/REMOTE/` and tags below `refs/tags/`; a
 //! bare clone or mirror has them under their own names. Every ref that came from the remote must be
 //! where the proved state has it, and every branch of the proved state must be there: the objects
 //! below a right tip are right, because git's ids are digests of them.
 
+mod answer;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use guts_schema::{Oid, names};
+use guts_schema::{Hash, Oid, names};
 use serde_json::json;
 
 use super::Context;
 use super::git::Git;
+use super::tx;
 use crate::Error;
+
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// A clone; or a file with an answer of a gateway's /rpc or of abci_query, - for stdin; or the
+    /// hash of a transaction
+    #[arg(value_name = "DIR|FILE|HASH", default_value = ".")]
+    what: String,
+    #[command(flatten)]
+    origin: Origin,
+}
+
+/// Where a clone comes from.
+#[derive(Debug, clap::Args)]
+pub struct Origin {
+    /// Of a clone: OWNER/NAME [default: the end of the remote's URL]
+    #[arg(long)]
+    repo: Option<String>,
+    /// Of a clone: the remote whose refs are checked
+    #[arg(long, default_value = "origin")]
+    remote: String,
+}
+
+/// Checks whatever was named.
+pub async fn run(context: &Context, Verify { what, origin }: Verify) -> Result<(), Error> {
+    let path = Path::new(&what);
+    if path.is_dir() {
+        return verify(context, path, &origin).await;
+    }
+    if what == "-" || path.is_file() {
+        return answer::verify(context, &what).await;
+    }
+    match what.to_lowercase().parse::<Hash>() {
+        Ok(hash) => tx::show(context, hash).await,
+        Err(_) => Err(Error::Usage(format!(
+            "{what} is no directory, no file, and no hash of a transaction"
+        ))),
+    }
+}
 
 /// Compares the refs a clone has with those that were agreed on; each line is one difference.
 fn differences(
@@ -77,16 +121,12 @@ fn path_of_url(url: &str) -> Option<String> {
 }
 
 /// Checks a clone.
-pub async fn verify(
-    context: &Context,
-    dir: &Path,
-    repo: Option<&str>,
-    remote: &str,
-) -> Result<(), Error> {
+pub async fn verify(context: &Context, dir: &Path, origin: &Origin) -> Result<(), Error> {
+    let Origin { repo, remote } = origin;
     let none = || Error::Git(format!("{} is no git repository", dir.display()));
     let git = Git::find(dir)?.ok_or_else(none)?;
     let path = match repo {
-        Some(path) => path.to_owned(),
+        Some(path) => path.clone(),
         None => {
             let url = git.remote(remote)?;
             let url = url.ok_or_else(|| Error::Git(format!("there is no remote {remote}")))?;

@@ -25,9 +25,36 @@ pub struct Watch {
     /// End after that many blocks [default: go on until Ctrl-C]
     #[arg(long, value_name = "N")]
     blocks: Option<u64>,
-    /// Only blocks with an event of that type, such as repo_created
-    #[arg(long, value_name = "TYPE")]
-    event: Option<String>,
+    /// Only blocks with an event of that type, such as repo_created, or one that says something,
+    /// such as mentioned.account=ID
+    #[arg(long, value_name = "TYPE[.KEY=VALUE]", value_parser = wanted)]
+    event: Option<Wanted>,
+}
+
+/// Which events are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wanted {
+    kind: String,
+    /// What it must say.
+    attribute: Option<(String, String)>,
+}
+
+fn wanted(text: &str) -> Result<Wanted, String> {
+    let Some((kind, attribute)) = text.split_once('.') else {
+        return Ok(Wanted { kind: text.to_owned(), attribute: None });
+    };
+    let wrong = || format!("{text} is no TYPE.KEY=VALUE, such as mentioned.account=ID");
+    let (key, value) = attribute.split_once('=').ok_or_else(wrong)?;
+    Ok(Wanted { kind: kind.to_owned(), attribute: Some((key.to_owned(), value.to_owned())) })
+}
+
+impl Wanted {
+    fn is(&self, event: &Event) -> bool {
+        let says = |(key, value): &(String, String)| {
+            event.attributes.iter().any(|one| one.key == *key && one.value == *value)
+        };
+        event.kind == self.kind && self.attribute.as_ref().is_none_or(says)
+    }
 }
 
 /// Shows blocks, one JSON object a line with `--output json`.
@@ -39,7 +66,7 @@ pub async fn run(context: &Context, args: Watch) -> Result<(), Error> {
     while left > 0 {
         wait_for(&mut chain, height).await?;
         let block = Block::read(&mut chain, height).await?;
-        if args.event.as_ref().is_none_or(|kind| block.has(kind)) {
+        if args.event.as_ref().is_none_or(|wanted| block.events().any(|event| wanted.is(event))) {
             block.show(context);
             left -= 1;
         }
@@ -90,10 +117,6 @@ impl Block {
     fn events(&self) -> impl Iterator<Item = &Event> {
         let of_txs = self.results.txs_results.iter().flat_map(|result| &result.events);
         of_txs.chain(&self.results.finalize_block_events)
-    }
-
-    fn has(&self, kind: &str) -> bool {
-        self.events().any(|event| event.kind == kind)
     }
 
     fn show(&self, context: &Context) {
@@ -149,3 +172,6 @@ fn event_line(event: &Event) -> String {
     let attributes: String = event.attributes.iter().map(pair).collect();
     format!("    {}{attributes}", event.kind)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Work is found on all cores.
+//! Work is found on all cores; bills name the way that was asked for.
 use super::*;
 
 struct Silent;
@@ -14,4 +14,51 @@ fn a_solution_is_found() {
         let solution = solve(&puzzle, bits, &Silent);
         assert!(puzzle.bits(solution) >= bits, "{bits}");
     }
+}
+
+/// Terms under which opening a repository costs 1024 hashes or a fee of 7.
+fn terms() -> proto::PaymentTerms {
+    let kind = ActionKind::CreateRepo.number();
+    let price = proto::KindPrice { kind, work: 1024, fee: 7, stake: true, owner: false };
+    let params = proto::Params {
+        accept_work: true,
+        accept_fee: true,
+        prices: vec![price],
+        ..Default::default()
+    };
+    proto::PaymentTerms { params: Some(params), anchor: vec![3; 32], ..Default::default() }
+}
+
+#[test]
+fn a_bill_is_for_what_must_be_paid_in_the_way_asked_for() {
+    let payer = AccountId::new([1; 20]);
+    let draft = Draft::new("c", payer, 0, &[]);
+    let bill = |pay, priced: &[ActionKind]| {
+        Bill::of(&draft, &terms(), (&[], priced), (pay, 1)).expect("a bill")
+    };
+    let kinds = [ActionKind::CreateRepo];
+    let (work, fee) = (bill(Pay::Work, &kinds), bill(Pay::Fee, &kinds));
+    assert_eq!((work.work_bits, work.fee), (Some(10), 0));
+    assert!(work.to_string().contains("10 bits, about 1024 hashes"), "{work}");
+    assert_eq!((fee.work_bits, fee.fee), (None, 7));
+    assert!(fee.to_string().ends_with("a fee of 7"), "{fee}");
+    let stake = bill(Pay::Stake, &kinds);
+    assert!(stake.to_string().ends_with("nothing, by stake"), "{stake}");
+    // An owner who is exempt.
+    assert_eq!((bill(Pay::Work, &[]).work_bits, bill(Pay::Fee, &[]).fee), (Some(0), 0));
+    assert!(bill(Pay::Work, &[]).to_string().ends_with("cost nothing"));
+}
+
+#[test]
+fn work_comes_first_and_what_is_refused_is_said() {
+    let takes =
+        |work, fee| proto::Params { accept_work: work, accept_fee: fee, ..Default::default() };
+    assert_eq!(way(None, &takes(true, true)).ok(), Some(Pay::Work));
+    assert_eq!(way(None, &takes(false, true)).ok(), Some(Pay::Fee));
+    assert_eq!(way(Some(Pay::Fee), &takes(true, true)).ok(), Some(Pay::Fee));
+    assert_eq!(way(Some(Pay::Stake), &takes(true, false)).ok(), Some(Pay::Stake));
+    let refused = way(Some(Pay::Work), &takes(false, true)).expect_err("refused").to_string();
+    assert!(refused.contains("no proof of work") && refused.contains("--pay fee"), "{refused}");
+    let refused = way(Some(Pay::Fee), &takes(true, false)).expect_err("refused").to_string();
+    assert!(refused.contains("takes no fees") && refused.contains("--pay work"), "{refused}");
 }

@@ -75,7 +75,11 @@ pub(super) fn standing(proposal: &proto::Proposal) -> String {
         ProposalStatus::Rejected => format!("was rejected: {reason}"),
         ProposalStatus::Vetoed => "was vetoed, and what was laid down for it burnt".into(),
         ProposalStatus::Failed => format!("was accepted and cannot be carried out: {reason}"),
-        ProposalStatus::Dropped => "was dropped: too little was laid down in time".into(),
+        // Others may have pushed it out, which is said then.
+        ProposalStatus::Dropped if reason.is_empty() => {
+            "was dropped: too little was laid down in time".into()
+        }
+        ProposalStatus::Dropped => format!("was dropped: {reason}"),
     }
 }
 

@@ -29,7 +29,7 @@ fn every_status_is_said_with_what_belongs_to_it() {
         (ProposalStatus::Rejected, "rejected", "rejected: why"),
         (ProposalStatus::Vetoed, "vetoed", "burnt"),
         (ProposalStatus::Failed, "failed", "cannot be carried out: why"),
-        (ProposalStatus::Dropped, "dropped", "too little was laid down"),
+        (ProposalStatus::Dropped, "dropped", "dropped: why"),
     ] {
         let mut proposal = proto::Proposal { until_s: 1_710_428_966, ..Default::default() };
         proposal.reason = "wh\x1by".into();
@@ -38,6 +38,9 @@ fn every_status_is_said_with_what_belongs_to_it() {
         assert!(said.contains(text), "{said}");
         assert_eq!(read::status_name(status), name);
     }
+    let mut proposal = proto::Proposal::default();
+    proposal.set_status(ProposalStatus::Dropped);
+    assert!(read::standing(&proposal).contains("too little was laid down in time"));
 }
 
 #[test]

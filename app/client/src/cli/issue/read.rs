@@ -1,4 +1,4 @@
-//! `guts issue list | show`.
+//! `guts issue list | show | history`.
 
 use guts_schema::{RepoId, keys, proto};
 use serde_json::{Value, json};
@@ -27,20 +27,31 @@ pub(super) async fn newest(state: &State, repo: RepoId, title: &str) -> Result<u
     Err(Error::Missing("the issue was opened, and is not there".into()))
 }
 
+/// Issues that are shown before all others, in the order in which they were pinned.
+async fn pinned(state: &State, repo: RepoId) -> Result<Vec<u64>, Error> {
+    let tracker: Option<proto::Tracker> = state.get(&keys::tracker(repo)).await?;
+    Ok(tracker.unwrap_or_default().pinned)
+}
+
 pub(super) async fn list(context: &Context, path: &str, all: bool) -> Result<(), Error> {
     let mut chain = context.chain().await?;
     let state = chain.state().await?;
     let repo = state.repo(path).await?;
     let mut listed = Vec::new();
-    for number in 1..=count(&state, repo.id).await? {
+    let pinned = pinned(&state, repo.id).await?;
+    let count = count(&state, repo.id).await?;
+    let others = (1..=count).filter(|number| !pinned.contains(number));
+    for number in pinned.iter().copied().chain(others) {
         let Some(issue) = issue(&state, repo.id, number).await? else { continue };
         if issue.closed && !all {
             continue;
         }
         let closed = if issue.closed { " (closed)" } else { "" };
+        let is_pinned = pinned.contains(&number);
+        let pin = if is_pinned { "  pinned" } else { "" };
         let labels: String = issue.labels.iter().map(|label| format!("  [{label}]")).collect();
-        context.out.line(&format!("#{number}  {}{closed}{labels}", issue.title));
-        listed.push(describe(&state, number, &issue).await?);
+        context.out.line(&format!("#{number}  {}{closed}{labels}{pin}", issue.title));
+        listed.push(describe(&state, number, &issue, is_pinned).await?);
     }
     let shown = listed.len();
     context.out.fact(&format!("proved at height {}: {shown}, and no other", state.height()));
@@ -60,7 +71,12 @@ const fn reason_name(reason: proto::CloseReason) -> &'static str {
     }
 }
 
-async fn describe(state: &State, number: u64, issue: &proto::Issue) -> Result<Value, Error> {
+async fn describe(
+    state: &State,
+    number: u64,
+    issue: &proto::Issue,
+    is_pinned: bool,
+) -> Result<Value, Error> {
     let mut assignees = Vec::new();
     for account in &issue.assignees {
         assignees.push(state.name_of(&account_id(account)?).await?);
@@ -74,6 +90,7 @@ async fn describe(state: &State, number: u64, issue: &proto::Issue) -> Result<Va
         "labels": issue.labels,
         "assignees": assignees,
         "milestone": issue.milestone,
+        "pinned": is_pinned,
     }))
 }
 
@@ -86,8 +103,12 @@ pub(super) async fn show(context: &Context, path: &str, number: u64) -> Result<(
     let thread: Option<proto::Thread> = state.get(&keys::thread(repo.id, number)).await?;
     let thread = thread.unwrap_or_default();
     let out = &context.out;
-    let mut value = describe(&state, number, &issue).await?;
+    let is_pinned = pinned(&state, repo.id).await?.contains(&number);
+    let mut value = describe(&state, number, &issue, is_pinned).await?;
     out.line(&format!("{path}#{number}  {}", issue.title));
+    if is_pinned {
+        out.line("pinned      it is shown before all others");
+    }
     if issue.closed {
         out.line(&format!("closed      {}", reason_name(issue.reason())));
     }
@@ -145,4 +166,45 @@ async fn comment(
         "edits": value.edits,
         "reactions": reactions,
     }))
+}
+
+/// What a comment said before, and what it says now.
+pub(super) async fn history(
+    context: &Context,
+    path: &str,
+    number: u64,
+    comment: u64,
+) -> Result<(), Error> {
+    let mut chain = context.chain().await?;
+    let state = chain.state().await?;
+    let repo = state.repo(path).await?;
+    let key = keys::comment(repo.id, number, comment);
+    let value: Option<proto::CommentValue> = state.get(&key).await?;
+    let missing = || Error::Missing(format!("{path}#{number} has no comment {comment}"));
+    let value = value.ok_or_else(missing)?;
+    let author = state.name_of(&account_id(&value.author)?).await?;
+    let (out, mut since, mut texts) = (&context.out, value.height, Vec::new());
+    for edit in 0..value.edits {
+        let key = keys::comment_edit(repo.id, number, comment, edit);
+        let former: Option<proto::CommentEdit> = state.get(&key).await?;
+        let former = former.ok_or_else(|| Error::Proof("a former text is missing".into()))?;
+        let until = former.height;
+        out.line(&format!("{author}, from block {since} until block {until}"));
+        out.quote(&former.text);
+        texts.push(json!({ "text": former.text, "from_height": since, "until_height": until }));
+        since = until;
+    }
+    out.line(&format!("{author}, from block {since} on"));
+    out.quote(&value.text);
+    texts.push(json!({ "text": value.text, "from_height": since, "until_height": null }));
+    out.fact(&format!("proved at height {}: {} texts, and no other", state.height(), texts.len()));
+    out.result(&json!({
+        "repo": repo.path(),
+        "number": number,
+        "comment": comment,
+        "author": author,
+        "texts": texts,
+        "proved_height": state.height(),
+    }));
+    Ok(())
 }

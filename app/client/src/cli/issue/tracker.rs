@@ -6,6 +6,8 @@ use guts_schema::{keys, proto};
 use serde_json::json;
 
 use super::super::Context;
+use super::super::days;
+use super::super::out::time;
 use super::At;
 use crate::{Error, State};
 
@@ -51,16 +53,40 @@ pub enum Milestone {
         repo: String,
         /// One line
         title: String,
-        /// Which to change [default: a new one]
+        /// Which to change; what is not said stays [default: a new one]
         #[arg(long, value_name = "N", default_value_t = 0)]
         number: u64,
-        /// In how many days it is due [default: no date]
-        #[arg(long, value_name = "DAYS")]
-        days: Option<u64>,
+        #[command(flatten)]
+        due: Due,
         /// It is over
         #[arg(long)]
         closed: bool,
+        /// It goes on after all
+        #[arg(long, conflicts_with = "closed")]
+        open: bool,
     },
+}
+
+/// When a milestone is due.
+#[derive(Debug, clap::Args)]
+pub struct Due {
+    /// In how many days it is due
+    #[arg(long, value_name = "DAYS")]
+    days: Option<u64>,
+    /// It has no date any more
+    #[arg(long, conflicts_with = "days")]
+    no_date: bool,
+}
+
+impl Due {
+    /// Header time, Unix seconds; 0 for no date. What was before stays if nothing is said.
+    fn or(&self, before_s: u64, state: &State) -> u64 {
+        match self.days {
+            Some(days) => days::from_now(state, days),
+            None if self.no_date => 0,
+            None => before_s,
+        }
+    }
 }
 
 fn color(text: &str) -> Result<u32, String> {
@@ -110,7 +136,11 @@ pub async fn run_milestone(context: &Context, command: Milestone) -> Result<(), 
             for (number, milestone) in (1_u64..).zip(&tracker.milestones) {
                 let proto::Milestone { title, due_s, closed } = milestone;
                 let over = if *closed { " (closed)" } else { "" };
-                context.out.line(&format!("{number}  {title}{over}"));
+                let due = match due_s {
+                    0 => String::new(),
+                    due_s => format!("  due {}", time(*due_s)),
+                };
+                context.out.line(&format!("{number}  {title}{over}{due}"));
                 listed.push(
                     json!({ "number": number, "title": title, "due_s": due_s, "closed": closed }),
                 );
@@ -120,12 +150,17 @@ pub async fn run_milestone(context: &Context, command: Milestone) -> Result<(), 
             context.out.result(&json!({ "milestones": listed, "proved_height": height }));
             Ok(())
         }
-        Milestone::Put { repo, title, number, days, closed } => {
+        Milestone::Put { repo, title, number, due, closed, open } => {
             let mut at = At::open(context, repo).await?;
-            let now = u64::try_from(at.actor.state.time().unix_timestamp()).unwrap_or(0);
-            let due = |days: u64| now.saturating_add(days.saturating_mul(24 * 3600));
-            let (fact, due_s) = (format!("milestone {title} put"), days.map_or(0, due));
-            let milestone = number;
+            let state = &at.actor.state;
+            let tracker: Option<proto::Tracker> = state.get(&keys::tracker(at.id)).await?;
+            let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+            let milestones = tracker.unwrap_or_default().milestones;
+            // The chain says so if there is none of that number.
+            let before = index.and_then(|index| milestones.get(index)).cloned();
+            let before = before.unwrap_or_default();
+            let (due_s, closed) = (due.or(before.due_s, state), closed || before.closed && !open);
+            let (fact, milestone) = (format!("milestone {title} put"), number);
             at.issue(&fact, IssueAction::PutMilestone { milestone, title, due_s, closed }).await
         }
     }

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::super::Context;
 use super::super::account::resolve;
 use super::super::out::time;
+use crate::state::validator_address;
 use crate::{Error, State};
 
-fn address_of(bytes: &[u8]) -> Result<ValidatorAddress, Error> {
-    ValidatorAddress::from_slice(bytes).map_err(|_| Error::Proof("a validator's address".into()))
-}
+/// Entries of the queue that are asked for at a time.
+const AT_A_TIME: u64 = 64;
 
 pub(super) async fn show(context: &Context, who: Option<&str>) -> Result<(), Error> {
     let mut chain = context.chain().await?;
@@ -23,7 +23,7 @@ pub(super) async fn show(context: &Context, who: Option<&str>) -> Result<(), Err
     let of = of.unwrap_or_default();
     let mut listed = Vec::new();
     for address in &of.validators {
-        listed.push(delegation(context, &state, &address_of(address)?, &account).await?);
+        listed.push(delegation(context, &state, &validator_address(address)?, &account).await?);
     }
     let on_their_way = unbondings(context, &state, &account, of.unbondings).await?;
     let count = listed.len();
@@ -86,50 +86,66 @@ async fn called(state: &State, validator: &ValidatorAddress) -> Result<String, E
     Ok(if name.is_empty() { validator.to_string() } else { name })
 }
 
-/// What left validators and still answers for them. The queue holds everybody's; the account's are
-/// counted, so that none is left out.
+/// Numbers of the entries of the queue that are the account's, as the node says: the queue holds
+/// everybody's. It is looked through until so many were found.
+async fn numbers(state: &State, account: &AccountId, count: u64) -> Result<Vec<u64>, Error> {
+    let ends: Option<proto::QueueEnds> = state.get(&keys::queue_ends(Queue::Unbondings)).await?;
+    let proto::QueueEnds { mut first, next } = ends.unwrap_or_default();
+    let mut found = Vec::new();
+    while first < next && (found.len() as u64) < count {
+        let end = first.saturating_add(AT_A_TIME).min(next);
+        let ask = |number| state.unproved::<proto::Unbonding>(keys::unbonding(number));
+        let entries = futures::future::try_join_all((first..end).map(ask)).await?;
+        let own = (first..end).zip(entries);
+        let own = own.filter(|(_, entry)| entry.delegator == account.as_bytes());
+        found.extend(own.map(|(number, _)| number));
+        first = end;
+    }
+    Ok(found)
+}
+
+/// What left validators and still answers for them. The account's are counted, and each is proved,
+/// so that none is left out.
 async fn unbondings(
     context: &Context,
     state: &State,
     account: &AccountId,
-    mut left: u64,
+    count: u64,
 ) -> Result<Vec<Value>, Error> {
     let mut listed = Vec::new();
-    if left == 0 {
+    if count == 0 {
         return Ok(listed);
     }
-    let ends: Option<proto::QueueEnds> = state.get(&keys::queue_ends(Queue::Unbondings)).await?;
-    let proto::QueueEnds { first, next } = ends.unwrap_or_default();
     let wrong = || Error::Proof("an unbonding is missing".into());
-    for number in first..next {
+    for number in numbers(state, account, count).await? {
         let entry: Option<proto::Unbonding> = state.get(&keys::unbonding(number)).await?;
-        let entry = entry.ok_or_else(wrong)?;
-        if entry.delegator != account.to_vec() {
-            continue;
-        }
-        let (validator, amount, until) =
-            (address_of(&entry.validator)?, entry.amount, time(entry.due_s));
-        let from = called(state, &validator).await?;
-        let mut to = None;
-        if entry.to.is_empty() {
-            context.out.line(&format!("{amount}  on its way back from {from}, until {until}"));
-        } else {
-            let address = address_of(&entry.to)?;
-            let name = called(state, &address).await?;
-            let line = format!("{amount}  now with {name}, answers for {from} until {until}");
-            context.out.line(&line);
-            to = Some(address.to_string());
-        }
-        listed.push(json!({
-            "validator": validator.to_string(),
-            "to": to,
-            "amount": amount.to_string(),
-            "due_s": entry.due_s,
-        }));
-        left = left.saturating_sub(1);
-        if left == 0 {
-            return Ok(listed);
-        }
+        let entry = entry.filter(|entry| entry.delegator == account.as_bytes());
+        listed.push(unbonding(context, state, &entry.ok_or_else(wrong)?).await?);
     }
-    Err(wrong())
+    if listed.len() as u64 == count { Ok(listed) } else { Err(wrong()) }
+}
+
+async fn unbonding(
+    context: &Context,
+    state: &State,
+    entry: &proto::Unbonding,
+) -> Result<Value, Error> {
+    let (validator, amount) = (validator_address(&entry.validator)?, entry.amount);
+    let (from, until) = (called(state, &validator).await?, time(entry.due_s));
+    let mut to = None;
+    if entry.to.is_empty() {
+        context.out.line(&format!("{amount}  on its way back from {from}, until {until}"));
+    } else {
+        let address = validator_address(&entry.to)?;
+        let name = called(state, &address).await?;
+        let line = format!("{amount}  now with {name}, answers for {from} until {until}");
+        context.out.line(&line);
+        to = Some(address.to_string());
+    }
+    Ok(json!({
+        "validator": validator.to_string(),
+        "to": to,
+        "amount": amount.to_string(),
+        "due_s": entry.due_s,
+    }))
 }

@@ -1,4 +1,4 @@
-//! Shares of power, for people.
+//! Shares of power and columns, for people.
 use super::*;
 
 #[test]
@@ -6,4 +6,32 @@ fn shares_are_in_percent_with_a_digit() {
     assert_eq!(share(1, 3), "33.3 %");
     assert_eq!(share(u64::MAX, u64::MAX), "100.0 %");
     assert_eq!(share(0, 0), "0.0 %");
+}
+
+#[test]
+fn columns_are_as_wide_as_their_widest_cell() {
+    let row = |cells: [&str; 3]| cells.map(str::to_owned);
+    let rows = [row(["a", "power 10", "x"]), row(["bcd", "power 7", "yz"])];
+    assert_eq!(lined_up(&rows), ["a    power 10  x", "bcd  power 7   yz"]);
+    assert!(lined_up::<3>(&[]).is_empty());
+}
+
+#[test]
+fn why_a_validator_does_not_sign_is_said() {
+    let info = |jailed, tombstoned| proto::ValidatorInfo {
+        jailed,
+        tombstoned,
+        jailed_until_s: 1_710_428_966,
+        ..Default::default()
+    };
+    let standing = |is_in_set, info| {
+        let (address, consensus_key) = (ValidatorAddress::new([1; 20]), Vec::new());
+        let (operator, operator_name) = (None, String::new());
+        Entry { address, power: 0, is_in_set, consensus_key, operator, operator_name, info }
+            .standing()
+    };
+    assert_eq!(standing(true, info(false, false)), "in the set");
+    assert_eq!(standing(false, info(false, false)), "candidate");
+    assert_eq!(standing(false, info(true, false)), "jailed until 2024-03-14T15:09:26Z");
+    assert_eq!(standing(true, info(true, true)), "tombstoned");
 }

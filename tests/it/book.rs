@@ -3,7 +3,8 @@
 //!
 //! A block of a page that is marked `console` has lines that begin with `$ `, each followed by what
 //! it says. `...` stands for any text within a line; a line that is nothing else, for any lines.
-//! The lines of a page share a shell, whose home has an ssh key with balance in genesis.
+//! The lines of a page share a shell, whose home has an ssh key with balance in genesis. A page
+//! that shows parameters as `json` has a chain of its own with them; the others share one.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt as _;
@@ -15,7 +16,7 @@ use guts_tests::process::{COMMAND_PATIENCE, end, end_group};
 use guts_tests::run::run;
 use guts_tests::solo::Solo;
 use guts_tests::{keys, program, root};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What the shell prints after each command.
 const MARK: &str = "@end-of-command@";
@@ -32,6 +33,14 @@ fn pages() -> Vec<PathBuf> {
     pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     pages.sort();
     pages
+}
+
+/// The parameters of the chain that a page has to itself.
+fn parameters(page: &Path) -> Option<Value> {
+    let text = std::fs::read_to_string(page).expect("readable");
+    let (_, after) = text.split_once("```json\n")?;
+    let (text, _) = after.split_once("```")?;
+    Some(serde_json::from_str(text).expect("parameters in JSON"))
 }
 
 fn steps(page: &str) -> Vec<Step> {
@@ -133,7 +142,7 @@ impl Drop for Shell {
 }
 
 /// Makes a home with a key, and returns what genesis says of it.
-fn home(folder: &Path, page: &Path) -> serde_json::Value {
+fn home(folder: &Path, page: &Path) -> Value {
     let home = folder.join(page.file_stem().expect("a name"));
     std::fs::create_dir_all(home.join(".ssh")).expect("made");
     let key = home.join(".ssh/id_ed25519");
@@ -141,11 +150,12 @@ fn home(folder: &Path, page: &Path) -> serde_json::Value {
     json!({"key": keys::public_hex(&key), "balance": "10000000"})
 }
 
-#[test]
-fn what_the_book_shows_is_what_happens() {
+/// Types what these pages have, on a chain with these parameters.
+fn play(pages: &[PathBuf], parameters: Value) {
     let folder = tempfile::tempdir().expect("a directory");
-    let accounts: Vec<_> = pages().iter().map(|page| home(folder.path(), page)).collect();
+    let accounts: Vec<_> = pages.iter().map(|page| home(folder.path(), page)).collect();
     let net = Solo::start(|genesis| {
+        genesis["app_state"]["params"] = parameters;
         let list = &mut genesis["app_state"]["account"]["accounts"];
         list.as_array_mut().expect("a list").extend(accounts);
     });
@@ -153,8 +163,8 @@ fn what_the_book_shows_is_what_happens() {
     let second = net.home().join("second").display().to_string();
     run(&program("guts-engine"), &["init", "--home", &second], net.home(), &[]).expect_ok();
     let mut wrong = String::new();
-    for page in pages() {
-        let text = std::fs::read_to_string(&page).expect("readable");
+    for page in pages {
+        let text = std::fs::read_to_string(page).expect("readable");
         let home = folder.path().join(page.file_stem().expect("a name"));
         let mut shell = Shell::start(&net, &home);
         for step in steps(&text) {
@@ -166,6 +176,20 @@ fn what_the_book_shows_is_what_happens() {
         }
     }
     assert!(wrong.is_empty(), "the book says something else than:\n{wrong}");
+}
+
+#[test]
+fn what_the_book_shows_is_what_happens() {
+    let shared: Vec<_> = pages().into_iter().filter(|page| parameters(page).is_none()).collect();
+    play(&shared, json!({}));
+}
+
+#[test]
+fn what_the_book_shows_of_hurried_chains_is_what_happens() {
+    let own = pages().into_iter().filter_map(|page| parameters(&page).map(|found| (page, found)));
+    for (page, parameters) in own {
+        play(&[page], parameters);
+    }
 }
 
 #[test]

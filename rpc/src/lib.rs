@@ -3,7 +3,8 @@
 //! - [`Backend`]: what a server answers from; a node implements it over its stores.
 //! - [`types`]: the answers, printing and reading as CometBFT v0.38's JSON.
 //! - [`server`]: JSON-RPC over POST (single and batch), URI GET and WebSocket; further
-//!   methods of a server's own are registered with [`server::Methods`].
+//!   methods of a server's own are registered with [`server::Methods`]. Its [`server::door`]
+//!   bounds connections, for any other HTTP service as well.
 //! - [`search`]: the query language of searches and subscriptions; [`events`]: what is told.
 //! - [`client`]: typed calls to any server of this shape.
 //!

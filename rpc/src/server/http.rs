@@ -11,9 +11,10 @@ use hyper::{Method as HttpMethod, Request, Response, StatusCode};
 
 use super::Limits;
 use super::args::{Args, query_pairs};
+use super::door::Pass;
 use super::envelope::{self, Body, Call, Id};
 use super::methods::{self, Cache, Methods};
-use super::ws::{self, Connection};
+use super::ws;
 use crate::{Backend, RpcError};
 
 const SERVER_TIME: HeaderName = HeaderName::from_static("x-server-time");
@@ -73,7 +74,7 @@ impl Service {
     pub(super) async fn handle_on<B>(
         &self,
         mut request: Request<B>,
-        connection: Option<&Connection>,
+        connection: Option<&Pass>,
     ) -> Answer
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,

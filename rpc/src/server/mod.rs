@@ -4,7 +4,9 @@
 //! Built on hyper alone, and it builds no tree of values: a broadcast must cost little.
 
 mod args;
+pub mod door;
 mod envelope;
+pub mod files;
 mod http;
 mod methods;
 mod patient;
@@ -13,20 +15,21 @@ mod search;
 mod ws;
 
 use std::future::Future;
-use std::io::{Read as _, Write as _};
 use std::sync::Arc;
-use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 pub use args::{Args, Coding};
 pub use http::Service;
 pub use methods::Methods;
-use ws::Connection;
+
+use door::{Bounds, Handler, Pass};
+use patient::Patient;
+use quotes::Quotes;
 
 use crate::Backend;
 
@@ -66,6 +69,21 @@ pub struct Limits {
     pub cors_origins: Vec<String>,
 }
 
+impl Limits {
+    /// What they say about connections.
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            connections_max: self.connections_max,
+            // As at CometBFT: clients of many a user come through one proxy.
+            per_address_max: 0,
+            waiting_max: self.waiting_max,
+            waiting_timeout_s: self.waiting_timeout_s,
+            header_timeout_s: self.header_timeout_s,
+            write_timeout_s: self.write_timeout_s,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -87,9 +105,6 @@ impl Default for Limits {
     }
 }
 
-/// Pause after a failed accept (out of file descriptors), so that it does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
 /// Serves `backend` until `shutdown` is done; then takes no new requests, and returns when the
 /// ones in hand are answered.
 pub async fn serve(
@@ -108,120 +123,25 @@ pub async fn serve_service(
     service: Arc<Service>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let slots = Arc::new(Semaphore::new(service.limits().connections_max));
-    let waiting = Arc::new(Semaphore::new(service.limits().waiting_max));
-    // Connections hold a receiver each: `closed` then says that the last one has ended.
-    let (stop, stopped) = watch::channel(false);
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut shutdown => break,
-            accepted = listener.accept() => accepted,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "rpc: cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let (service, stopped) = (Arc::clone(&service), stopped.clone());
-        match Arc::clone(&slots).try_acquire_owned() {
-            Ok(slot) => {
-                tokio::spawn(connection(stream, service, Connection::new(slot, stopped)));
-            }
-            Err(_) => match Arc::clone(&waiting).try_acquire_owned() {
-                Ok(place) => {
-                    let turn = turn(Arc::clone(&slots), place, stopped.clone());
-                    tokio::spawn(wait(stream, service, turn, stopped));
-                }
-                Err(_) => refuse(stream),
-            },
+    let bounds = service.limits().bounds();
+    let each = move |stream: TcpStream, pass| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "rpc: cannot set TCP_NODELAY");
         }
-    }
-    drop((listener, stopped));
-    stop.send_replace(true);
-    stop.closed().await;
-}
-
-/// A slot once one is free; none when the server stops. Until then `_place` is taken.
-async fn turn(
-    slots: Arc<Semaphore>,
-    _place: OwnedSemaphorePermit,
-    mut stopped: watch::Receiver<bool>,
-) -> Option<OwnedSemaphorePermit> {
-    tokio::select! {
-        slot = slots.acquire_owned() => slot.ok(),
-        _ = stopped.wait_for(|stop| *stop) => None,
-    }
-}
-
-/// Serves a connection when its turn comes, if that is soon enough.
-async fn wait(
-    stream: TcpStream,
-    service: Arc<Service>,
-    turn: impl Future<Output = Option<OwnedSemaphorePermit>>,
-    stopped: watch::Receiver<bool>,
-) {
-    let most = Duration::from_secs(service.limits().waiting_timeout_s);
-    match tokio::time::timeout(most, turn).await {
-        // A WebSocket keeps the slot for as long as it lasts.
-        Ok(Some(slot)) => connection(stream, service, Connection::new(slot, stopped)).await,
-        Ok(None) | Err(_) => refuse(stream),
-    }
-}
-
-/// What is said to whoever comes when there is no room, whatever they ask.
-const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\n\
-    Content-Type: text/plain; charset=utf-8\r\n\
-    Retry-After: 10\r\nConnection: close\r\nContent-Length: 44\r\n\r\n\
-    503 too many open connections: try it later\n";
-
-/// Says that there is no room, and ends the connection, all without waiting.
-fn refuse(stream: TcpStream) {
-    let Ok(mut stream) = stream.into_std() else { return };
-    // What the client has sent already must be read, or the answer could be lost.
-    let _ = stream.write(REFUSAL.as_bytes());
-    let _ = stream.shutdown(std::net::Shutdown::Write);
-    let _ = stream.read(&mut [0; 4096]);
-}
-
-async fn connection(stream: TcpStream, service: Arc<Service>, connection: Connection) {
-    let mut stopped = connection.stopped.clone();
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "rpc: cannot set TCP_NODELAY");
-    }
-    let timeout = Duration::from_secs(service.limits().header_timeout_s);
-    let patience = Duration::from_secs(service.limits().write_timeout_s);
-    let stream = patient::Patient::new(stream, patience);
-    let handler = service_fn(move |request| {
-        let (service, connection) = (Arc::clone(&service), connection.clone());
-        let answer = async move { service.handle_on(request, Some(&connection)).await };
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
-    });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(timeout)
-        .serve_connection(TokioIo::new(quotes::Quotes::new(stream)), handler)
-        .with_upgrades();
-    let mut serving = std::pin::pin!(serving);
-    let stop = async {
-        // An error means that the server is gone, which is a stop as well.
-        drop(stopped.wait_for(|stop| *stop).await);
+        let stream = Quotes::new(Patient::new(stream, bounds.write_timeout_s));
+        tokio::spawn(door::hold(stream, bounds, Answers(Arc::clone(&service)), pass));
     };
-    let ended = tokio::select! {
-        ended = serving.as_mut() => Some(ended),
-        () = stop => None,
-    };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "rpc: connection ended");
+    door::admit(listener, bounds, each, shutdown).await;
+}
+
+/// The methods behind a door.
+#[derive(Clone)]
+struct Answers(Arc<Service>);
+
+impl Handler for Answers {
+    type Body = Full<Bytes>;
+
+    async fn answer(&self, request: Request<Incoming>, pass: Pass) -> Response<Full<Bytes>> {
+        self.0.handle_on(request, Some(&pass)).await
     }
 }

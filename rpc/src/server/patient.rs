@@ -2,24 +2,28 @@
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
-/// Fails writes when the client has taken nothing for a while.
+/// Between two looks at a client that takes nothing.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Fails writes when the client has taken nothing for a while. Looks are counted, time is not
+/// measured: a pause of this process is one look, and not the client's silence.
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     inner: S,
-    patience: Duration,
-    /// Runs while a write waits.
-    deadline: Option<Pin<Box<Sleep>>>,
+    looks_max: u64,
+    /// While a write waits: until the next look, and how many there were.
+    waiting: Option<(Pin<Box<Sleep>>, u64)>,
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(inner: S, patience: Duration) -> Self {
-        Self { inner, patience, deadline: None }
+    pub(super) fn new(inner: S, patience_s: u64) -> Self {
+        Self { inner, looks_max: patience_s, waiting: None }
     }
 
     /// What came of a write, unless it has waited too long.
@@ -29,14 +33,17 @@ impl<S> Patient<S> {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.deadline = None;
+            self.waiting = None;
             return written;
         }
-        let patience = self.patience;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(patience)));
-        match deadline.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
+        let (look, looks) = self.waiting.get_or_insert_with(|| (Box::pin(sleep(LOOK)), 0));
+        loop {
+            ready!(look.as_mut().poll(cx));
+            *looks += 1;
+            if *looks >= self.looks_max {
+                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+            }
+            look.as_mut().reset(Instant::now() + LOOK);
         }
     }
 }

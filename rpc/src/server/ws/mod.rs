@@ -21,7 +21,6 @@ use hyper::upgrade::OnUpgrade;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
@@ -30,26 +29,12 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 
 use super::Limits;
+use super::door::Pass;
 use super::http::{Answer, Service};
 use super::patient::Patient;
 use super::quotes::Quotes;
 pub(super) use session::METHODS;
 use session::{Next, Session};
-
-/// What a connection that becomes a WebSocket takes along.
-#[derive(Debug, Clone)]
-pub(super) struct Connection {
-    /// Its place among the connections that a server takes.
-    pub(super) slot: Arc<OwnedSemaphorePermit>,
-    /// True when the server stops.
-    pub(super) stopped: watch::Receiver<bool>,
-}
-
-impl Connection {
-    pub(super) fn new(slot: OwnedSemaphorePermit, stopped: watch::Receiver<bool>) -> Self {
-        Self { slot: Arc::new(slot), stopped }
-    }
-}
 
 /// How many clients have subscriptions.
 #[derive(Debug, Clone, Default)]
@@ -99,7 +84,7 @@ pub(super) fn answer(
     service: &Service,
     headers: &HeaderMap,
     upgrade: Option<OnUpgrade>,
-    connection: Option<&Connection>,
+    connection: Option<&Pass>,
 ) -> Answer {
     let (Some(accepted), Some(upgrade), Some(connection)) =
         (accept(headers), upgrade, connection.cloned())
@@ -143,12 +128,12 @@ fn config(limits: &Limits) -> WebSocketConfig {
         .max_frame_size(Some(limits.body_bytes_max))
 }
 
-async fn serve(service: Service, (stream, read): (Stream, Vec<u8>), connection: Connection) {
+async fn serve(service: Service, (stream, read): (Stream, Vec<u8>), connection: Pass) {
     let limits = service.limits().clone();
     let config = Some(config(&limits));
     let socket = WebSocketStream::from_partially_read(stream, read, Role::Server, config).await;
     let mut wire = Wire { socket, write: Duration::from_secs(limits.ws_write_s) };
-    let Connection { slot, mut stopped } = connection;
+    let Pass { place, mut stopped } = connection;
     let mut session = Session::new(service);
     let mut ping = tokio::time::interval(Duration::from_secs(limits.ws_ping_s.max(1)));
     ping.reset();
@@ -211,7 +196,7 @@ async fn serve(service: Service, (stream, read): (Stream, Vec<u8>), connection: 
             break;
         }
     }
-    drop(slot);
+    drop(place);
 }
 
 /// The sending side, with its patience.

@@ -37,6 +37,8 @@ pub struct Limits {
     pub wall: Duration,
     /// Bytes we feed it, after decompression.
     pub input_bytes: u64,
+    /// Seconds without a byte of a client's request, after which it is not waited for.
+    pub silence_s: u64,
     /// Bytes we read back into memory (streamed answers are not counted).
     pub output_bytes: u64,
 }
@@ -50,6 +52,7 @@ impl Default for Limits {
             file_bytes: 4 << 30,
             wall: Duration::from_secs(1800),
             input_bytes: 2 << 30,
+            silence_s: 30,
             output_bytes: 256 << 20,
         }
     }

@@ -11,8 +11,10 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::child::Limits;
 use crate::desk::Desk;
 use crate::error::GitError;
+use crate::http::REQUESTS_BYTES_MAX;
 use crate::packs::PackStore;
 use crate::repositories::Repositories;
+use crate::turns::Turns;
 use crate::types::{PackInfo, RepoId};
 
 /// What the gateway asks of the state and of the chain.
@@ -104,17 +106,27 @@ pub struct Gateway {
     /// Where the state is.
     pub host: Arc<dyn Host>,
     pub(crate) desk: Desk,
-    /// Bounds the fetches served at once; the rest wait their turn.
-    pub(crate) fetches: Arc<Semaphore>,
+    /// Bounds the advertisements made at once.
+    pub(crate) advertisements: Turns,
+    /// Bounds the fetches served at once.
+    pub(crate) fetches: Turns,
     /// Bounds the pushes held at once.
-    pub(crate) pushes: Arc<Semaphore>,
+    pub(crate) pushes: Turns,
+    /// The bytes that large requests of fetches may take.
+    pub(crate) requests: Arc<Semaphore>,
 }
+
+/// Advertisements at once: each is a git process that reads all refs of a repository.
+const ADVERTISEMENTS_MAX: usize = 32;
 
 /// Fetches served at once: each is a git process that may read a whole repository.
 const FETCHES_MAX: usize = 32;
 
 /// Pushes at once, most of which wait for a block.
 const PUSHES_MAX: usize = 128;
+
+/// Requests of each kind that wait for their turn; more are sent away.
+const WAITING_MAX: usize = 128;
 
 impl Gateway {
     /// A gateway over `repositories` and `packs`, its hook socket at `<home>/hook.sock`. Must be
@@ -127,9 +139,16 @@ impl Gateway {
     ) -> Result<Arc<Self>, GitError> {
         let home = std::path::absolute(home).map_err(GitError::file("finding", home))?;
         let desk = Desk::open(home.join("hook.sock"), packs.clone(), host.clone())?;
-        let (fetches, pushes) = (Semaphore::new(FETCHES_MAX), Semaphore::new(PUSHES_MAX));
-        let (fetches, pushes) = (Arc::new(fetches), Arc::new(pushes));
-        Ok(Arc::new(Self { repositories, packs, host, desk, fetches, pushes }))
+        Ok(Arc::new(Self {
+            repositories,
+            packs,
+            host,
+            desk,
+            advertisements: Turns::new(ADVERTISEMENTS_MAX, WAITING_MAX),
+            fetches: Turns::new(FETCHES_MAX, WAITING_MAX),
+            pushes: Turns::new(PUSHES_MAX, WAITING_MAX),
+            requests: Arc::new(Semaphore::new(REQUESTS_BYTES_MAX)),
+        }))
     }
 
     /// The limits of this gateway's git children.

@@ -20,6 +20,7 @@ pub(super) async fn upload_pack(
     if waits {
         gateway.host.shows_newest(repo).await;
     }
+    let _turn = super::turn(&gateway.advertisements).await?;
     let dir = gateway.repositories.ensure(repo)?;
     let args = ["upload-pack", "--strict", "--http-backend-info-refs", "."];
     let mut command = gateway.repositories.git().command(&dir, &args);
@@ -36,6 +37,7 @@ pub(super) async fn upload_pack(
 pub(super) async fn receive_pack(gateway: &Gateway, repo: RepoId) -> Answer {
     let nonce = gateway.host.nonce(repo);
     let nonce = nonce.map_err(|text| Refusal(StatusCode::SERVICE_UNAVAILABLE, text))?;
+    let _turn = super::turn(&gateway.advertisements).await?;
     let args = ["receive-pack", "--http-backend-info-refs", "."];
     let advertisement = receive_pack_command(gateway, repo, &args)?.success(b"").await?;
     let advertisement = with_nonce(&advertisement, &nonce)?;

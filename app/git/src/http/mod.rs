@@ -20,14 +20,27 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::child::FSCK_IGNORED;
 use crate::desk::Ticket;
 use crate::error::GitError;
 use crate::gateway::{Found, Gateway};
 use crate::hook;
+use crate::turns::Turns;
 use crate::types::RepoId;
+
+/// Longest request of a fetch, in bytes as it comes: git compresses what is longer than 1 KiB.
+const REQUEST_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes of a fetch's request that are always taken; most have no more.
+const SMALL_BYTES: usize = 16 << 10;
+
+/// What the rest of all such requests may take, in bytes.
+pub(crate) const REQUESTS_BYTES_MAX: usize = 64 << 20;
+
+/// Seconds in which a fetch's request must be there, however steadily it trickles.
+const REQUEST_S_MAX: u64 = 120;
 
 /// Longest `Git-Protocol` header passed on, in bytes.
 const PROTOCOL_MAX_BYTES: usize = 128;
@@ -130,7 +143,9 @@ async fn upload_pack(
     if let Some(protocol) = protocol(&headers) {
         command.env("GIT_PROTOCOL", protocol);
     }
-    let input = input::Input::new(body, &headers, git.limits().input_bytes)?;
+    // All of it is here before it takes a turn: who asks slowly holds up nobody.
+    let input = input::Input::new(body, &headers, git.limits())?;
+    let input = input.gathered(&gateway.requests).await?;
     let turn = turn(&gateway.fetches).await?;
     Ok(stream::respond(Service::UploadPack, command.start()?, input, Held { turn, ticket: None }))
 }
@@ -147,7 +162,7 @@ async fn receive_pack(
     let mut command =
         receive_pack_command(&gateway, repo, &["receive-pack", "--stateless-rpc", "."])?;
     command.env(hook::SOCKET, gateway.desk.socket()).env(hook::TOKEN, &ticket.token);
-    let input = input::Input::new(body, &headers, gateway.limits().input_bytes)?;
+    let input = input::Input::new(body, &headers, gateway.limits())?;
     let held = Held { turn: turn(&gateway.pushes).await?, ticket: Some(ticket) };
     Ok(stream::respond(Service::ReceivePack, command.start()?, input, held))
 }
@@ -158,12 +173,10 @@ struct Held {
     ticket: Option<Ticket>,
 }
 
-async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
-    turns
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(|_| Refusal(StatusCode::SERVICE_UNAVAILABLE, "this gateway is stopping".into()))
+async fn turn(turns: &Turns) -> Result<OwnedSemaphorePermit, Refusal> {
+    let crowded = "this gateway serves all it can, and enough wait: try again in a minute, or \
+                   another gateway";
+    turns.take().await.ok_or_else(|| Refusal(StatusCode::SERVICE_UNAVAILABLE, crowded.into()))
 }
 
 /// receive-pack as `push-path` wants it: every pack kept as a pack, every ref left to our hook.

@@ -1,6 +1,8 @@
 //! Real, stock git against a gateway in this process, with a host that commits at once.
 
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod fetch;
 #[cfg(test)]
 mod push;

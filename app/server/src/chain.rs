@@ -197,10 +197,21 @@ impl Committed {
         Ok(self.load(&keys::params())?.unwrap_or_default())
     }
 
-    /// Whether the account operates a validator.
+    /// Whether the account operates a validator, by the set whose signatures count in the next
+    /// block: what is made from this state is executed there or later.
     pub fn is_operator(&self, account: &AccountId) -> Result<bool, ReadError> {
-        let set = self.load::<proto::Validators>(&keys::validators())?.unwrap_or_default();
-        Ok(set.validators.iter().any(|validator| validator.account == account.as_bytes()))
+        let changes = self.load::<proto::ValidatorsChanges>(&keys::validators_changes())?;
+        let first = self.head.as_ref().map_or(0, |head| head.initial_height);
+        let next = self.height.saturating_add(1).max(first);
+        let heights = changes.unwrap_or_default().heights;
+        let Some(from) = heights.into_iter().rev().find(|from| *from <= next) else {
+            return Ok(false);
+        };
+        let set = self.load::<proto::Validators>(&keys::validators_at(from))?.unwrap_or_default();
+        let is_it = |validator: &proto::Validator| {
+            validator.power > 0 && validator.account == account.as_bytes()
+        };
+        Ok(set.validators.iter().any(is_it))
     }
 
     /// Number and bytes of the newest anchor for proof of work.
@@ -212,3 +223,6 @@ impl Committed {
         Ok(hash.map(|hash| (number, hash)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -224,10 +224,10 @@ impl Inner {
     /// What the chain would refuse anyway, said before anything is sent.
     fn check(&self, push: &Push, state: &Committed) -> Result<(), String> {
         let nonce = &push.certificate.nonce;
-        let path = state.path(push.repo).map_err(|error| unreadable(&error))?;
-        if nonce.chain_id != state.chain_id
-            || path != Some((nonce.owner.clone(), nonce.repo.clone()))
-        {
+        // By a former name as well, as the chain takes it: the repository may have been renamed
+        // since the nonce was made.
+        let named = state.find(&nonce.owner, &nonce.repo).map_err(|error| unreadable(&error))?;
+        if nonce.chain_id != state.chain_id || named != Some(push.repo) {
             return Err(format!(
                 "the push was signed for {}/{} on {}: push to that",
                 nonce.owner, nonce.repo, nonce.chain_id

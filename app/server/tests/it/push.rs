@@ -1,11 +1,16 @@
 //! Pushes through one gateway, seen at the others.
 
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use guts_schema::tx::Draft;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use guts_schema::sign::SecretKey;
+use guts_schema::tx::{Draft, RepoAction};
 use guts_schema::{AccountId, Action, Oid, RepoId};
 use guts_tests::checkout::Checkout;
+use guts_tests::keys;
 
 use crate::engine::CHAIN;
 use crate::world::{World, operator};
@@ -200,6 +205,65 @@ fn the_page_health_and_metrics_tell_of_the_node() {
     assert_eq!(status, 200);
     assert!(metrics.contains("# TYPE guts_app_height gauge\nguts_app_height "), "{metrics}");
     assert!(metrics.contains("\nguts_app_repositories 3\n"), "{metrics}");
+    let documented = guts_app::metrics::documentation();
+    let names: Vec<&str> = documented.split('`').skip(1).step_by(2).collect();
+    assert!(names.len() > 9, "{documented}");
+    for name in names {
+        assert!(metrics.contains(&format!("# TYPE {name} gauge\n{name} ")), "{name}: {metrics}");
+    }
     assert!(metrics.contains("\nguts_app_repositories_behind 0\n"), "{metrics}");
     assert_eq!(world.get(1, "/alice/none.git/info/refs?service=git-upload-pack").0, 404);
+}
+
+/// The secret of an OpenSSH key without passphrase: it stands before its last public half.
+fn secret(path: &Path) -> SecretKey {
+    let text = std::fs::read_to_string(path).unwrap();
+    let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+    let blob = STANDARD.decode(body).unwrap();
+    let public = hex::decode(keys::public_hex(path)).unwrap();
+    let at = blob.windows(32).rposition(|bytes| bytes == public).unwrap();
+    let key = SecretKey::from_seed(blob[at - 32..at].try_into().unwrap());
+    assert_eq!(key.public().as_bytes(), &public[..]);
+    key
+}
+
+#[test]
+fn a_former_name_is_cloned_fetched_and_pushed_to() {
+    let world = World::new();
+    let project = world.project("a", "alice", 0);
+    project.ok(&["push", "origin", "main"]);
+    let key = secret(&world.dir.path().join("alice"));
+    let actor = AccountId::of_key(&key.public());
+    let rename = RepoAction::Rename { name: "renamed".into() };
+    let rename = Action::Repo { actor, repo: RepoId::new(1).unwrap(), change: rename };
+    let rename = Draft::new(CHAIN, actor, 0, &[rename]).fee(9000).sign(actor, &key).encode();
+    // Between the advertisement, whose nonce has the name of then, and the push.
+    let (asked, go) = (world.dir.path().join("asked"), world.dir.path().join("go"));
+    for fifo in [&asked, &go] {
+        assert!(Command::new("mkfifo").arg(fifo).status().unwrap().success());
+    }
+    let hook = project.path.join(".git/hooks/pre-push");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    let script = format!("#!/bin/sh\necho > {}\nread x < {}\n", asked.display(), go.display());
+    std::fs::write(&hook, script).unwrap();
+    assert!(Command::new("chmod").arg("+x").arg(&hook).status().unwrap().success());
+    let tip = project.commit("x", "two");
+    thread::scope(|scope| {
+        let pushing = scope.spawn(|| project.ok(&["push", "origin", "main"]));
+        std::fs::read(&asked).unwrap();
+        world.submit(rename);
+        world.wait_state(0, |state| state.find("alice", "renamed").unwrap().is_some());
+        std::fs::write(&go, "\n").unwrap();
+        pushing.join().unwrap();
+    });
+    std::fs::remove_file(hook).unwrap();
+    // The remote has the former name still.
+    let clone = Checkout { path: world.dir.path().join("c") };
+    let path = clone.path.display().to_string();
+    project.ok(&["clone", "-q", &world.url(0), &path]);
+    assert_eq!(clone.ok(&["rev-parse", "HEAD"]).trim(), tip);
+    let tip = project.commit("x", "three");
+    project.ok(&["push", "origin", "main"]);
+    clone.ok(&["fetch", "-q"]);
+    assert_eq!(clone.ok(&["rev-parse", "origin/main"]).trim(), tip);
 }

@@ -21,6 +21,28 @@ pub(super) struct Spec {
     pub(super) key: fn(&Args<'_>) -> Result<Vec<u8>, RpcError>,
 }
 
+impl Spec {
+    /// Refuses what the description does not allow, naming the parameter: one that is required
+    /// and missing, or of another form. The height alone has a default.
+    pub(super) fn check(&self, args: &Args<'_>) -> Result<(), RpcError> {
+        let last = self.params.len().saturating_sub(1);
+        for (at, name) in self.params.iter().enumerate() {
+            let Some(param) = PARAMS.iter().find(|param| param.name == *name) else { continue };
+            let named = |mut error: RpcError| {
+                error.data = error.data.map(|why| format!("parameter {name}: {why}"));
+                error
+            };
+            if args.is_given(at) {
+                param.check(args, at).map_err(named)?;
+            } else if at < last {
+                let why = format!("parameter {name} is missing: {}", param.about);
+                return Err(args.refuse(&why));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// How a parameter is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -37,6 +59,26 @@ pub(super) struct Param {
     pub(super) name: &'static str,
     pub(super) form: Form,
     pub(super) about: &'static str,
+}
+
+impl Param {
+    /// Refuses what is not of its form.
+    fn check(&self, args: &Args<'_>, at: usize) -> Result<(), RpcError> {
+        match self.form {
+            Form::Hex(bytes) => {
+                let text = args.string(at)?;
+                let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if text.len() != bytes * 2 || !is_hex {
+                    return Err(
+                        args.refuse(&format!("{bytes} bytes in hexadecimal, {}", self.about))
+                    );
+                }
+            }
+            Form::Number => drop(number(args, at)?),
+            Form::Text => drop(args.string(at)?),
+        }
+        Ok(())
+    }
 }
 
 const fn param(name: &'static str, form: Form, about: &'static str) -> Param {
@@ -325,8 +367,9 @@ fn id<T: FromStr<Err: std::fmt::Display>>(args: &Args<'_>, at: usize) -> Result<
     args.string(at)?.parse().map_err(|why: T::Err| args.refuse(&why.to_string()))
 }
 
+/// A number that is given: [`Spec::check`] has seen to it.
 fn number(args: &Args<'_>, at: usize) -> Result<u64, RpcError> {
-    let number = args.int(at)?.unwrap_or(0);
+    let number = args.int(at)?.ok_or_else(|| args.refuse("a number is missing"))?;
     u64::try_from(number).map_err(|_| args.refuse("a number from 0 on"))
 }
 

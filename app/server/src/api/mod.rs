@@ -135,6 +135,7 @@ fn status(chain: &Chain) -> Status {
 type Reading = BoxFuture<'static, Result<Proved, RpcError>>;
 
 fn read(source: &Arc<Source>, spec: &'static Spec, args: &Args<'_>) -> Result<Reading, RpcError> {
+    spec.check(args)?;
     let key = (spec.key)(args)?;
     // The last parameter of every method.
     let height = args.int(spec.params.len().saturating_sub(1))?.unwrap_or(0);

@@ -15,6 +15,7 @@ use guts_abci::socket::{Client as AbciClient, Server};
 use guts_app::chain::{Chain, Committed};
 use guts_app::config::Config;
 use guts_app::follower::Served;
+use guts_app::gateway;
 use guts_app::identity::Identity;
 use guts_app::node::{Node, Parts};
 use guts_app_core::AppState;
@@ -124,7 +125,8 @@ impl World {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let chain = node.chain.clone();
             let served = node.served.clone();
-            tokio::spawn(async move { axum::serve(listener, node.http).await });
+            let (bounds, pending) = (gateway::bounds(&config), std::future::pending());
+            tokio::spawn(gateway::serve(listener, bounds, node.http, pending));
             tokio::spawn(server.run(node.abci, std::future::pending()));
             (chain, served)
         });
@@ -180,6 +182,12 @@ impl World {
     /// Lets no block begin until it is dropped.
     pub fn pause(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.runtime().block_on(self.pool.pause.lock())
+    }
+
+    /// Gives a transaction to the next block.
+    pub fn submit(&self, tx: Vec<u8>) {
+        self.pool.waiting().push(tx.into());
+        self.pool.wake();
     }
 
     /// Waits until a transaction waits for a block, and returns what waits.
@@ -248,10 +256,31 @@ impl World {
         listed.split_whitespace().next().map(str::to_owned)
     }
 
+    /// An HTTP POST to the gateway of a node.
+    pub fn post(&self, node: usize, path: &str, body: &str) -> (u16, String) {
+        post(&self.urls[node], path, body)
+    }
+
     /// An HTTP GET from the gateway of a node.
     pub fn get(&self, node: usize, path: &str) -> (u16, String) {
         get(&self.urls[node], path)
     }
+}
+
+/// An HTTP request with a body: status and the answer's body.
+fn post(url: &str, path: &str, body: &str) -> (u16, String) {
+    use std::io::{Read, Write};
+    let host = url.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
 }
 
 /// An HTTP GET with curl's manners: status and all that came.
@@ -277,7 +306,8 @@ pub fn operator(node: u8) -> SecretKey {
     SecretKey::from_seed([node + 1; 32])
 }
 
-fn genesis(alice: &Key, operators: &[SecretKey], validators: &[SecretKey]) -> RequestInitChain {
+/// The beginning of a chain with repositories of alice's.
+pub fn genesis(alice: &Key, operators: &[SecretKey], validators: &[SecretKey]) -> RequestInitChain {
     let mut accounts = vec![serde_json::json!({
         "key": alice.to_string(), "handle": "alice", "balance": "1000000",
     })];

@@ -28,6 +28,14 @@ pub enum ConfigError {
         /// The rule.
         why: String,
     },
+    /// A value that its setting does not take.
+    #[error("{key}: {why}")]
+    Value {
+        /// The setting.
+        key: &'static str,
+        /// The rule.
+        why: String,
+    },
     /// The ABCI address.
     #[error("abci: {0}")]
     Address(#[from] AddressError),
@@ -56,6 +64,14 @@ pub struct Config {
     pub name: String,
     /// What is logged: `error`, `warn`, `info`, `debug`, or a filter such as `guts_git=debug`.
     pub log: String,
+    /// How it is logged: `plain` for people, `json` for programs, an object a line.
+    pub log_format: String,
+    /// Connections that the gateway takes at a time; fewer where the system allows fewer than
+    /// four open files for each.
+    pub connections_max: usize,
+    /// Of them, from one address (of IPv6: from one network of 64 bits); 0 for no bound, as it
+    /// should be behind a proxy.
+    pub connections_per_address_max: usize,
 }
 
 impl Default for Config {
@@ -70,6 +86,9 @@ impl Default for Config {
             data: "data".into(),
             name: "guts".into(),
             log: "info".into(),
+            log_format: "plain".into(),
+            connections_max: 900,
+            connections_per_address_max: 200,
         }
     }
 }
@@ -98,6 +117,7 @@ impl Config {
                 why,
             })?;
         }
+        config.check()?;
         if !config.data.is_absolute() {
             config.data = home.join(&config.data);
         }
@@ -134,6 +154,21 @@ impl Config {
         Ok(self.abci.parse()?)
     }
 
+    /// What no type says.
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |key, why| Err(ConfigError::Value { key, why });
+        if !["plain", "json"].contains(&self.log_format.as_str()) {
+            return refuse(
+                "log_format",
+                format!("{:?} is neither plain nor json", self.log_format),
+            );
+        }
+        if self.connections_max == 0 {
+            return refuse("connections_max", "nobody could connect: 1 or more".into());
+        }
+        Ok(())
+    }
+
     /// Sets the key that a variable names; an error is the rule it breaks.
     fn set(&mut self, key: &str, value: String) -> Result<(), String> {
         match key {
@@ -152,6 +187,11 @@ impl Config {
             "DATA" => self.data = value.into(),
             "NAME" => self.name = value,
             "LOG" => self.log = value,
+            "LOG_FORMAT" => self.log_format = value,
+            "CONNECTIONS_MAX" => self.connections_max = whole(&value)?,
+            "CONNECTIONS_PER_ADDRESS_MAX" => {
+                self.connections_per_address_max = whole(&value)?;
+            }
             // Read with the command line: it says where the file is.
             "HOME" => {}
             _ => {
@@ -162,6 +202,10 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn whole(value: &str) -> Result<usize, String> {
+    value.parse().map_err(|_| format!("{value} is not a whole number"))
 }
 
 #[cfg(test)]

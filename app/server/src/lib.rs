@@ -3,7 +3,8 @@
 //! | module | does |
 //! |---|---|
 //! | [`config`], [`identity`] | node settings; the key that pays for pushes |
-//! | [`node`] | puts a node together and runs its two servers |
+//! | [`node`] | puts a node together, runs its two servers, and ends it in time |
+//! | [`gateway`] | the server of git and of everything else over HTTP, with bounds |
 //! | [`application`] | the engine's calls: blocks on one side, reads on the other |
 //! | [`verified`] | stateless checks, in parallel, remembered |
 //! | [`chain`] | the newest committed state, swapped at Commit |
@@ -12,7 +13,7 @@
 //! | [`submit`], [`host`] | the way of a push to the chain and back |
 //! | [`api`] | typed, proved reads over JSON-RPC, and their OpenRPC description |
 //! | [`trials`] | how many transactions are tried for who only wants to know |
-//! | [`tools`] | audit and export of a node that does not run |
+//! | [`tools`] | a node that does not run: audit, export, inspect, compact |
 //! | [`metrics`] | `GET /metrics` |
 //! | [`page`] | `GET /` and `GET /health` |
 //!
@@ -26,6 +27,7 @@ pub mod chain;
 pub mod checker;
 pub mod config;
 pub mod follower;
+pub mod gateway;
 pub mod host;
 pub mod identity;
 pub mod metrics;

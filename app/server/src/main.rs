@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use guts_app::config::Config;
 use guts_app::tools::{self, Stopped};
 use guts_app::{metrics, node};
+use guts_rpc::server::files;
 use tracing_subscriber::EnvFilter;
 
 /// Transactions are decoded on one thread and freed on another, and every step of executing one
@@ -195,13 +196,25 @@ fn run(home: &std::path::Path, print_config: bool) -> Done {
         print!("{}", config.to_toml());
         return Ok(());
     }
-    let filter = EnvFilter::try_new(&config.log)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // Colours are for people, not for files.
-    log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+    log_to_stderr(&config)?;
+    files::raise_limit();
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let asked = asked_to_end()?;
         Ok(node::run(home, &config, asked).await?)
-    })
+    });
+    // A thread that still reads or tries something is not waited for.
+    runtime.shutdown_timeout(node::RUNTIME_STOP);
+    result
+}
+
+fn log_to_stderr(config: &Config) -> Done {
+    let filter = EnvFilter::try_new(&config.log)?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format.as_str() {
+        "json" => log.json().init(),
+        // Colours are for people, not for files.
+        _ => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+    }
+    Ok(())
 }

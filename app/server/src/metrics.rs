@@ -12,6 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use guts_git::PackStore;
+use guts_rpc::server::files;
 use guts_state_disk::Database;
 
 use crate::application::Shared;
@@ -54,7 +55,7 @@ const fn metric(
 }
 
 /// Every metric.
-static TABLE: [Metric; 9] = [
+static TABLE: [Metric; 11] = [
     metric("guts_app_height", "Last committed height", |r| Ok(r.state.height)),
     metric("guts_app_header_time_seconds", "Its header time, Unix seconds", |r| Ok(r.state.time_s)),
     metric("guts_app_repositories", "Repositories there are", |r| Ok(r.state.repos()?)),
@@ -74,6 +75,12 @@ static TABLE: [Metric; 9] = [
     metric("guts_app_packs", "Packs kept for pushes", |r| Ok(r.meters.packs.all()?.len() as u64)),
     metric("guts_app_database_memory_bytes", "Memory of the database", |r| {
         Ok(r.meters.database.memory_bytes()?)
+    }),
+    metric("guts_app_open_files", "Files and connections that are open", |_| {
+        files::open().ok_or_else(|| "the system does not tell".into())
+    }),
+    metric("guts_app_open_files_max", "How many there may be", |_| {
+        Ok(files::limit().unwrap_or(u64::MAX))
     }),
 ];
 

@@ -4,14 +4,16 @@ use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use guts_abci::socket::{ServeError, Server};
+use guts_abci::socket::{STOP_TIMEOUT, ServeError, Server};
 use guts_abci::{Reader, Served as AbciServed};
 use guts_app_core::{App, Broken, Head, Waiting};
 use guts_git::{Gateway, GitError, Limits, PackStore, Repositories};
 use guts_rpc::client::{Client, ClientError};
 use guts_state_disk::{Database, DiskError};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::api;
 use crate::application::{Machine, Reading, Shared};
@@ -19,6 +21,7 @@ use crate::chain::{Chain, Committed};
 use crate::checker::Checker;
 use crate::config::{Config, ConfigError};
 use crate::follower::{Follower, Served};
+use crate::gateway;
 use crate::host::{ChainHost, HostParts, Receipts};
 use crate::identity::{Identity, IdentityError};
 use crate::metrics::{self, Meters};
@@ -189,12 +192,35 @@ pub async fn run(
     let server = Server::bind(&config.abci_address()?).await?;
     let height = node.chain.newest().height;
     tracing::info!(abci = %server.address(), gateway = config.public_url, %account, height, "ready");
-    let gateway = tokio::spawn(async move { axum::serve(listener, node.http).await });
-    let ended = server.run(node.abci, shutdown).await;
+    let (stop, mut stopped) = watch::channel(false);
+    let both = async move {
+        shutdown.await;
+        stop.send_replace(true);
+    };
+    let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
+    let bounds = gateway::bounds(&config);
+    let mut gateway = tokio::spawn(gateway::serve(listener, bounds, node.http, until));
+    let ended = server.run(node.abci, both).await;
+    // What is in hand may end as well: a push that has come far enough. The rest is tried again.
+    let _ = tokio::time::timeout(GATEWAY_STOP, &mut gateway).await;
     gateway.abort();
     node.database.sync()?;
     Ok(ended?)
 }
+
+/// How long an ending waits for requests to the gateway, after the engine's connections are over.
+const GATEWAY_STOP: Duration = Duration::from_millis(300);
+
+/// How long it waits then for what runs on threads of their own; all that counts is on disk.
+pub const RUNTIME_STOP: Duration = Duration::from_millis(300);
+
+/// An ending takes no longer, but for the disk.
+pub const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+const _: () = assert!(
+    STOP_TIMEOUT.as_millis() + GATEWAY_STOP.as_millis() + RUNTIME_STOP.as_millis()
+        < STOP_WITHIN.as_millis()
+);
 
 /// Makes the home directory: settings and gateway key. Keeps what is there.
 pub fn init(home: &Path) -> Result<Identity, NodeError> {

@@ -2,6 +2,7 @@
 //! RPC of its engine.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use guts_abci::Reader;
@@ -129,12 +130,42 @@ async fn pay(
     let draft = draft.work(u64::MAX, Hash::of(b""), u64::MAX);
     let bits = bits_for(price(&draft).work);
     let Some((anchor_number, anchor)) = state.anchor()? else { return Err(SubmitError::Payment) };
-    let (chain_id, account) = (state.chain_id.clone(), identity.account);
-    let search = move || {
-        let puzzle = Puzzle::new(&chain_id, &account, nonce, &anchor);
-        puzzle.search(0, u64::MAX, bits)
-    };
-    let found = tokio::task::spawn_blocking(search).await.ok().flatten();
-    let solution = found.ok_or(SubmitError::Payment)?;
+    let puzzle = Puzzle::new(&state.chain_id, &identity.account, nonce, &anchor);
+    let solution = solve(puzzle, bits).await.ok_or(SubmitError::Payment)?;
     Ok(draft.work(anchor_number, anchor, solution))
 }
+
+/// Tries between two looks whether anybody still waits: a millisecond or so.
+const TRIES: u64 = 1 << 12;
+
+/// Says that nobody waits any more, when it is dropped.
+struct Waits(Arc<AtomicBool>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Searches on a thread of its own, for as long as this is waited for.
+async fn solve(puzzle: Puzzle, bits: u32) -> Option<u64> {
+    let waits = Waits(Arc::new(AtomicBool::new(true)));
+    let is_wanted = waits.0.clone();
+    let search = move || {
+        let mut first = 0_u64;
+        while is_wanted.load(Ordering::Relaxed) {
+            let found = puzzle.search(first, TRIES, bits);
+            if found.is_some() {
+                return found;
+            }
+            first = first.checked_add(TRIES)?;
+        }
+        None
+    };
+    let found = tokio::task::spawn_blocking(search).await;
+    drop(waits);
+    found.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests;

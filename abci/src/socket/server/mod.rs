@@ -31,7 +31,8 @@ use host::Host;
 pub const CONNECTIONS_MAX: u32 = 256;
 
 /// How long calls under way may take after the shutdown signal, before their connections are cut.
-pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// An engine makes a call that was cut again; what the application has said before is durable.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long to wait after a failed accept (too many open files), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

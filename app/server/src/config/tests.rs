@@ -56,6 +56,26 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
+fn a_value_that_cannot_be_used_is_refused_with_the_rule() {
+    let home = tempfile::TempDir::new().unwrap();
+    for (text, rule) in [
+        ("log_format = \"xml\"", "log_format: \"xml\" is neither plain nor json"),
+        ("connections_max = 0", "connections_max: nobody could connect"),
+    ] {
+        fs::write(Config::file(home.path()), text).unwrap();
+        let error = Config::load(home.path(), given(&[])).unwrap_err().to_string();
+        assert!(error.contains(rule), "{error}");
+    }
+    fs::write(Config::file(home.path()), "").unwrap();
+    let wrong = ("GUTS_APP_CONNECTIONS_MAX", "many");
+    let error = Config::load(home.path(), given(&[wrong])).unwrap_err().to_string();
+    assert!(error.contains("many is not a whole number"), "{error}");
+    let right = [("GUTS_APP_CONNECTIONS_PER_ADDRESS_MAX", "0"), ("GUTS_APP_LOG_FORMAT", "json")];
+    let config = Config::load(home.path(), given(&right)).unwrap();
+    assert_eq!((config.connections_per_address_max, &*config.log_format), (0, "json"));
+}
+
+#[test]
 fn a_home_without_settings_says_how_to_make_them() {
     let error = Config::load(Path::new("/nonexistent"), given(&[])).unwrap_err().to_string();
     assert!(error.contains("guts-app init"), "{error}");

@@ -6,6 +6,8 @@ mod api;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod program;
+#[cfg(test)]
 mod push;
 #[cfg(test)]
 mod replay;

@@ -1,0 +1,78 @@
+//! The HTTP server of the gateway: the routes behind a door with bounds.
+//!
+//! Clones and pushes are long and legal: what a client has begun ends by silence, its own or, as
+//! the limits of git children say, git's. Silence before a request is a matter of the door, within
+//! one of who reads it.
+
+use std::convert::Infallible;
+use std::future::Future;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use guts_rpc::server::door::{self, Bounds, Handler, Pass};
+use guts_rpc::server::files;
+use hyper::Request;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tower_service::Service as _;
+
+use crate::config::Config;
+
+/// Connections that wait for another to end.
+const WAITING_MAX: usize = 100;
+
+/// Seconds that each of them waits at most.
+const WAITING_TIMEOUT_S: u64 = 10;
+
+/// Seconds in which a client must send its headers, so the longest that a connection is idle.
+const HEADER_TIMEOUT_S: u64 = 10;
+
+/// Seconds in which a client must take something of an answer: a clone may come to a disk that is
+/// busy with other things.
+const WRITE_TIMEOUT_S: u64 = 30;
+
+/// Files that a connection may need, with those of the git process behind it: of these there are
+/// fewer than connections. The database and the engine need some, too.
+const FILES_PER_CONNECTION: u64 = 4;
+
+/// What the door of a gateway with these settings lets in: fewer connections where the system
+/// allows few files.
+pub fn bounds(config: &Config) -> Bounds {
+    let files = files::limit().unwrap_or(u64::MAX) / FILES_PER_CONNECTION;
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    Bounds {
+        connections_max: config.connections_max.min(files),
+        per_address_max: config.connections_per_address_max,
+        waiting_max: WAITING_MAX,
+        waiting_timeout_s: WAITING_TIMEOUT_S,
+        header_timeout_s: HEADER_TIMEOUT_S,
+        write_timeout_s: WRITE_TIMEOUT_S,
+    }
+}
+
+/// Serves `routes` until `shutdown` is done, and then what is in hand.
+pub async fn serve(
+    listener: TcpListener,
+    bounds: Bounds,
+    routes: Router,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    door::serve_handler(listener, bounds, Routes(routes), shutdown).await;
+}
+
+#[derive(Clone)]
+struct Routes(Router);
+
+impl Handler for Routes {
+    type Body = Body;
+
+    async fn answer(&self, request: Request<Incoming>, _: Pass) -> Response {
+        // A router is always ready, and never fails.
+        let answer: Result<_, Infallible> = self.0.clone().call(request).await;
+        match answer {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        }
+    }
+}

@@ -4,7 +4,7 @@ mod offline;
 
 use crate::config::{Config, ConfigError};
 use crate::home::{FileError, Home, read_if_exists, write_durably};
-use crate::node::{Node, NodeError, read_node_key, read_validator_key};
+use crate::node::{Node, NodeError, RUNTIME_STOP, read_node_key, read_validator_key};
 use crate::signer::{SignerError, with_owner};
 use crate::store::{RollbackError, StoreError};
 use crate::wal::{Log, LogError};
@@ -191,30 +191,20 @@ fn run_node(args: RunArgs) -> Result<(), CliError> {
         return Ok(());
     }
     log_to_stderr(&config)?;
-    raise_file_limit();
+    guts_rpc::server::files::raise_limit();
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let asked = asked_to_end()?;
         let node = Node::start(&home, config).await?;
         Ok(node.run_until(asked).await?)
     });
-    // Connections get a moment to say goodbye.
-    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    runtime.shutdown_timeout(RUNTIME_STOP);
     result
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().map_err(CliError::Runtime)
-}
-
-/// Connections of clients must not leave the store without files: as many as the system lets it.
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        tracing::warn!(%error, ?current, "cannot raise the limit of open files");
-    }
 }
 
 /// Done with SIGTERM or Ctrl-C.
@@ -238,7 +228,7 @@ fn inspect(args: RunArgs) -> Result<(), CliError> {
         let say = |address: &str| println!("the stores of {} at {address}", home.dir().display());
         Ok(crate::node::inspect(&home, config, say, asked).await?)
     });
-    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    runtime.shutdown_timeout(RUNTIME_STOP);
     result
 }
 

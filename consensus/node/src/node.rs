@@ -21,8 +21,10 @@ use key_file::KeyFileError;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, timeout_at};
 
 /// Why a node does not start or has ended.
 #[derive(Debug, thiserror::Error)]
@@ -65,11 +67,18 @@ pub enum NodeError {
     Thread,
 }
 
-/// How long an ending waits for the index, which may be in the middle of a long height.
-const STOP_MAX: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long an ending waits for all that ends by itself: the engine's thread, the index, which may
+/// be in the middle of a long height, and the answers that clients still get. What is not over by
+/// then is cut off: whatever anybody has seen is durable.
+pub const STOP_MAX: Duration = Duration::from_millis(1_500);
 
-/// How long it waits for the answers that clients still get.
-const GOODBYE_MAX: std::time::Duration = std::time::Duration::from_millis(1_500);
+/// How long it waits then for the runtime, whose threads may be busy with a disk or a name server.
+pub const RUNTIME_STOP: Duration = Duration::from_millis(300);
+
+/// An ending takes no longer.
+pub const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+const _: () = assert!(STOP_MAX.as_millis() + RUNTIME_STOP.as_millis() < STOP_WITHIN.as_millis());
 
 /// A running node.
 pub struct Node {
@@ -194,13 +203,14 @@ impl Node {
             () = signal => {}
         }
         tracing::info!("stopping");
+        let deadline = Instant::now() + STOP_MAX;
         self.stop.send_replace(true);
         self.inbox.stop();
-        let ended = (&mut self.ended).await;
+        let ended = timeout_at(deadline, &mut self.ended).await;
         // It ends with the engine's thread, which wakes it; the store is closed after both.
         if let Some(thread) = self.indexing.take() {
             let joined = tokio::task::spawn_blocking(move || thread.join());
-            let _ = tokio::time::timeout(STOP_MAX, joined).await;
+            let _ = timeout_at(deadline, joined).await;
         }
         self.network.shutdown();
         let Some((server, others)) = self.servers.split_first_mut() else {
@@ -209,12 +219,21 @@ impl Node {
         others.iter().for_each(tokio::task::JoinHandle::abort);
         // Clients hear that it ends, if they listen, and peers do.
         let _ = tokio::join!(
-            tokio::time::timeout(GOODBYE_MAX, &mut *server),
-            tokio::time::timeout(GOODBYE_MAX, self.network.closed())
+            timeout_at(deadline, &mut *server),
+            timeout_at(deadline, self.network.closed())
         );
         server.abort();
-        tracing::info!("stopped");
-        ended.map_err(|_| NodeError::Thread)?.map_err(NodeError::Shell)
+        match ended {
+            Ok(ended) => {
+                tracing::info!("stopped");
+                ended.map_err(|_| NodeError::Thread)?.map_err(NodeError::Shell)
+            }
+            // In a call to the disk, most likely. A start finds what a crash would have left.
+            Err(_) => {
+                tracing::warn!("the engine's thread is busy: stopped without it");
+                Ok(())
+            }
+        }
     }
 }
 
@@ -404,7 +423,7 @@ pub async fn inspect(
     ready(&address);
     signal.await;
     stop.send_replace(true);
-    let _ = tokio::time::timeout(GOODBYE_MAX, server).await;
+    let _ = tokio::time::timeout(STOP_MAX, server).await;
     Ok(())
 }
 

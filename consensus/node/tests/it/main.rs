@@ -31,4 +31,6 @@ mod rounds;
 #[cfg(test)]
 mod search;
 #[cfg(test)]
+mod stop;
+#[cfg(test)]
 mod subscribe;

@@ -33,6 +33,7 @@ use crate::chain::{Chain, Committed};
 use crate::checker::{Checker, Subject};
 use crate::follower::Notice;
 use crate::host::Receipts;
+use crate::timings::Timings;
 use crate::trials::{TRIALS_PER_SECOND, Trials};
 use crate::verified::VerifiedCache;
 
@@ -56,6 +57,8 @@ pub struct Shared {
     pub packs: PackStore,
     /// Told of repositories that were edited and of pushes that were closed.
     pub notices: mpsc::UnboundedSender<Notice>,
+    /// How long calls take.
+    pub timings: Timings,
 }
 
 fn broken(error: impl std::error::Error) -> Exception {
@@ -151,6 +154,8 @@ impl Application for Machine {
     }
 
     fn finalize_block(&mut self, request: RequestFinalizeBlock) -> Answer<ResponseFinalizeBlock> {
+        let shared = self.shared.clone();
+        let _timed = shared.timings.finalize_block.start();
         let response = self.app.finalize(&request, &self.shared.verified).map_err(broken)?;
         let edited = response.tx_results.iter();
         let edited = edited.flat_map(|tx| told(&tx.events, REPO_EDITED, attribute::REPO));
@@ -316,6 +321,7 @@ impl Reader for Reading {
     }
 
     fn check_txs(&self, requests: Vec<RequestCheckTx>) -> Vec<Answer<ResponseCheckTx>> {
+        let _timed = self.shared.timings.check_tx.start();
         let rules = ChainRules::new(&self.shared.chain.newest().chain_id);
         let txs: Vec<&[u8]> = requests.iter().map(|request| &request.tx[..]).collect();
         let checked = self.shared.verified.check(&txs, &rules);
@@ -334,6 +340,7 @@ impl Reader for Reading {
     }
 
     fn query(&self, request: RequestQuery) -> Answer<ResponseQuery> {
+        let _timed = self.shared.timings.query.start();
         match request.path.as_str() {
             query::NONCE => return self.pending_nonce(&request.data),
             query::SIMULATE => return self.simulate(&request.data),

@@ -14,7 +14,7 @@
 //! | [`api`] | typed, proved reads over JSON-RPC, and their OpenRPC description |
 //! | [`trials`] | how many transactions are tried for who only wants to know |
 //! | [`tools`] | a node that does not run: audit, export, inspect, compact |
-//! | [`metrics`] | `GET /metrics` |
+//! | [`metrics`], [`timings`] | `GET /metrics`; how long calls take |
 //! | [`page`] | `GET /` and `GET /health` |
 //!
 //! Locks are held for a look-up, never across a wait; a commit never waits for git, nor CheckTx
@@ -34,6 +34,7 @@ pub mod metrics;
 pub mod node;
 pub mod page;
 pub mod submit;
+pub mod timings;
 pub mod tools;
 pub mod trials;
 pub mod verified;

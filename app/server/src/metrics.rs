@@ -1,7 +1,7 @@
 //! `GET /metrics` of the gateway, for Prometheus.
 //!
-//! Nothing is counted for it: each scrape reads what is there anyway. [`TABLE`] is the
-//! documentation; `guts-app metrics` prints it.
+//! But for [`CALLS`] nothing is counted for it: each scrape reads what is there anyway. [`TABLE`]
+//! is the documentation, with that; `guts-app metrics` prints it.
 
 use std::fmt::Write;
 use std::sync::{Arc, PoisonError};
@@ -39,7 +39,7 @@ struct Reading<'a> {
 
 type Failure = Box<dyn std::error::Error>;
 
-/// A metric: all are gauges.
+/// A gauge.
 struct Metric {
     name: &'static str,
     help: &'static str,
@@ -54,7 +54,14 @@ const fn metric(
     Metric { name, help, read }
 }
 
-/// Every metric.
+/// The histogram of [`crate::timings`]: its name, and what it tells.
+const CALLS: (&str, &str) = (
+    "guts_app_call_seconds",
+    "Time of the engine's calls, by call: check_tx (of all that arrived together), \
+     finalize_block, query",
+);
+
+/// Every gauge.
 static TABLE: [Metric; 11] = [
     metric("guts_app_height", "Last committed height", |r| Ok(r.state.height)),
     metric("guts_app_header_time_seconds", "Its header time, Unix seconds", |r| Ok(r.state.time_s)),
@@ -86,8 +93,10 @@ static TABLE: [Metric; 11] = [
 
 /// The table as Markdown.
 pub fn documentation() -> String {
-    let rows = TABLE.iter().map(|metric| format!("| `{}` | {} |\n", metric.name, metric.help));
-    format!("| metric, a gauge | meaning |\n|---|---|\n{}", rows.collect::<String>())
+    let gauges = TABLE.iter().map(|metric| (metric.name, "gauge", metric.help));
+    let all = gauges.chain([(CALLS.0, "histogram", CALLS.1)]);
+    let rows = all.map(|(name, kind, help)| format!("| `{name}` | {kind} | {help} |\n"));
+    format!("| metric | kind | meaning |\n|---|---|---|\n{}", rows.collect::<String>())
 }
 
 /// The route.
@@ -120,5 +129,8 @@ fn print(meters: &Meters) -> String {
             Err(error) => tracing::warn!(name, %error, "a metric cannot be read"),
         }
     }
+    let (name, help) = CALLS;
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} histogram");
+    meters.shared.timings.print(name, &mut text);
     text
 }

@@ -27,6 +27,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::metrics::{self, Meters};
 use crate::page::{self, About};
 use crate::submit::Submitter;
+use crate::timings::Timings;
 use crate::trials::Trials;
 use crate::verified::VerifiedCache;
 
@@ -130,6 +131,7 @@ impl Node {
             repositories: repositories.clone(),
             packs: packs.clone(),
             notices: notices.0.clone(),
+            timings: Timings::default(),
         });
         let reader: Arc<dyn Reader> = Arc::new(Reading::new(database.store(), shared.clone()));
         let submitter = Submitter::new(chain.clone(), parts.identity, parts.engine, reader.clone());

@@ -206,11 +206,16 @@ fn the_page_health_and_metrics_tell_of_the_node() {
     assert!(metrics.contains("# TYPE guts_app_height gauge\nguts_app_height "), "{metrics}");
     assert!(metrics.contains("\nguts_app_repositories 3\n"), "{metrics}");
     let documented = guts_app::metrics::documentation();
-    let names: Vec<&str> = documented.split('`').skip(1).step_by(2).collect();
-    assert!(names.len() > 9, "{documented}");
-    for name in names {
-        assert!(metrics.contains(&format!("# TYPE {name} gauge\n{name} ")), "{name}: {metrics}");
+    let rows: Vec<&str> = documented.lines().skip(2).collect();
+    assert!(rows.len() > 9, "{documented}");
+    for row in rows {
+        let words: Vec<&str> = row.split(['|', '`', ' ']).filter(|word| !word.is_empty()).collect();
+        let kind = format!("\n# TYPE {} {}\n{}", words[0], words[1], words[0]);
+        assert!(metrics.contains(&kind), "{kind}: {metrics}");
     }
+    let checked = "guts_app_call_seconds_count{call=\"finalize_block\"} ";
+    assert!(metrics.contains(checked), "{metrics}");
+    assert!(!metrics.contains(&format!("{checked}0\n")), "blocks were counted: {metrics}");
     assert!(metrics.contains("\nguts_app_repositories_behind 0\n"), "{metrics}");
     assert_eq!(world.get(1, "/alice/none.git/info/refs?service=git-upload-pack").0, 404);
 }

@@ -51,7 +51,9 @@ impl Running {
         decoder: Decoder,
         folder: Option<tempfile::TempDir>,
     ) -> Self {
-        let server = Server::bind(&address).await.unwrap().with_decoder(decoder);
+        let server = Server::bind(&address).await.unwrap();
+        // No call is cut off because this machine is busy.
+        let server = server.with_decoder(decoder).with_stop_timeout(DEADLINE);
         let address = server.address().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { stopped.await.unwrap_or(()) };

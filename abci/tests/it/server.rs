@@ -3,6 +3,7 @@
 
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use guts_abci::codec::Decoder;
@@ -280,6 +281,26 @@ async fn a_call_under_way_at_shutdown_is_answered() {
     assert!(matches!(answer, Some(response::Value::FinalizeBlock(_))), "{answer:?}");
     assert_eq!(end, None);
     in_time(running.task).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_does_not_end_is_cut_off() {
+    let (served, begun, leave) = odd();
+    let folder = tempfile::tempdir().unwrap();
+    let address = Address::Unix(folder.path().join("app.sock"));
+    let server = Server::bind(&address).await.unwrap().with_stop_timeout(Duration::ZERO);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(served, async move { stopped.await.unwrap_or(()) }));
+    let mut raw = Raw::connect(&address);
+    raw.send(request::Value::FinalizeBlock(RequestFinalizeBlock::default()));
+    in_time(tokio::task::spawn_blocking(move || begun.lock().unwrap().recv().unwrap()))
+        .await
+        .unwrap();
+    drop(stop);
+    in_time(running).await.unwrap().unwrap();
+    let cut = tokio::task::spawn_blocking(move || raw.receive());
+    assert_eq!(in_time(cut).await.unwrap(), None);
+    leave.send(()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -63,6 +63,7 @@ pub struct Server {
     listener: Listener,
     address: Address,
     decoder: Decoder,
+    stop_timeout: Duration,
 }
 
 /// Binds `address` and answers until `shutdown` resolves, or the application panics. Calls under
@@ -81,12 +82,19 @@ impl Server {
         let failed = |source| ServeError::Listen { address: address.clone(), source };
         let listener = Listener::bind(address).await.map_err(failed)?;
         let address = listener.address().map_err(failed)?;
-        Ok(Self { listener, address, decoder: Decoder::default() })
+        let (decoder, stop_timeout) = (Decoder::default(), STOP_TIMEOUT);
+        Ok(Self { listener, address, decoder, stop_timeout })
     }
 
     /// Sets the limit on the length of requests.
     pub fn with_decoder(mut self, decoder: Decoder) -> Self {
         self.decoder = decoder;
+        self
+    }
+
+    /// Sets how long calls under way may take after the shutdown signal: else [`STOP_TIMEOUT`].
+    pub fn with_stop_timeout(mut self, stop_timeout: Duration) -> Self {
+        self.stop_timeout = stop_timeout;
         self
     }
 
@@ -119,7 +127,7 @@ impl Server {
             }
         }
         drop(self.listener);
-        open.stop().await;
+        open.stop(self.stop_timeout).await;
         let failed = host.failure().borrow().clone();
         match failed {
             Some((call, message)) => Err(ServeError::Panicked { call, message }),
@@ -189,11 +197,11 @@ impl Connections {
         }
     }
 
-    /// Lets every connection answer what it has read, then ends it.
-    async fn stop(&self) {
+    /// Lets every connection answer what it has read, then ends it; cuts off what takes longer.
+    async fn stop(&self, most: Duration) {
         lock(&self.streams).iter().for_each(|(_, stream)| stream.shutdown(Shutdown::Read));
         let all_ended = self.permits.acquire_many(CONNECTIONS_MAX);
-        if tokio::time::timeout(STOP_TIMEOUT, all_ended).await.is_err() {
+        if tokio::time::timeout(most, all_ended).await.is_err() {
             tracing::warn!("a call still runs, or a peer does not read: cutting its connection");
             lock(&self.streams).iter().for_each(|(_, stream)| stream.shutdown(Shutdown::Both));
         }

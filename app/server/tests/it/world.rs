@@ -274,7 +274,8 @@ fn post(url: &str, path: &str, body: &str) -> (u16, String) {
     let mut stream = std::net::TcpStream::connect(host).unwrap();
     let length = body.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+         Content-Length: {length}\r\n\r\n"
     );
     stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).unwrap();
     let mut answer = String::new();

@@ -38,7 +38,7 @@ async fn an_engine_asked_to_end_does_not_wait_for_others() {
     assert!(load.await.unwrap() > 0, "transactions came until the end");
     drop((clients, half));
     let log = node.log();
-    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line));
+    let lines = log.lines().map(serde_json::from_str::<serde_json::Value>);
     let said: Vec<_> = lines.map(|line| line.expect(&log)["fields"]["message"].clone()).collect();
     assert!(said.contains(&"stopping".into()) && said.contains(&"stopped".into()), "{log}");
 }

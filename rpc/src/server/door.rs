@@ -42,6 +42,9 @@ pub struct Bounds {
     pub write_timeout_s: u64,
 }
 
+/// A request as it comes in.
+pub type Ask = Request<Incoming>;
+
 /// Answers requests.
 pub trait Handler: Clone + Send + Sync + 'static {
     /// What the answers are.
@@ -50,11 +53,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
         + 'static;
 
     /// The answer to a request that came over the connection of `pass`.
-    fn answer(
-        &self,
-        request: Request<Incoming>,
-        pass: Pass,
-    ) -> impl Future<Output = Response<Self::Body>> + Send;
+    fn answer(&self, to: Ask, pass: Pass) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// What a connection has from the door.

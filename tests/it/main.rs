@@ -4,6 +4,7 @@ mod book;
 mod cometbft;
 mod command_line;
 mod double_sign;
+mod export;
 mod first_session;
 mod governance;
 mod killed_pushes;

@@ -26,13 +26,15 @@ pub fn load_key(seed: &[u8], index: u64) -> SecretKey {
     SecretKey::from_seed(hash.finalize().into())
 }
 
-/// The application's part of the genesis document, as raw JSON.
-pub fn app_state(validators: &[(PublicKey, Identity)], seed: &[u8]) -> Result<String> {
+/// The application's part of the genesis document, as raw JSON. Of each validator its key, its
+/// operator and the URL of its gateway.
+pub fn app_state(validators: &[(PublicKey, Identity, String)], seed: &[u8]) -> Result<String> {
     let mut state = AppState::default();
-    for (key, identity) in validators {
+    for (key, identity, gateway) in validators {
         let refused = |error: &dyn std::fmt::Display| Error::Genesis(error.to_string());
         let consensus_key = Key::from_slice(key.as_bytes()).map_err(|error| refused(&error))?;
-        let operator = staking::Operator { consensus_key, account: identity.account };
+        let gateway = gateway.clone();
+        let operator = staking::Operator { consensus_key, account: identity.account, gateway };
         state.staking.operators.push(operator);
         state.account.accounts.push(account::GenesisAccount {
             key: identity.secret.public(),

@@ -74,14 +74,15 @@ fn manifest(count: usize, seed: &[u8]) -> Result<Manifest> {
     Ok(Manifest::local(chain_id, time, seed, count))
 }
 
-/// Makes the gateways' keys and names their accounts in genesis.
+/// Makes the gateways' keys; names their accounts and where they are in genesis.
 fn app_state(network: &Network, manifest: &Manifest, seed: &[u8]) -> Result<String> {
     let mut validators = Vec::new();
     for (index, keys) in manifest.validators.iter().enumerate() {
         let dir = network.dir(index, Half::App);
         at("cannot make", &dir, std::fs::create_dir_all(&dir))?;
         let identity = Identity::make(&dir).map_err(|error| Error::Genesis(error.to_string()))?;
-        validators.push((keys.validator_key.public_key(), identity));
+        let gateway = network.validators[index].gateway_url();
+        validators.push((keys.validator_key.public_key(), identity, gateway));
     }
     app_state::app_state(&validators, seed)
 }
@@ -108,18 +109,11 @@ fn engine_config(network: &Network, index: usize) -> String {
 
 fn app_config(network: &Network, index: usize) -> String {
     let validator = &network.validators[index];
-    let others: Vec<_> = network
-        .validators
-        .iter()
-        .filter(|other| other.index != index)
-        .map(|other| format!("\"{}\"", other.gateway_url()))
-        .collect();
     format!(
-        "abci = \"unix://{}\"\ngateway = \"127.0.0.1:{}\"\nengine_rpc = \"{}\"\ngateways = [{}]\n",
+        "abci = \"unix://{}\"\ngateway = \"127.0.0.1:{}\"\nengine_rpc = \"{}\"\n",
         network.socket(index).display(),
         validator.gateway_port(),
         validator.rpc_url(),
-        others.join(", "),
     )
 }
 

@@ -209,8 +209,11 @@ impl World {
             vec![account(&alice, "alice"), account(&bob, ""), account(&gateway, "")];
         let id = |entry: &GenesisAccount| AccountId::of_key(&entry.key);
         state.account.accounts.sort_by_key(id);
-        state.staking.operators =
-            vec![Operator { consensus_key: Person::new(1).secret.public(), account: gateway.id }];
+        state.staking.operators = vec![Operator {
+            consensus_key: Person::new(1).secret.public(),
+            account: gateway.id,
+            gateway: "http://127.0.0.1:8080".into(),
+        }];
         state.repo.repos = vec![GenesisRepo {
             owner: "alice".into(),
             name: "hello".into(),

@@ -1,14 +1,18 @@
-//! Packs of pending pushes, asked for by hash from other gateways.
+//! Packs of pending pushes, asked for by hash from other gateways. Behind `https://` a gateway is
+//! believed by the certificate authorities of this system, or those in `SSL_CERT_FILE`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use guts_schema::attest::Verdict;
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
@@ -26,7 +30,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 pub struct Exchange {
     repositories: Repositories,
     packs: PackStore,
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
 }
 
 /// What became of asking for a pack.
@@ -43,7 +47,24 @@ pub enum Fetched {
 impl Exchange {
     /// An exchange into `packs`.
     pub fn new(repositories: Repositories, packs: PackStore) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Self::believing(roots, repositories, packs)
+    }
+
+    fn believing(roots: RootCertStore, repositories: Repositories, packs: PackStore) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring has the versions that are safe")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
         Self { repositories, packs, client }
     }
 
@@ -151,3 +172,6 @@ fn refusal(stderr: &str) -> Verdict {
         Verdict::PackCorrupt
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,8 @@ pub const RECOVERED: &str = "recovered";
 pub const TRANSFERRED: &str = "transferred";
 /// A validator was bonded: `validator`, `account`, `amount`.
 pub const VALIDATOR_BONDED: &str = "validator_bonded";
-/// A validator was edited: `validator`, and each new value.
+/// A validator was edited: `validator`, and each new value of `peer_id`, `name`, `commission` and
+/// `gateway`.
 pub const VALIDATOR_EDITED: &str = "validator_edited";
 /// Stake was given to a validator: `validator`, `account`, `amount`.
 pub const DELEGATED: &str = "delegated";

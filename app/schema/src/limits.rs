@@ -49,6 +49,8 @@ pub const VALIDATORS_MAX: usize = 128;
 pub const PSEUDO_TX_BYTES_MAX: usize = 20 + VALIDATORS_MAX * (EXTENSION_BYTES_MAX + 100);
 /// Bytes of a validator's name, one line.
 pub const VALIDATOR_NAME_BYTES_MAX: usize = 64;
+/// Bytes of the URL of a validator's gateway: a host name has 253 at most, and few have a path.
+pub const GATEWAY_URL_BYTES_MAX: usize = 256;
 /// Bytes of a libp2p peer id: a multihash of a key.
 pub const PEER_ID_BYTES_MAX: usize = 64;
 /// Validators that one account has stake with.

@@ -1,13 +1,15 @@
-//! Handles, repository names, chain ids and descriptions; each error names the rule.
+//! Handles, names of repositories and others, and gateways' URLs; each error names the rule.
 //!
 //! Names are lowercase ASCII, so that no two look alike and a URL has one spelling.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use sha2::{Digest, Sha256};
 
 use crate::ids::{AccountId, Hash};
 use crate::limits::{
-    CHAIN_ID_BYTES_MAX, COMMENT_BYTES_MAX, DESCRIPTION_BYTES_MAX, HANDLE_BYTES_MAX,
-    REPO_NAME_BYTES_MAX, TITLE_BYTES_MAX, VALIDATOR_NAME_BYTES_MAX,
+    CHAIN_ID_BYTES_MAX, COMMENT_BYTES_MAX, DESCRIPTION_BYTES_MAX, GATEWAY_URL_BYTES_MAX,
+    HANDLE_BYTES_MAX, REPO_NAME_BYTES_MAX, TITLE_BYTES_MAX, VALIDATOR_NAME_BYTES_MAX,
 };
 
 /// A name that breaks a rule; the text is the rule.
@@ -37,6 +39,13 @@ pub enum NameError {
     /// The validator's name breaks a rule.
     #[error("a validator's name is one line of 1 to {VALIDATOR_NAME_BYTES_MAX} bytes")]
     Validator,
+    /// The URL of a gateway breaks a rule.
+    #[error(
+        "a gateway's URL is http:// or https:// with a host in lower case, a port and a path if \
+         need be, of at most {GATEWAY_URL_BYTES_MAX} bytes, without user, query, fragment and \
+         slash at its end, such as https://git.example.org"
+    )]
+    Gateway,
     /// A team or topic breaks a rule.
     #[error("a team or topic has 1 to {HANDLE_BYTES_MAX} lowercase letters, digits and hyphens")]
     Word,
@@ -94,6 +103,57 @@ pub fn check_validator_name(name: &str) -> Result<(), NameError> {
     let length_ok = (1..=VALIDATOR_NAME_BYTES_MAX).contains(&name.len());
     let one_line = !name.chars().any(char::is_control);
     if length_ok && one_line { Ok(()) } else { Err(NameError::Validator) }
+}
+
+/// Checks the URL of a gateway: what everybody would ask for packs. One gateway has one spelling
+/// as far as rules without a resolver go.
+pub fn check_gateway_url(url: &str) -> Result<(), NameError> {
+    let (rest, default_port) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+        (Some(rest), _) => (rest, "80"),
+        (_, Some(rest)) => (rest, "443"),
+        _ => return Err(NameError::Gateway),
+    };
+    let (authority, path) = rest.split_once('/').map_or((rest, None), |(a, p)| (a, Some(p)));
+    let (host, port) = match authority.rsplit_once(':') {
+        // The colons of an address in brackets are its own.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let port_ok = port.is_none_or(|port| {
+        let plain = port.bytes().all(|b| b.is_ascii_digit()) && !port.starts_with('0');
+        plain && port.parse::<u16>().is_ok() && port != default_port
+    });
+    let path_ok = path.is_none_or(|path| path.split('/').all(is_path_segment));
+    if url.len() <= GATEWAY_URL_BYTES_MAX && is_host(host) && port_ok && path_ok {
+        Ok(())
+    } else {
+        Err(NameError::Gateway)
+    }
+}
+
+/// Whether a text is a name of DNS in lower case, an IPv4 address, or an IPv6 one in brackets.
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[') {
+        let parsed = address.strip_suffix(']').map(|text| (text, text.parse::<Ipv6Addr>()));
+        return parsed.is_some_and(|(text, ip)| ip.is_ok_and(|ip| ip.to_string() == text));
+    }
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let label_ok = |label: &str| {
+        let bytes = label.as_bytes();
+        let ends_ok = [bytes.first(), bytes.last()].iter().all(|b| b.is_some_and(|b| plain(*b)));
+        bytes.len() <= 63 && ends_ok && bytes.iter().all(|b| plain(*b) || *b == b'-')
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    // What ends in a number is an address, or nothing.
+    let number_ok = !last.starts_with(|c: char| c.is_ascii_digit())
+        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.to_string() == host);
+    host.len() <= 253 && host.split('.').all(label_ok) && number_ok
+}
+
+/// Whether a text is a part of a path that means itself.
+fn is_path_segment(segment: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+    !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
 }
 
 /// Checks the name of a team, a topic or a label.

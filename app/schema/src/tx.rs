@@ -32,7 +32,7 @@ pub use issue::IssueAction;
 pub use kind::ActionKind;
 pub use org::OrgAction;
 pub use repo::RepoAction;
-pub use staking::StakingAction;
+pub use staking::{StakingAction, ValidatorEdit};
 pub use thread::ThreadAction;
 
 /// A transaction whose form is good.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use guts_app_core::Head;
 use guts_schema::certificate::RefUpdate;
+use guts_schema::ids::ValidatorAddress;
 use guts_schema::values::{self, ValueError};
 use guts_schema::{AccountId, Hash, Oid, PushId, RepoId, keys, proto};
 use guts_state::{Read, Snapshot, StateError};
@@ -212,6 +213,21 @@ impl Committed {
             validator.power > 0 && validator.account == account.as_bytes()
         };
         Ok(set.validators.iter().any(is_it))
+    }
+
+    /// Operator and gateway of every validator in the set that says where its gateway is.
+    pub fn gateways(&self) -> Result<Vec<(AccountId, String)>, ReadError> {
+        let set = self.load::<proto::Validators>(&keys::validators())?.unwrap_or_default();
+        let mut found = Vec::new();
+        for validator in set.validators {
+            let address = ValidatorAddress::from_slice(&validator.address)?;
+            let info = self.load::<proto::ValidatorInfo>(&keys::validator(&address))?;
+            let gateway = info.unwrap_or_default().gateway;
+            if !gateway.is_empty() {
+                found.push((AccountId::from_slice(&validator.account)?, gateway));
+            }
+        }
+        Ok(found)
     }
 
     /// Number and bytes of the newest anchor for proof of work.

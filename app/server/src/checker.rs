@@ -13,11 +13,12 @@ use guts_git::{
     Exchange, Fetched, PackHash, PackInfo, PackStore, RefUpdate, RepoId, Repositories, Verifier,
 };
 use guts_schema::attest::Verdict;
-use guts_schema::{Action, PushId, Tx};
+use guts_schema::{AccountId, Action, PushId, Tx};
 use tokio::sync::Semaphore;
 
 use crate::chain::{Chain, Committed};
 use crate::follower::Served;
+use crate::gateways::Gateways;
 
 /// Checks at once: each is a git process or two.
 const CHECKS_AT_ONCE: usize = 2;
@@ -45,6 +46,8 @@ pub struct Subject {
     pub id: PushId,
     /// Where to.
     pub repo: RepoId,
+    /// The account of the gateway that took it; none: this node's own.
+    pub gateway: Option<AccountId>,
     /// Its pack.
     pub pack: Option<PackInfo>,
     /// What it moves.
@@ -64,6 +67,7 @@ impl Subject {
             Some(Self {
                 id: certificate.id(),
                 repo: state.find(&nonce.owner, &nonce.repo).ok()??,
+                gateway: Some(tx.payer),
                 pack: push.pack.map(|(hash, size)| PackInfo { hash, size }),
                 updates: certificate.updates.clone(),
             })
@@ -95,7 +99,7 @@ struct Inner {
     served: Served,
     exchange: Exchange,
     verifier: Verifier,
-    gateways: Vec<String>,
+    gateways: Gateways,
     entries: Mutex<BTreeMap<PushId, Entry>>,
     /// Told of every verdict.
     settled: Condvar,
@@ -110,7 +114,7 @@ impl Checker {
         served: Served,
         repositories: &Repositories,
         packs: &PackStore,
-        gateways: Vec<String>,
+        gateways: Gateways,
         runtime: tokio::runtime::Handle,
     ) -> Self {
         let exchange = Exchange::new(repositories.clone(), packs.clone());
@@ -249,8 +253,8 @@ impl Checker {
         self.inner.served.reaches(self.inner.chain.newest().height, subject.repo).await;
         let Ok(_permit) = self.inner.permits.acquire().await else { return Ok(None) };
         if let Some(pack) = subject.pack {
-            let gateways = &self.inner.gateways;
-            match self.inner.exchange.fetch(subject.repo, pack, gateways).await? {
+            let gateways = self.inner.gateways.urls(subject.gateway.as_ref());
+            match self.inner.exchange.fetch(subject.repo, pack, &gateways).await? {
                 Fetched::Stored => {}
                 Fetched::Refused(verdict) => return Ok(Some(verdict)),
                 Fetched::Nowhere => return Ok(None),

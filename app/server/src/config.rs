@@ -56,7 +56,8 @@ pub struct Config {
     pub engine_rpc: String,
     /// How others reach that RPC, for the page; `engine_rpc` when empty.
     pub public_rpc: String,
-    /// Gateways of the other validators, asked for packs and for objects missed.
+    /// Gateways that are asked for packs and for objects missed before those that the state says
+    /// for its validators: private ways to them, or others that have what this node trusts.
     pub gateways: Vec<String>,
     /// Where state, repositories and packs lie; relative to the home directory.
     pub data: PathBuf,

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use guts_git::{GitError, PackHash, PackStore, RefUpdate, RepoId, Repositories};
-use guts_schema::PushId;
 use guts_schema::proto::PushStatus;
+use guts_schema::{AccountId, PushId};
 use tokio::sync::{mpsc, watch};
 
 use crate::chain::{Chain, Committed, PushRecord, ReadError};
 use crate::checker::{Checker, Subject};
+use crate::gateways::Gateways;
 
 /// Packs of closed pushes kept for validators that are a moment behind.
 const CLOSED_PACKS_KEPT: usize = 16;
@@ -96,7 +97,7 @@ pub struct Follower {
     /// Who checks pending pushes.
     pub checker: Checker,
     /// Other gateways, for missing objects.
-    pub gateways: Vec<String>,
+    pub gateways: Gateways,
     /// What it is told besides the newest state.
     pub notices: Notices,
 }
@@ -254,9 +255,11 @@ impl Follower {
         let mut needed = BTreeSet::new();
         for id in &pending {
             if let Some(push) = state.push(id)? {
-                let PushRecord { repo, updates, pack, .. } = push;
+                let PushRecord { raw, repo, updates, pack, .. } = push;
                 needed.extend(pack.map(|pack| pack.hash));
-                self.checker.learn(Subject { id: *id, repo, pack, updates }, true);
+                let gateway = AccountId::from_slice(&raw.gateway).ok();
+                let subject = Subject { id: *id, repo, gateway, pack, updates };
+                self.checker.learn(subject, true);
             }
         }
         let ids: Vec<PushId> = closed.iter().map(|push| push.id).collect();
@@ -328,7 +331,7 @@ impl Follower {
             if !is_first {
                 tokio::time::sleep(CATCH_UP_PAUSE).await;
             }
-            for gateway in &gateways {
+            for gateway in gateways.urls(None) {
                 let url = format!("{}/{owner}/{name}.git", gateway.trim_end_matches('/'));
                 match repositories.fetch(repo, &url, &tips).await {
                     Ok(()) => break,

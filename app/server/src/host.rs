@@ -206,7 +206,7 @@ impl Inner {
         }
         let refs = push.certificate.updates.len();
         let updates = push.certificate.updates.clone();
-        let subject = Subject { id, repo: push.repo, pack: push.pack, updates };
+        let subject = Subject { id, repo: push.repo, gateway: None, pack: push.pack, updates };
         self.parts.checker.learn(subject, false);
         let pack = push.pack.map(|pack| (pack.hash, pack.size));
         let action = PushRefs { certificate: push.certificate, pack };

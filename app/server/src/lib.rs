@@ -9,6 +9,7 @@
 //! | [`verified`] | stateless checks, in parallel, remembered |
 //! | [`chain`] | the newest committed state, swapped at Commit |
 //! | [`follower`] | bare repositories follow the state; what this node missed is fetched |
+//! | [`gateways`] | whom to ask for packs and objects |
 //! | [`checker`] | background checks of pushes, for the vote extensions |
 //! | [`submit`], [`host`] | the way of a push to the chain and back |
 //! | [`api`] | typed, proved reads over JSON-RPC, and their OpenRPC description |
@@ -28,6 +29,7 @@ pub mod checker;
 pub mod config;
 pub mod follower;
 pub mod gateway;
+pub mod gateways;
 pub mod host;
 pub mod identity;
 pub mod metrics;

@@ -22,6 +22,7 @@ use crate::checker::Checker;
 use crate::config::{Config, ConfigError};
 use crate::follower::{Follower, Served};
 use crate::gateway;
+use crate::gateways::Gateways;
 use crate::host::{ChainHost, HostParts, Receipts};
 use crate::identity::{Identity, IdentityError};
 use crate::metrics::{self, Meters};
@@ -109,7 +110,8 @@ impl Node {
         let limits = Limits::default();
         let repositories = Repositories::open(data, &parts.hook, limits, chain.format_of())?;
         let packs = PackStore::open(data)?;
-        let gateways = config.gateways.clone();
+        let own = parts.identity.account;
+        let gateways = Gateways::new(chain.clone(), own, &config.gateways);
         let runtime = tokio::runtime::Handle::current();
         let checker = Checker::new(
             chain.clone(),

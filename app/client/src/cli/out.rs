@@ -20,6 +20,14 @@ pub fn time(seconds: u64) -> String {
     time.map_or_else(|| format!("header time {seconds}"), |time| time.to_rfc3339())
 }
 
+/// Millionths as people read them: percent, with as many digits as there are.
+pub fn percent(ppm: u64) -> String {
+    let (whole, part) = (ppm / 10_000, format!("{:04}", ppm % 10_000));
+    let part = part.trim_end_matches('0');
+    let point = if part.is_empty() { "" } else { "." };
+    format!("{whole}{point}{part} %")
+}
+
 /// Where a command speaks.
 #[derive(Clone, Debug)]
 pub struct Out {

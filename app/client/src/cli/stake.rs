@@ -8,8 +8,8 @@ use clap::Subcommand;
 use guts_genesis::{PublicKey, key_file};
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::sign::{ProofOf, SecretKey, proof_message};
-use guts_schema::tx::{KeyProof, StakingAction};
-use guts_schema::{Action, Key, proto};
+use guts_schema::tx::{KeyProof, StakingAction, ValidatorEdit};
+use guts_schema::{Action, Key, names, proto};
 use serde_json::json;
 
 use super::Context;
@@ -65,6 +65,9 @@ pub enum Stake {
         /// Home of the engine, when it has a new node key
         #[arg(long, value_name = "DIR")]
         engine_home: Option<PathBuf>,
+        /// URL at which others reach its git gateway; "" when it has none any more
+        #[arg(long, value_name = "URL", value_parser = gateway_or_none)]
+        gateway: Option<String>,
     },
     /// Bring your validator back when its time in jail is over
     Unjail,
@@ -83,6 +86,9 @@ pub struct Bond {
     /// Home of the guts-engine that signs blocks: its keys are in config/
     #[arg(long, value_name = "DIR", default_value = ".guts-engine")]
     engine_home: PathBuf,
+    /// URL at which others reach its git gateway, to fetch what was pushed there
+    #[arg(long, value_name = "URL", value_parser = gateway)]
+    gateway: Option<String>,
 }
 
 pub async fn run(context: &Context, command: Stake) -> Result<(), Error> {
@@ -108,13 +114,22 @@ pub async fn run(context: &Context, command: Stake) -> Result<(), Error> {
         }
         Stake::Redelegate { from, to, amount } => redelegate(context, &from, &to, amount).await,
         Stake::Bond(args) => bond(context, args).await,
-        Stake::Edit { name, commission, engine_home } => {
+        Stake::Edit { name, commission, engine_home, gateway } => {
             let peer_id = engine_home.as_deref().map(peer_id).transpose()?;
-            if name.is_none() && commission.is_none() && peer_id.is_none() {
-                let what = "nothing to change: give --name, --commission or --engine-home";
+            if [&name, &gateway].iter().all(|it| it.is_none())
+                && commission.is_none()
+                && peer_id.is_none()
+            {
+                let what =
+                    "nothing to change: give --name, --commission, --gateway or --engine-home";
                 return Err(Error::Usage(what.into()));
             }
-            let edit = StakingAction::EditValidator { peer_id, name, commission_ppm: commission };
+            let edit = StakingAction::EditValidator(ValidatorEdit {
+                peer_id,
+                name,
+                commission_ppm: commission,
+                gateway,
+            });
             act(context, "validator edited", edit).await
         }
         Stake::Unjail => act(context, "validator out of jail", StakingAction::Unjail).await,
@@ -134,6 +149,16 @@ fn millionths(text: &str) -> Result<u32, String> {
     ppm.filter(|ppm| *ppm <= 1_000_000).ok_or_else(wrong)
 }
 
+fn gateway(text: &str) -> Result<String, String> {
+    let url = text.trim_end_matches('/');
+    names::check_gateway_url(url).map_err(|error| error.to_string())?;
+    Ok(url.to_owned())
+}
+
+fn gateway_or_none(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { gateway(text) }
+}
+
 /// Does something with one validator.
 async fn on(
     context: &Context,
@@ -142,7 +167,7 @@ async fn on(
     change: impl FnOnce(ValidatorAddress) -> StakingAction,
 ) -> Result<(), Error> {
     let mut actor = Actor::own(context).await?;
-    let address = find(&actor.state, &actor.account, validator).await?;
+    let address = find(&actor.state, Some(&actor.account), validator).await?;
     let action = Action::Staking { actor: actor.account, change: change(address) };
     let done = actor.act("stake", action).await?;
     done.say(context, what, json!({ "validator": address.to_string() }));
@@ -159,8 +184,8 @@ async fn act(context: &Context, what: &str, change: StakingAction) -> Result<(),
 
 async fn redelegate(context: &Context, from: &str, to: &str, amount: u64) -> Result<(), Error> {
     let mut actor = Actor::own(context).await?;
-    let left = find(&actor.state, &actor.account, from).await?;
-    let joined = find(&actor.state, &actor.account, to).await?;
+    let left = find(&actor.state, Some(&actor.account), from).await?;
+    let joined = find(&actor.state, Some(&actor.account), to).await?;
     let change = StakingAction::Redelegate { from: left, to: joined, amount };
     let done = actor.act("stake", Action::Staking { actor: actor.account, change }).await?;
     let value = json!({ "from": left.to_string(), "to": joined.to_string() });
@@ -180,6 +205,7 @@ async fn bond(context: &Context, args: Bond) -> Result<(), Error> {
         peer_id: peer_id(&args.engine_home)?,
         name: args.name.clone(),
         commission_ppm: args.commission,
+        gateway: args.gateway.unwrap_or_default(),
         amount: args.amount,
     };
     let done = actor.act("stake", Action::Staking { actor: actor.account, change }).await?;

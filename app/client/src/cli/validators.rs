@@ -1,4 +1,4 @@
-//! `guts validators list`.
+//! `guts validators list | show`.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use guts_schema::{AccountId, keys, proto};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::out::{plain, time};
+use super::out::{percent, plain, time};
 use crate::state::{account_id, validator_address};
 use crate::{Error, State};
 
@@ -16,9 +16,21 @@ use crate::{Error, State};
 pub enum Validators {
     /// Who signs blocks, and who could: power, stake, commission, and for whom
     List,
+    /// What is said of one of them, or of one that waits to be elected
+    Show {
+        /// Name or address
+        validator: String,
+    },
 }
 
-pub async fn run(context: &Context, Validators::List: Validators) -> Result<(), Error> {
+pub async fn run(context: &Context, command: Validators) -> Result<(), Error> {
+    match command {
+        Validators::List => list(context).await,
+        Validators::Show { validator } => show(context, &validator).await,
+    }
+}
+
+async fn list(context: &Context) -> Result<(), Error> {
     let mut chain = context.chain().await?;
     let state = chain.state().await?;
     let set: Option<proto::Validators> = state.get(&keys::validators()).await?;
@@ -54,6 +66,34 @@ pub async fn run(context: &Context, Validators::List: Validators) -> Result<(), 
         "power": total,
         "proved_height": state.height(),
     }));
+    Ok(())
+}
+
+async fn show(context: &Context, validator: &str) -> Result<(), Error> {
+    let mut chain = context.chain().await?;
+    let state = chain.state().await?;
+    let address = find(&state, None, validator).await?;
+    let set: Option<proto::Validators> = state.get(&keys::validators()).await?;
+    let set = set.unwrap_or_default().validators;
+    let in_set = set.iter().find(|one| one.address == address.to_vec());
+    let entry = Entry::read(&state, address, in_set).await?;
+    if entry.consensus_key.is_empty() {
+        return Err(Error::Missing(format!("no validator has the address {address}, nor ever had")));
+    }
+    let Entry { operator_name, info, power, .. } = &entry;
+    let or = |text: &str, none: &str| if text.is_empty() { none.into() } else { plain(text) };
+    let out = &context.out;
+    out.line(&format!("validator   {address}"));
+    out.line(&format!("name        {}", or(&info.name, "unnamed")));
+    out.line(&format!("operator    {operator_name}"));
+    out.line(&format!("status      {}, with power {power}", entry.standing()));
+    out.line(&format!("stake       {}", info.tokens));
+    out.line(&format!("commission  {}", percent(u64::from(info.commission_ppm))));
+    out.line(&format!("gateway     {}", or(&info.gateway, "none said")));
+    out.proved(&state);
+    let mut result = entry.json();
+    result["proved_height"] = state.height().into();
+    out.result(&result);
     Ok(())
 }
 
@@ -131,6 +171,8 @@ impl Entry {
             "tombstoned": self.info.tombstoned,
             "account": self.operator.map(|account| account.to_string()),
             "operator": self.operator_name,
+            "peer_id": hex::encode(&self.info.peer_id),
+            "gateway": Some(&self.info.gateway).filter(|url| !url.is_empty()),
         })
     }
 }
@@ -158,10 +200,10 @@ async fn candidates(state: &State) -> Result<Vec<ValidatorAddress>, Error> {
 }
 
 /// The address of a validator, given so or by its name. One that has too little stake to be listed
-/// is known by name to who operates it or has stake with it.
+/// is known by name to the `account` that operates it or has stake with it.
 pub async fn find(
     state: &State,
-    account: &AccountId,
+    account: Option<&AccountId>,
     text: &str,
 ) -> Result<ValidatorAddress, Error> {
     if let Ok(address) = text.to_lowercase().parse() {
@@ -172,13 +214,15 @@ pub async fn find(
     for validator in set.unwrap_or_default().validators {
         known.insert(validator_address(&validator.address)?);
     }
-    let of: Option<proto::DelegationsOf> = state.get(&keys::delegations_of(account)).await?;
-    for address in of.unwrap_or_default().validators {
-        known.insert(validator_address(&address)?);
-    }
-    let operated: Option<proto::OperatorOf> = state.get(&keys::operator(account)).await?;
-    if let Some(operated) = operated {
-        known.insert(validator_address(&operated.validator)?);
+    if let Some(account) = account {
+        let of: Option<proto::DelegationsOf> = state.get(&keys::delegations_of(account)).await?;
+        for address in of.unwrap_or_default().validators {
+            known.insert(validator_address(&address)?);
+        }
+        let operated: Option<proto::OperatorOf> = state.get(&keys::operator(account)).await?;
+        if let Some(operated) = operated {
+            known.insert(validator_address(&operated.validator)?);
+        }
     }
     let mut found = Vec::new();
     for address in known {

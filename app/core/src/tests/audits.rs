@@ -10,7 +10,7 @@ use guts_schema::{Action, RepoId, values};
 use prost::Message;
 
 use crate::modules;
-use crate::testing::{Person, World, done};
+use crate::testing::{Person, World, address, done};
 use crate::whole::Whole;
 
 fn repo() -> RepoId {
@@ -142,4 +142,13 @@ fn each_kind_of_damage_is_found() {
         "listed wrong",
         &[|i| i.labels.reverse(), |i| i.assignees = vec![vec![1]; 2]],
     );
+}
+
+#[test]
+fn a_gateway_that_nobody_could_ask_is_found() {
+    let mut world = World::new();
+    world.block(vec![]);
+    let key = keys::validator(&address(&world.validators[0]));
+    let text = "a gateway that cannot be asked";
+    finds::<proto::ValidatorInfo>(&world, key, text, &[|v| v.gateway = "git.example.org".into()]);
 }

@@ -228,6 +228,7 @@ fn staking(world: &World, who: &Person, step: &Step) -> StakingAction {
                 peer_id: vec![1],
                 name: "n".into(),
                 commission_ppm: 1000,
+                gateway: String::new(),
                 amount,
             }
         }

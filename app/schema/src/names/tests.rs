@@ -37,6 +37,70 @@ fn chain_ids_and_descriptions() {
 }
 
 #[test]
+fn gateways_have_one_spelling_of_their_url() {
+    let long = |bytes: usize| format!("https://a/{}", "x".repeat(bytes - 10));
+    for good in [
+        "http://localhost",
+        "http://127.0.0.1:8080",
+        "http://[::1]:1",
+        "https://[2001:db8::1]",
+        "https://git-1.example.org:65535/a.b/~c_D-e",
+        "https://xn--bcher-kva.example",
+        "https://1.example",
+        &long(256),
+    ] {
+        assert_eq!(check_gateway_url(good), Ok(()), "{good}");
+    }
+    let label = format!("http://{}.org", "a".repeat(64));
+    for bad in [
+        "",
+        "git.example.org",
+        "ftp://a.org",
+        "HTTP://a.org",
+        "http://",
+        "http:///packs",
+        "http://A.org",
+        "http://a.org/",
+        "http://a.org//b",
+        "http://a.org/../b",
+        "http://a.org/a%20b",
+        "http://a.org/a b",
+        "http://a.org\n",
+        "http://a.org?x",
+        "http://a.org#x",
+        "http://a.org/b?x",
+        "http://u@a.org",
+        "http://u:p@a.org",
+        "http://a.org:",
+        "http://a.org:0",
+        "http://a.org:08",
+        "http://a.org:+8",
+        "http://a.org:80",
+        "https://a.org:443",
+        "http://a.org:65536",
+        "http://a..org",
+        "http://a.org.",
+        "http://-a.org",
+        "http://a_b.org",
+        "http://ä.org",
+        "http://1.2.3",
+        "http://1.2.3.04",
+        "http://1.2.3.256",
+        "http://[::1",
+        "http://[::1]x",
+        "http://[0::1]",
+        "http://[FE80::1]",
+        "http://::1",
+        &label,
+        &long(257),
+    ] {
+        assert_eq!(check_gateway_url(bad), Err(NameError::Gateway), "{bad}");
+    }
+    let rule = NameError::Gateway.to_string();
+    assert!(rule.contains("at most 256 bytes, without user, query, fragment"), "{rule}");
+}
+
+#[test]
 fn a_commitment_binds_every_part() {
     let account = AccountId::new([1; 20]);
     let base = handle_commitment("c", &account, "alice", &[2; 32]);

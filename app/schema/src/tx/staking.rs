@@ -2,7 +2,7 @@
 
 use crate::ids::{AccountId, Key, ValidatorAddress};
 use crate::limits::{PEER_ID_BYTES_MAX, PPM};
-use crate::names;
+use crate::names::{self, NameError};
 use crate::proto::{self, action::Kind};
 use crate::sign::{Claim, ProofOf};
 use crate::tx::{ActionKind, KeyProof};
@@ -23,18 +23,13 @@ pub enum StakingAction {
         name: String,
         /// Share of rewards that the operator keeps, in millionths.
         commission_ppm: u32,
+        /// URL of its git gateway; empty when it says none.
+        gateway: String,
         /// Smallest units, at least 1.
         amount: u64,
     },
     /// Changes what is set of the actor's validator.
-    EditValidator {
-        /// Where its node is found.
-        peer_id: Option<Vec<u8>>,
-        /// What people call it.
-        name: Option<String>,
-        /// In millionths.
-        commission_ppm: Option<u32>,
-    },
+    EditValidator(ValidatorEdit),
     /// Gives stake to a validator.
     Delegate {
         /// Which.
@@ -67,12 +62,25 @@ pub enum StakingAction {
     },
 }
 
+/// What an operator changes of its validator: whatever is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ValidatorEdit {
+    /// Where its node is found.
+    pub peer_id: Option<Vec<u8>>,
+    /// What people call it.
+    pub name: Option<String>,
+    /// In millionths.
+    pub commission_ppm: Option<u32>,
+    /// URL of its git gateway; empty when it says none any more.
+    pub gateway: Option<String>,
+}
+
 impl StakingAction {
     /// Its kind.
     pub const fn kind(&self) -> ActionKind {
         match self {
             Self::Bond { .. } => ActionKind::Bond,
-            Self::EditValidator { .. } => ActionKind::EditValidator,
+            Self::EditValidator(_) => ActionKind::EditValidator,
             Self::Delegate { .. } => ActionKind::Delegate,
             Self::Unbond { .. } => ActionKind::Unbond,
             Self::Redelegate { .. } => ActionKind::Redelegate,
@@ -100,20 +108,20 @@ impl StakingAction {
 
     pub(crate) fn to_proto(&self) -> Kind {
         match self.clone() {
-            Self::Bond { consensus_key, proof, peer_id, name, commission_ppm, amount } => {
-                let consensus_key = consensus_key.to_vec();
-                let proof = proof.to_proto();
+            Self::Bond { consensus_key, proof, peer_id, name, commission_ppm, gateway, amount } => {
                 Kind::Bond(proto::Bond {
-                    consensus_key,
-                    proof,
+                    consensus_key: consensus_key.to_vec(),
+                    proof: proof.to_proto(),
                     peer_id,
                     name,
                     commission_ppm,
                     amount,
+                    gateway,
                 })
             }
-            Self::EditValidator { peer_id, name, commission_ppm } => {
-                Kind::EditValidator(proto::EditValidator { peer_id, name, commission_ppm })
+            Self::EditValidator(edit) => {
+                let ValidatorEdit { peer_id, name, commission_ppm, gateway } = edit;
+                Kind::EditValidator(proto::EditValidator { peer_id, name, commission_ppm, gateway })
             }
             Self::Delegate { validator, amount } => {
                 Kind::Delegate(proto::Delegate { validator: validator.to_vec(), amount })
@@ -140,12 +148,14 @@ impl StakingAction {
                 check_peer_id(&bond.peer_id)?;
                 names::check_validator_name(&bond.name)?;
                 check_commission(bond.commission_ppm)?;
+                check_gateway(&bond.gateway)?;
                 Self::Bond {
                     consensus_key: Key::from_slice(&bond.consensus_key)?,
                     proof: KeyProof::decode(bond.proof.as_ref())?,
                     peer_id: bond.peer_id.clone(),
                     name: bond.name.clone(),
                     commission_ppm: bond.commission_ppm,
+                    gateway: bond.gateway.clone(),
                     amount: check_amount(bond.amount)?,
                 }
             }
@@ -175,14 +185,21 @@ impl StakingAction {
 }
 
 fn decode_edit(edit: &proto::EditValidator) -> Result<StakingAction, TxError> {
-    let proto::EditValidator { peer_id, name, commission_ppm } = edit.clone();
-    if peer_id.is_none() && name.is_none() && commission_ppm.is_none() {
+    let proto::EditValidator { peer_id, name, commission_ppm, gateway } = edit.clone();
+    let edit = ValidatorEdit { peer_id, name, commission_ppm, gateway };
+    if edit == ValidatorEdit::default() {
         return Err(TxError::Field("an edit changes something"));
     }
-    peer_id.as_deref().map_or(Ok(()), check_peer_id)?;
-    name.as_deref().map_or(Ok(()), names::check_validator_name)?;
-    commission_ppm.map_or(Ok(()), check_commission)?;
-    Ok(StakingAction::EditValidator { peer_id, name, commission_ppm })
+    edit.peer_id.as_deref().map_or(Ok(()), check_peer_id)?;
+    edit.name.as_deref().map_or(Ok(()), names::check_validator_name)?;
+    edit.commission_ppm.map_or(Ok(()), check_commission)?;
+    edit.gateway.as_deref().map_or(Ok(()), check_gateway)?;
+    Ok(StakingAction::EditValidator(edit))
+}
+
+/// None, or one that everybody can ask.
+fn check_gateway(url: &str) -> Result<(), NameError> {
+    if url.is_empty() { Ok(()) } else { names::check_gateway_url(url) }
 }
 
 fn check_amount(amount: u64) -> Result<u64, TxError> {

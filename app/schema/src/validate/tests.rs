@@ -9,7 +9,7 @@ use crate::proto::{CloseReason, OrgRole, Reaction, RepoRole, VoteOption};
 use crate::sign::{ProofOf, SecretKey, proof_message};
 use crate::tx::{
     ActionKind, Draft, GovernanceAction, IssueAction, KeyProof, OrgAction, RepoAction,
-    StakingAction, ThreadAction,
+    StakingAction, ThreadAction, ValidatorEdit,
 };
 
 const CERTIFICATE: &[u8] = include_bytes!("../../testdata/push.cert");
@@ -124,13 +124,15 @@ fn stakes() -> Vec<Action> {
             peer_id: vec![1; 38],
             name: "one".into(),
             commission_ppm: 50_000,
+            gateway: "https://git.example.org".into(),
             amount: 7,
         },
-        StakingAction::EditValidator {
+        StakingAction::EditValidator(ValidatorEdit {
             peer_id: Some(vec![2; 38]),
             name: Some("two".into()),
             commission_ppm: Some(0),
-        },
+            gateway: Some(String::new()),
+        }),
         StakingAction::Delegate { validator, amount: 1 },
         StakingAction::Unbond { validator, amount: 1 },
         StakingAction::Redelegate { from: validator, to, amount: 1 },
@@ -333,7 +335,8 @@ fn stake_has_amounts_and_bounds() {
     field(tx(StakingAction::Unbond { validator, amount: 0 }));
     field(tx(StakingAction::Redelegate { from: validator, to: validator, amount: 1 }));
     let edit = |peer_id, name, commission_ppm| {
-        tx(StakingAction::EditValidator { peer_id, name, commission_ppm })
+        let edit = ValidatorEdit { peer_id, name, commission_ppm, ..Default::default() };
+        tx(StakingAction::EditValidator(edit))
     };
     field(edit(None, None, None));
     field(edit(Some(vec![]), None, None));
@@ -342,6 +345,34 @@ fn stake_has_amounts_and_bounds() {
     assert!(edit(None, None, Some(1_000_000)).is_ok());
     for bad in [String::new(), "a\nb".into(), "x".repeat(65)] {
         assert_eq!(edit(None, Some(bad), None), Err(TxError::Name(NameError::Validator)));
+    }
+}
+
+#[test]
+fn a_validator_says_where_its_gateway_is_by_a_url_or_not_at_all() {
+    let actor = account(1);
+    let tx = |change| check(&signed(draft(&[Action::Staking { actor, change }])));
+    let edit = |gateway: &str| {
+        let gateway = Some(gateway.to_owned());
+        tx(StakingAction::EditValidator(ValidatorEdit { gateway, ..Default::default() }))
+    };
+    let bond = |gateway: &str| {
+        tx(StakingAction::Bond {
+            consensus_key: secret(9).public(),
+            proof: proof(9, ProofOf::Bond, &actor, SignatureForm::Plain),
+            peer_id: vec![1; 38],
+            name: "one".into(),
+            commission_ppm: 0,
+            gateway: gateway.to_owned(),
+            amount: 1,
+        })
+    };
+    for good in ["", "http://10.0.0.1:8080", "https://git.example.org/guts"] {
+        assert!(edit(good).is_ok() && bond(good).is_ok(), "{good}");
+    }
+    for bad in ["git.example.org", "https://user@git.example.org"] {
+        let wrong = Err(TxError::Name(NameError::Gateway));
+        assert_eq!((edit(bad), bond(bad)), (wrong.clone(), wrong), "{bad}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use guts_schema::sign::SecretKey;
-use guts_schema::tx::{Draft, RepoAction};
+use guts_schema::tx::{Draft, RepoAction, StakingAction, ValidatorEdit};
 use guts_schema::{AccountId, Action, Oid, RepoId};
 use guts_tests::checkout::Checkout;
 use guts_tests::keys;
@@ -53,6 +53,44 @@ fn a_push_that_was_ordered_and_moved_between_two_looks_is_told_of_both() {
     });
     assert!(said.contains("remote: ordered in block "), "{said}");
     assert!(said.contains("remote: ✓ committed in block "), "{said}");
+}
+
+/// The pack is at the gateway that took the push, and nobody knows where that is until its
+/// operator says so.
+#[test]
+fn a_validator_that_moves_its_gateway_is_asked_at_the_new_place() {
+    let gone = "http://127.0.0.1:1".to_owned();
+    let world = World::saying(|urls| [&[gone], &urls[1..]].concat(), |_| Vec::new());
+    let project = world.project("a", "alice", 0);
+    thread::scope(|scope| {
+        let pushing = scope.spawn(|| project.ok(&["push", "origin", "main"]));
+        for node in 0..4 {
+            world.wait_state(node, |state| !state.pending().unwrap().is_empty());
+        }
+        let key = operator(0);
+        let actor = AccountId::of_key(&key.public());
+        let gateway = Some(world.urls[0].clone());
+        let edit = ValidatorEdit { gateway, ..ValidatorEdit::default() };
+        let change = StakingAction::EditValidator(edit);
+        let actions = [Action::Staking { actor, change }];
+        // The push was its gateway's first transaction.
+        let tx = Draft::new(CHAIN, actor, 1, &actions).fee(9000).sign(actor, &key).encode();
+        assert_eq!(world.tip(1, "refs/heads/main"), None, "nobody had the pack");
+        world.send(0, &tx);
+        let said = pushing.join().unwrap();
+        assert!(said.contains("remote: ✓ committed in block "), "{said}");
+    });
+    let gateways = world.chains[2].newest().gateways().unwrap();
+    assert!(gateways.iter().all(|(_, url)| world.urls.contains(url)), "{gateways:?}");
+}
+
+#[test]
+fn gateways_that_no_validator_says_are_found_in_the_settings() {
+    let world = World::saying(|_| vec![String::new(); 4], <[String]>::to_vec);
+    let project = world.project("a", "alice", 1);
+    let said = project.ok(&["push", "origin", "main"]);
+    assert!(said.contains("remote: ✓ committed in block "), "{said}");
+    assert_eq!(world.chains[1].newest().gateways().unwrap(), []);
 }
 
 /// As when a gateway that was killed forgot that it sent another one.

@@ -55,6 +55,15 @@ fn one_thread() -> Runtime {
 
 impl World {
     pub fn new() -> Self {
+        Self::saying(|urls| urls.to_vec(), |_| Vec::new())
+    }
+
+    /// A world in whose genesis the gateways of the validators are where `say` has them, and in
+    /// whose nodes' settings are those that `add` has, given where they are.
+    pub fn saying(
+        say: impl FnOnce(&[String]) -> Vec<String>,
+        add: impl FnOnce(&[String]) -> Vec<String>,
+    ) -> Self {
         let dir = TempDir::new().unwrap();
         let runtime = Runtime::new().unwrap();
         keys::make(&dir.path().join("alice"));
@@ -70,7 +79,8 @@ impl World {
         let operators: Vec<SecretKey> = (0..4).map(operator).collect();
         let validators: Vec<SecretKey> =
             (0..4).map(|i| SecretKey::from_seed([i + 101; 32])).collect();
-        let genesis = genesis(&public_key(dir.path(), "alice"), &operators, &validators);
+        let alice = public_key(dir.path(), "alice");
+        let genesis = genesis(&alice, &operators, &validators, &say(&urls));
         let mut world = Self {
             dir,
             urls,
@@ -80,9 +90,10 @@ impl World {
             runtimes: (0..4).map(|_| one_thread()).collect(),
             runtime: Some(runtime),
         };
+        let added = add(&world.urls);
         let mut sockets = Vec::new();
         for (i, listener) in listeners.into_iter().enumerate() {
-            sockets.push(world.start(i, listener, operators[i].clone()));
+            sockets.push(world.start(i, listener, operators[i].clone(), &added));
         }
         let pool = world.pool.clone();
         world.runtime().spawn(async move {
@@ -102,11 +113,16 @@ impl World {
         self.runtime.as_ref().unwrap()
     }
 
-    fn start(&mut self, i: usize, listener: std::net::TcpListener, operator: SecretKey) -> Address {
+    fn start(
+        &mut self,
+        i: usize,
+        listener: std::net::TcpListener,
+        operator: SecretKey,
+        added: &[String],
+    ) -> Address {
         let data = self.dir.path().join(format!("node{i}"));
-        let others = self.urls.iter().enumerate().filter(|(other, _)| *other != i);
         let config = Config {
-            gateways: others.map(|(_, url)| url.clone()).collect(),
+            gateways: added.to_vec(),
             public_url: self.urls[i].clone(),
             name: format!("node {i}"),
             data,
@@ -195,6 +211,13 @@ impl World {
         let waited = async { tokio::time::timeout(DEADLINE, self.pool.wait_waiting()).await };
         self.runtime().block_on(waited).expect("within the deadline");
         self.pool.waiting()
+    }
+
+    /// Gives a transaction to the engine of a node, which takes it.
+    pub fn send(&self, node: usize, tx: &[u8]) {
+        let rpc = Client::over(Arc::new(Rpc { pool: self.pool.clone(), node }));
+        let sent = self.runtime().block_on(rpc.broadcast_tx_sync(tx)).unwrap();
+        assert_eq!(sent.code, 0, "{}", sent.log);
     }
 
     /// Waits until a node holds the pack of a push.
@@ -308,18 +331,24 @@ pub fn operator(node: u8) -> SecretKey {
 }
 
 /// The beginning of a chain with repositories of alice's.
-pub fn genesis(alice: &Key, operators: &[SecretKey], validators: &[SecretKey]) -> RequestInitChain {
+pub fn genesis(
+    alice: &Key,
+    operators: &[SecretKey],
+    validators: &[SecretKey],
+    gateways: &[String],
+) -> RequestInitChain {
     let mut accounts = vec![serde_json::json!({
         "key": alice.to_string(), "handle": "alice", "balance": "1000000",
     })];
     let mut operated = Vec::new();
-    for (operator, validator) in operators.iter().zip(validators) {
+    for ((operator, validator), gateway) in operators.iter().zip(validators).zip(gateways) {
         let identity = Identity::new(operator.clone());
         let key = operator.public().to_string();
         accounts.push(serde_json::json!({"key": key, "balance": "1000000"}));
         operated.push(serde_json::json!({
             "consensus_key": validator.public().to_string(),
             "account": identity.account.to_string(),
+            "gateway": gateway,
         }));
     }
     let state = serde_json::json!({

@@ -2,6 +2,13 @@
 use super::*;
 
 #[test]
+fn millionths_are_percent_with_the_digits_there_are() {
+    for (ppm, text) in [(0, "0 %"), (75_000, "7.5 %"), (1_000_000, "100 %"), (1, "0.0001 %")] {
+        assert_eq!(percent(ppm), text);
+    }
+}
+
+#[test]
 fn shares_are_in_percent_with_a_digit() {
     assert_eq!(share(1, 3), "33.3 %");
     assert_eq!(share(u64::MAX, u64::MAX), "100.0 %");

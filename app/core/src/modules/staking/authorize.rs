@@ -14,7 +14,7 @@ pub(super) fn check(run: &Run<'_>, actor: &AccountId, change: &StakingAction) ->
         // An account may bond a validator with a key whose holder agrees.
         StakingAction::Bond { .. } => check_exists(run, actor),
         // The operator of a validator may edit it.
-        StakingAction::EditValidator { .. } => check_operator(run, actor),
+        StakingAction::EditValidator(_) => check_operator(run, actor),
         // An account may give its own balance to a validator as stake.
         StakingAction::Delegate { .. } => check_exists(run, actor),
         // An account may take back its own stake.

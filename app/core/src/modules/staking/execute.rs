@@ -10,7 +10,7 @@ use guts_schema::ids::ValidatorAddress;
 use guts_schema::limits::{
     DELEGATIONS_PER_ACCOUNT_MAX, REWARD_INDEX_BITS, UNBONDINGS_PER_ACCOUNT_MAX,
 };
-use guts_schema::tx::StakingAction;
+use guts_schema::tx::{StakingAction, ValidatorEdit};
 use guts_schema::{AccountId, Key, events, proto};
 
 use super::{authorize, error, state};
@@ -26,7 +26,15 @@ const DAY_S: u64 = 24 * 3600;
 pub fn execute(run: &mut Run<'_>, actor: &AccountId, change: &StakingAction) -> Result<(), Fault> {
     authorize::check(run, actor, change)?;
     match change {
-        StakingAction::Bond { consensus_key, peer_id, name, commission_ppm, amount, .. } => {
+        StakingAction::Bond {
+            consensus_key,
+            peer_id,
+            name,
+            commission_ppm,
+            gateway,
+            amount,
+            ..
+        } => {
             let info = proto::ValidatorInfo {
                 consensus_key: consensus_key.to_vec(),
                 operator: actor.to_vec(),
@@ -34,13 +42,12 @@ pub fn execute(run: &mut Run<'_>, actor: &AccountId, change: &StakingAction) -> 
                 name: name.clone(),
                 commission_ppm: *commission_ppm,
                 commission_changed_s: run.block.time_s,
+                gateway: gateway.clone(),
                 ..Default::default()
             };
             bond(run, actor, consensus_key, &info, *amount)
         }
-        StakingAction::EditValidator { peer_id, name, commission_ppm } => {
-            edit(run, actor, peer_id.as_deref(), name.as_deref(), *commission_ppm)
-        }
+        StakingAction::EditValidator(change) => edit(run, actor, change),
         StakingAction::Delegate { validator, amount } => delegate(run, actor, validator, *amount),
         StakingAction::Unbond { validator, amount } => unbond(run, actor, validator, *amount),
         StakingAction::Redelegate { from, to, amount } => redelegate(run, actor, from, to, *amount),
@@ -98,16 +105,11 @@ fn bond(
     Ok(())
 }
 
-fn edit(
-    run: &mut Run<'_>,
-    actor: &AccountId,
-    peer_id: Option<&[u8]>,
-    name: Option<&str>,
-    commission_ppm: Option<u32>,
-) -> Result<(), Fault> {
+fn edit(run: &mut Run<'_>, actor: &AccountId, change: &ValidatorEdit) -> Result<(), Fault> {
+    let ValidatorEdit { peer_id, name, commission_ppm, gateway } = change;
     let address = own_validator(run, actor)?;
     let mut info = existing(run, &address)?;
-    if let Some(ppm) = commission_ppm {
+    if let Some(ppm) = *commission_ppm {
         let (now_s, most) = (run.block.time_s, params::get(&run.state)?.commission_step_ppm);
         let step = u64::from(ppm.abs_diff(info.commission_ppm));
         if step > most {
@@ -120,19 +122,23 @@ fn edit(
         info.commission_ppm = ppm;
         info.commission_changed_s = now_s;
     }
-    info.peer_id = peer_id.map_or(info.peer_id, <[u8]>::to_vec);
-    info.name = name.map_or(info.name, str::to_owned);
+    info.peer_id = peer_id.clone().unwrap_or(info.peer_id);
+    info.name = name.clone().unwrap_or(info.name);
+    info.gateway = gateway.clone().unwrap_or(info.gateway);
     state::put_info(run, &address, &info)?;
-    let peer_id = peer_id.map(hex::encode);
+    let peer_id = peer_id.as_ref().map(hex::encode);
     let mut attributes: Vec<(&str, &dyn Display)> = vec![("validator", &address)];
     if let Some(peer_id) = &peer_id {
         attributes.push(("peer_id", peer_id));
     }
-    if let Some(name) = &name {
+    if let Some(name) = name {
         attributes.push(("name", name));
     }
-    if let Some(ppm) = &commission_ppm {
+    if let Some(ppm) = commission_ppm {
         attributes.push(("commission", ppm));
+    }
+    if let Some(gateway) = gateway {
+        attributes.push(("gateway", gateway));
     }
     run.emit(events::VALIDATOR_EDITED, &attributes);
     Ok(())

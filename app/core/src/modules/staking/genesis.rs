@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use guts_abci::proto::crypto::public_key::Sum;
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::{AccountId, Key, keys, proto};
+use guts_schema::{AccountId, Key, keys, names, proto};
 use serde::{Deserialize, Serialize};
 
 use super::{block, execute, state};
@@ -16,7 +16,8 @@ use crate::modules::{Origin, params};
 use crate::run::Run;
 use crate::whole::Whole;
 
-/// Which account operates a validator, and so may have pushes ordered without paying.
+/// Which account operates a validator, and so may have pushes ordered without paying; and where
+/// its gateway is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operator {
@@ -26,6 +27,9 @@ pub struct Operator {
     /// An account of genesis, by id.
     #[serde(with = "text")]
     pub account: AccountId,
+    /// URL of the validator's git gateway; empty when it says none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub gateway: String,
 }
 
 /// This module's part of genesis.
@@ -40,11 +44,14 @@ pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken>
     let wrong = |text: String| Broken::Genesis(format!("staking: {text}"));
     let mut operators = BTreeMap::new();
     for operator in &origin.state.staking.operators {
-        let Operator { consensus_key, account } = operator;
+        let Operator { consensus_key, account, gateway } = operator;
         if account::get(&run.state, account)?.is_none() {
             return Err(wrong(format!("the operator {account} is no account of genesis")));
         }
-        if operators.insert(*consensus_key, *account).is_some() {
+        if !gateway.is_empty() {
+            names::check_gateway_url(gateway).map_err(|error| wrong(error.to_string()))?;
+        }
+        if operators.insert(*consensus_key, (*account, gateway.as_str())).is_some() {
             return Err(wrong(format!("two operators of validator {consensus_key}")));
         }
     }
@@ -58,8 +65,9 @@ pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken>
         let power = u64::try_from(update.power).ok().filter(|power| *power > 0);
         let power = power.ok_or_else(|| wrong("a validator without power".into()))?;
         // Whoever holds the consensus key of a validator without operator can become it.
-        let operator = operators.remove(&key).unwrap_or_else(|| AccountId::of_key(&key));
-        validators.push(bond(run, &key, &operator, power).map_err(|e| wrong(e.to_string()))?);
+        let nobody = || (AccountId::of_key(&key), "");
+        let operated = operators.remove(&key).unwrap_or_else(nobody);
+        validators.push(bond(run, &key, operated, power).map_err(|e| wrong(e.to_string()))?);
     }
     if validators.is_empty() {
         return Err(wrong("the genesis document has no validators".into()));
@@ -78,7 +86,7 @@ pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken>
 fn bond(
     run: &mut Run<'_>,
     key: &Key,
-    operator: &AccountId,
+    (operator, gateway): (AccountId, &str),
     power: u64,
 ) -> Result<proto::Validator, Fault> {
     let address = ValidatorAddress::of_key(key);
@@ -88,19 +96,20 @@ fn bond(
     if state::info(&run.state, &address)?.is_some() {
         return Err(wrong("two validators have one key").into());
     }
-    if state::operated(&run.state, operator)?.is_some() {
+    if state::operated(&run.state, &operator)?.is_some() {
         return Err(wrong("an account operates one validator").into());
     }
     let mut info = proto::ValidatorInfo {
         consensus_key: key.to_vec(),
         operator: operator.to_vec(),
+        gateway: gateway.to_owned(),
         ..Default::default()
     };
     if account::issue(run, Pot::Bonded, tokens)? != tokens {
         return Err(wrong("power adds up to too much").into());
     }
-    state::put_operated(run, operator, &address)?;
-    execute::add_stake(run, operator, (&address, &mut info), tokens)?;
+    state::put_operated(run, &operator, &address)?;
+    execute::add_stake(run, &operator, (&address, &mut info), tokens)?;
     Ok(block::validator(&address, &info, unit))
 }
 
@@ -110,8 +119,11 @@ pub(super) fn export(whole: &Whole, into: &mut AppState) -> Result<(), Broken> {
         let damaged = |_| Broken::Contradiction("a validator of the wrong form".into());
         let consensus_key = Key::from_slice(&validator.consensus_key).map_err(damaged)?;
         let account = AccountId::from_slice(&validator.account).map_err(damaged)?;
-        if account != AccountId::of_key(&consensus_key) {
-            into.staking.operators.push(Operator { consensus_key, account });
+        let address = ValidatorAddress::of_key(&consensus_key);
+        let info: Option<proto::ValidatorInfo> = whole.get(&keys::validator(&address))?;
+        let gateway = info.unwrap_or_default().gateway;
+        if account != AccountId::of_key(&consensus_key) || !gateway.is_empty() {
+            into.staking.operators.push(Operator { consensus_key, account, gateway });
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::limits::REWARD_INDEX_BITS;
-use guts_schema::{Key, keys, proto};
+use guts_schema::{Key, keys, names, proto};
 
 use super::execute::index;
 use crate::fault::Broken;
@@ -61,6 +61,9 @@ fn audit_stake(whole: &Whole) -> Result<(), Broken> {
         }
         if shares != u128::from(info.shares) || (info.shares == 0 && info.tokens > 0) {
             return wrong(format!("shares of a validator add up to {shares}"));
+        }
+        if !info.gateway.is_empty() && names::check_gateway_url(&info.gateway).is_err() {
+            return wrong("a gateway that cannot be asked");
         }
         rewards += u128::from(info.commission_due);
         bonded += u128::from(info.tokens);

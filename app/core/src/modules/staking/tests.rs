@@ -2,7 +2,7 @@
 
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::sign::ProofOf;
-use guts_schema::tx::{Draft, StakingAction};
+use guts_schema::tx::{Draft, StakingAction, ValidatorEdit};
 use guts_schema::{Action, Code, events, proto};
 
 use super::{at, block, candidates, delegation, epoch, in_force, info, newest, operates, state};
@@ -24,6 +24,8 @@ fn operators_are_accounts_and_validators_of_genesis() {
     assert!(refused(4, |list| list[0].consensus_key = stranger).contains("no validator"));
     assert!(refused(4, |list| list.push(list[0].clone())).contains("two operators"));
     assert!(refused(0, |_| {}).contains("no validators"));
+    let rule = refused(4, |list| list[0].gateway = "git.example.org".into());
+    assert!(rule.contains("a gateway's URL is http:// or https://"), "{rule}");
 }
 
 /// Stake of a genesis validator.
@@ -41,6 +43,7 @@ fn bond(who: &Person, key: &Person, amount: u64) -> Action {
         peer_id: vec![1; 38],
         name: "new".into(),
         commission_ppm: 100_000,
+        gateway: "https://new.example".into(),
         amount,
     };
     act(who, change)
@@ -48,7 +51,8 @@ fn bond(who: &Person, key: &Person, amount: u64) -> Action {
 
 fn edit(who: &Person, commission_ppm: Option<u32>) -> Action {
     let (peer_id, name) = (Some(vec![2; 38]), Some("other".into()));
-    act(who, StakingAction::EditValidator { peer_id, name, commission_ppm })
+    let edit = ValidatorEdit { peer_id, name, commission_ppm, gateway: None };
+    act(who, StakingAction::EditValidator(edit))
 }
 
 fn delegate(who: &Person, to: &Person, amount: u64) -> Action {
@@ -448,6 +452,13 @@ fn operators_edit_within_bounds() {
     assert_eq!((event["commission"].as_str(), event["name"].as_str()), ("110000", "other"));
     let info = info_of(&world, &key);
     assert_eq!((info.commission_ppm, info.peer_id), (110_000, vec![2; 38]));
+    assert_eq!(info.gateway, "https://new.example", "what is not named stays");
+    for url in ["http://10.0.0.1:8080", ""] {
+        let edit = ValidatorEdit { gateway: Some(url.into()), ..ValidatorEdit::default() };
+        let tx = world.tx(&bob, &[act(&bob, StakingAction::EditValidator(edit))]);
+        assert_eq!(world.block(vec![tx]).events(events::VALIDATOR_EDITED)[0]["gateway"], url);
+        assert_eq!(info_of(&world, &key).gateway, url);
+    }
 }
 
 #[test]

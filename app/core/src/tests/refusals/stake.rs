@@ -3,7 +3,7 @@
 use guts_schema::proto::propose::Content;
 use guts_schema::proto::{self, VoteOption};
 use guts_schema::sign::ProofOf;
-use guts_schema::tx::{Draft, GovernanceAction, StakingAction};
+use guts_schema::tx::{Draft, GovernanceAction, StakingAction, ValidatorEdit};
 use guts_schema::{Action, Code};
 
 use super::Said;
@@ -36,14 +36,15 @@ fn bond(who: &Person, key: &Person, amount: u64) -> Action {
         peer_id: vec![1; 38],
         name: "new".into(),
         commission_ppm: 100_000,
+        gateway: String::new(),
         amount,
     };
     act(who, change)
 }
 
 fn commission(who: &Person, ppm: u32) -> Action {
-    let commission_ppm = Some(ppm);
-    act(who, StakingAction::EditValidator { peer_id: None, name: None, commission_ppm })
+    let edit = ValidatorEdit { commission_ppm: Some(ppm), ..ValidatorEdit::default() };
+    act(who, StakingAction::EditValidator(edit))
 }
 
 fn delegate(who: &Person, to: &Person, amount: u64) -> Action {

@@ -86,15 +86,15 @@ fn stakes_and_votes() -> Vec<String> {
             peer_id,
             name: "n".into(),
             commission_ppm,
+            gateway: String::new(),
             amount: 1,
         })
     };
-    let (peer_id, name, commission_ppm) = (None, None, None);
     let upgrade = Content::Upgrade(proto::Upgrade { height: 0, version: 1 });
     let spend = Content::Spend(proto::Spend { to: vec![1; 20], amount: 0 });
     vec![
         stake(StakingAction::Redelegate { from: validator, to: validator, amount: 1 }),
-        stake(StakingAction::EditValidator { peer_id, name, commission_ppm }),
+        stake(StakingAction::EditValidator(ValidatorEdit::default())),
         stake(StakingAction::Delegate { validator, amount: 0 }),
         bond(vec![], 0),
         bond(vec![1], 1_000_001),

@@ -51,6 +51,13 @@ fn a_proposal_is_voted_on_and_another_dropped() {
     assert_eq!(shown["content"], json!({"epoch_s": 7200, "gov_open_max": 60}));
     assert_eq!(shown["deposits"], json!([{"account": "ada", "amount": "1000000"}]));
     assert!(shown["tally"].is_null() && is_proved(&shown), "{shown}");
+    // Five of the fifteen million there are: the quorum is a third and a bit.
+    let tally = json!({
+        "yes": "5000000", "no": "0", "veto": "0", "abstain": "0", "total": "15000000"
+    });
+    assert_eq!(shown["so_far"]["tally"], tally);
+    assert_eq!(shown["so_far"]["quorum"], "5010000");
+    assert_eq!(shown["so_far"]["would"], "be_rejected", "{shown}");
 
     let before = json_of(&["whoami"])["balance"].clone();
     let made = json_of(&small);

@@ -11,6 +11,8 @@ use tendermint::block::Header;
 
 use crate::{Error, proof};
 
+mod tally;
+
 /// The state that a header proves: what the block before it left.
 #[derive(Clone, Debug)]
 pub struct State {

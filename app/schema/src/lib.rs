@@ -13,6 +13,7 @@
 //! | [`certificate`], [`sshsig`], [`nonce`] | signed pushes of stock git |
 //! | [`names`], [`refs`] | handle, repository and ref names; `refs_root` |
 //! | [`price`], [`work`] | what a transaction costs, proof of work |
+//! | [`tally`] | how votes are counted |
 //! | [`attest`] | vote extensions and pseudo-transaction 0 |
 //! | [`keys`], [`values`] | where state lies, and how its values are encoded |
 //! | [`events`], [`query`], [`codes`], [`limits`] | what an application says to the outside |
@@ -35,6 +36,7 @@ pub mod query;
 pub mod refs;
 pub mod sign;
 pub mod sshsig;
+pub mod tally;
 pub mod tx;
 pub mod validate;
 pub mod values;

@@ -38,7 +38,7 @@ pub enum Gov {
         #[arg(long)]
         all: bool,
     },
-    /// One proposal and how it stands
+    /// One proposal and how it stands; while it is voted on, what the votes come to so far
     Show {
         /// Its number
         proposal: u64,

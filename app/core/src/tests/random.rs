@@ -1,18 +1,19 @@
 //! Anything people may send, in any order: every block is audited whole and replayed by the
 //! replica with the same result (see `testing`), whatever the transactions come to.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use guts_schema::attest::Verdict;
 use guts_schema::proto::propose::Content;
 use guts_schema::proto::{
-    self, CloseReason, ObjectFormat, OrgRole, Reaction, RepoRole, VoteOption,
+    self, CloseReason, ObjectFormat, OrgRole, ProposalStatus, Reaction, RepoRole, VoteOption,
 };
 use guts_schema::sign::ProofOf;
+use guts_schema::tally::{self, Bars, Outcome};
 use guts_schema::tx::{
     AccountAction, Draft, GovernanceAction, IssueAction, OrgAction, RepoAction, StakingAction,
-    ThreadAction,
+    ThreadAction, ValidatorEdit,
 };
 use guts_schema::{AccountId, Action, RepoId, names};
 use proptest::prelude::*;
@@ -236,11 +237,15 @@ fn staking(world: &World, who: &Person, step: &Step) -> StakingAction {
         12 => StakingAction::Unbond { validator: from, amount },
         13 => StakingAction::Redelegate { from, to, amount },
         14 => StakingAction::Unjail,
-        44 => StakingAction::EditValidator {
-            peer_id: Some(vec![step.a]),
-            name: None,
-            commission_ppm: (step.b == 3).then_some(2000),
-        },
+        44 => {
+            let urls = ["", "http://127.0.0.1:1", "https://a.example", "https://[::1]/x"];
+            StakingAction::EditValidator(ValidatorEdit {
+                peer_id: Some(vec![step.a]),
+                name: None,
+                commission_ppm: (step.b == 3).then_some(2000),
+                gateway: Some(urls[usize::from(step.b)].to_owned()),
+            })
+        }
         _ => StakingAction::ClaimRewards { validator: from },
     }
 }
@@ -369,12 +374,48 @@ fn world() -> World {
     world
 }
 
+/// Looks at every vote that was open before a block: what it comes to so far, or what it came to in
+/// the block, which is what a look at the state that the block left finds, too. How many ended.
+fn look(world: &World, open: &[(u64, proto::Proposal)]) -> u32 {
+    let state = world.state();
+    let params = modules::params::get(&state).unwrap();
+    let mut ended = 0;
+    for (number, before) in open {
+        let now = modules::governance::get(&state, *number).unwrap().unwrap();
+        let found = modules::governance::tally(&state, *number, now.votes).unwrap();
+        assert!(found.cast() <= found.total, "{found:?}");
+        if now.status() == ProposalStatus::Voting {
+            continue;
+        }
+        ended += 1;
+        assert_eq!(tally::Tally::counted(&now), Some(found));
+        let content = before.what.as_ref().and_then(|what| what.content.as_ref());
+        let (passed, vetoed) = match found.outcome(&Bars::of(&params, content)) {
+            Outcome::Passed => (true, false),
+            Outcome::Vetoed => (false, true),
+            Outcome::FewVoted | Outcome::FewAgreed => (false, false),
+        };
+        assert_eq!(now.status() == ProposalStatus::Vetoed, vetoed, "{now:?}");
+        let refused = matches!(now.status(), ProposalStatus::Vetoed | ProposalStatus::Rejected);
+        assert_eq!(refused, !passed, "{now:?}");
+    }
+    ended
+}
+
+/// The votes that are open.
+fn votes(world: &World) -> Vec<(u64, proto::Proposal)> {
+    let state = world.state();
+    let open = modules::governance::proposals(&state).unwrap().open.into_iter();
+    let all = open.map(|n| (n, modules::governance::get(&state, n).unwrap().unwrap()));
+    all.filter(|(_, proposal)| proposal.status() == ProposalStatus::Voting).collect()
+}
+
 /// How many of each kind of step were tried, and took effect.
 type Tally = BTreeMap<u8, (u32, u32)>;
 
-/// Lives through blocks; every one is audited and replayed.
-fn live(blocks: &[Vec<Step>], tally: &mut Tally) {
-    let mut world = world();
+/// Lives through blocks; every one is audited and replayed. How many votes ended.
+fn live(blocks: &[Vec<Step>], tally: &mut Tally) -> u32 {
+    let (mut world, mut ended) = (world(), 0);
     for (index, block) in blocks.iter().enumerate() {
         let mut nonces = [0; 5];
         for (who, nonce) in (0..).zip(&mut nonces) {
@@ -386,7 +427,9 @@ fn live(blocks: &[Vec<Step>], tally: &mut Tally) {
         if let Some(step) = block.first().filter(|step| step.what == 0) {
             world.double_sign(usize::from(step.b), u64::from(step.a));
         }
+        let open = votes(&world);
         let outcome = world.block(txs);
+        ended += look(&world, &open);
         // Attestations come first.
         let results = &outcome.results[outcome.results.len() - block.len()..];
         for (step, result) in block.iter().zip(results) {
@@ -399,7 +442,9 @@ fn live(blocks: &[Vec<Step>], tally: &mut Tally) {
             world.time_s += if index % 8 == 7 { 30_000 } else { 130 };
         }
     }
+    let open = votes(&world);
     world.block(vec![]);
+    ended + look(&world, &open)
 }
 
 proptest! {
@@ -418,12 +463,13 @@ fn much_of_what_people_send_takes_effect() {
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let tally = RefCell::new(Tally::new());
+    let (tally, ended) = (RefCell::new(Tally::new()), Cell::new(0));
     let lived = runner.run(&steps(), |blocks| {
-        live(&blocks, &mut tally.borrow_mut());
+        ended.set(ended.get() + live(&blocks, &mut tally.borrow_mut()));
         Ok(())
     });
     lived.unwrap();
+    assert!(ended.get() > 0, "no vote ended");
     let tally = tally.into_inner();
     let (tried, took) = tally.values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     assert!(took * 100 >= tried * 25, "{took} of {tried} took effect: {tally:?}");

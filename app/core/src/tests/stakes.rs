@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use guts_schema::Action;
+use guts_schema::tally::worth;
 use guts_schema::tx::StakingAction;
 use proptest::prelude::*;
 
 use crate::modules::account;
-use crate::modules::staking::{delegation, epoch, info, worth};
+use crate::modules::staking::{delegation, epoch, info};
 use crate::testing::{FEE, Person, World, address};
 
 /// Stake of a genesis validator.

@@ -2,11 +2,12 @@
 
 use guts_schema::proto::propose::Content;
 use guts_schema::proto::{ProposalStatus, VoteOption};
+use guts_schema::tally::{Bars, Outcome, Tally};
 use guts_schema::{AccountId, keys, proto};
 use serde_json::{Value, json};
 
 use super::super::Context;
-use super::super::out::{plain, time};
+use super::super::out::{percent, plain, time};
 use crate::state::account_id;
 use crate::{Error, State};
 
@@ -24,8 +25,8 @@ pub(super) async fn existing(state: &State, number: u64) -> Result<proto::Propos
     found.ok_or_else(missing)
 }
 
-/// A proposal that is counted.
-async fn counted(state: &State, number: u64) -> Result<proto::Proposal, Error> {
+/// A proposal that is among those counted.
+async fn listed(state: &State, number: u64) -> Result<proto::Proposal, Error> {
     let found: Option<proto::Proposal> = state.get(&keys::proposal(number)).await?;
     found.ok_or_else(|| Error::Proof("a proposal is missing".into()))
 }
@@ -90,7 +91,7 @@ pub(super) async fn list(context: &Context, all: bool) -> Result<(), Error> {
     let numbers = if all { (1..=count).collect() } else { open };
     let mut listed = Vec::new();
     for number in numbers {
-        let proposal = counted(&state, number).await?;
+        let proposal = listed(&state, number).await?;
         let value = describe(&state, number, &proposal).await?;
         let word = |key: &str| value[key].as_str().unwrap_or_default();
         let (kind, status, title) = (word("kind"), word("status"), word("title"));
@@ -141,17 +142,52 @@ async fn describe(state: &State, number: u64, proposal: &proto::Proposal) -> Res
 
 /// What the votes came to, when they were counted; before that, nothing.
 pub(super) fn tally(proposal: &proto::Proposal) -> Value {
-    // The set is never empty: what it had in all is known as soon as votes were counted.
-    if proposal.total == 0 {
-        return Value::Null;
-    }
+    Tally::counted(proposal).map_or(Value::Null, |tally| sums(&tally))
+}
+
+fn sums(tally: &Tally) -> Value {
     json!({
-        "yes": proposal.yes.to_string(),
-        "no": proposal.no.to_string(),
-        "veto": proposal.veto.to_string(),
-        "abstain": proposal.abstain.to_string(),
-        "total": proposal.total.to_string(),
+        "yes": tally.yes.to_string(),
+        "no": tally.no.to_string(),
+        "veto": tally.veto.to_string(),
+        "abstain": tally.abstain.to_string(),
+        "total": tally.total.to_string(),
     })
+}
+
+fn stake(tally: &Tally) -> String {
+    let Tally { yes, no, veto, abstain, total } = tally;
+    format!("yes {yes}, no {no}, veto {veto}, abstain {abstain}, of {total}")
+}
+
+/// What the votes come to so far, what they are held against, and how it would end now.
+pub(super) fn so_far(tally: &Tally, bars: &Bars) -> (Vec<String>, Value) {
+    let (cast, quorum, outcome) = (tally.cast(), tally.quorum(bars), tally.outcome(bars));
+    let (would, text) = match outcome {
+        Outcome::Passed => ("pass", "be accepted".to_owned()),
+        Outcome::Vetoed => ("be_vetoed", "be vetoed, and what was laid down burnt".to_owned()),
+        Outcome::FewVoted | Outcome::FewAgreed => {
+            ("be_rejected", format!("be rejected: {}", outcome.reason()))
+        }
+    };
+    let (threshold, veto) = (percent(bars.threshold_ppm), percent(bars.veto_ppm));
+    let lines = vec![
+        format!("stake     so far {}", stake(tally)),
+        format!("quorum    {quorum}, and {cast} voted"),
+        format!("yes       must be more than {threshold} of yes, no and veto"),
+        format!("veto      stops it above {veto} of all votes"),
+        format!("now       it would {text}"),
+    ];
+    let value = json!({
+        "tally": sums(tally),
+        "cast": cast.to_string(),
+        "quorum": quorum.to_string(),
+        "threshold_ppm": bars.threshold_ppm,
+        "veto_ppm": bars.veto_ppm,
+        "would": would,
+        "reason": outcome.reason(),
+    });
+    (lines, value)
 }
 
 pub(super) async fn show(context: &Context, number: u64, votes: bool) -> Result<(), Error> {
@@ -173,10 +209,14 @@ pub(super) async fn show(context: &Context, number: u64, votes: bool) -> Result<
         out.line(&format!("deposit   {} of {}", word(&one["amount"]), word(&one["account"])));
     }
     out.line(&format!("votes     {}", proposal.votes));
-    if proposal.total > 0 {
-        let proto::Proposal { yes, no, veto, abstain, total, .. } = proposal;
-        let line = format!("yes {yes}, no {no}, veto {veto}, abstain {abstain}, of {total}");
-        out.line(&format!("stake     {line}"));
+    if let Some(tally) = Tally::counted(&proposal) {
+        out.line(&format!("stake     {}", stake(&tally)));
+    }
+    if proposal.status() == ProposalStatus::Voting {
+        let (tally, bars) = state.tally(number, &proposal).await?;
+        let (lines, so_far) = so_far(&tally, &bars);
+        lines.iter().for_each(|line| out.line(line));
+        value["so_far"] = so_far;
     }
     out.quote(&word(&value["text"]));
     if votes {

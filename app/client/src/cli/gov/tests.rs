@@ -1,6 +1,7 @@
 //! Parameters on the command line, and what is said of proposals.
 use super::*;
 use guts_schema::proto::ProposalStatus;
+use guts_schema::tally::{Bars, Tally};
 
 fn changes(set: &[&str]) -> Result<String, Error> {
     let set = set.iter().map(|text| setting(text).expect("a setting")).collect();
@@ -41,6 +42,32 @@ fn every_status_is_said_with_what_belongs_to_it() {
     let mut proposal = proto::Proposal::default();
     proposal.set_status(ProposalStatus::Dropped);
     assert!(read::standing(&proposal).contains("too little was laid down in time"));
+}
+
+#[test]
+fn a_vote_under_way_says_what_it_needs_and_how_it_would_end() {
+    let bars = Bars { quorum_ppm: 400_000, threshold_ppm: 500_000, veto_ppm: 333_333 };
+    let said = |yes, no, veto| {
+        let tally = Tally { yes, no, veto, abstain: 1, total: 1000 };
+        let (lines, value) = read::so_far(&tally, &bars);
+        (lines.join("\n"), value["would"].as_str().expect("a word").to_owned())
+    };
+    let (lines, would) = said(500, 99, 0);
+    assert!(lines.starts_with("stake     so far yes 500, no 99, veto 0, abstain 1, of 1000\n"));
+    assert!(lines.contains("\nquorum    400, and 600 voted\n"), "{lines}");
+    assert!(lines.contains("more than 50 % of yes, no and veto\n"), "{lines}");
+    assert!(lines.contains("above 33.3333 % of all votes\n"), "{lines}");
+    assert!(lines.ends_with("\nnow       it would be accepted"), "{lines}");
+    assert_eq!(would, "pass");
+    for (sums, end, name) in [
+        ((398, 0, 0), "it would be rejected: too little stake voted", "be_rejected"),
+        ((300, 300, 0), "it would be rejected: too little stake agreed", "be_rejected"),
+        ((300, 0, 300), "it would be vetoed, and what was laid down burnt", "be_vetoed"),
+    ] {
+        let (lines, would) = said(sums.0, sums.1, sums.2);
+        assert!(lines.ends_with(end), "{lines}");
+        assert_eq!(would, name);
+    }
 }
 
 #[test]

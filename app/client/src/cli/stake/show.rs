@@ -3,6 +3,7 @@
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::keys::Queue;
 use guts_schema::limits::REWARD_INDEX_BITS;
+use guts_schema::tally::worth;
 use guts_schema::{AccountId, keys, proto};
 use serde_json::{Value, json};
 
@@ -47,7 +48,7 @@ async fn delegation(
     let info: Option<proto::ValidatorInfo> = state.get(&keys::validator(validator)).await?;
     let (value, info) = (value.unwrap_or_default(), info.unwrap_or_default());
     // Slashing takes stake and leaves shares.
-    let worth = u128::from(value.shares) * u128::from(info.tokens) / u128::from(info.shares.max(1));
+    let worth = worth(&info, value.shares);
     let wrong = || Error::Proof("rewards that run backwards".into());
     let due = due(&value, &info, account).ok_or_else(wrong)?;
     let name = if info.name.is_empty() { "unnamed" } else { &info.name };

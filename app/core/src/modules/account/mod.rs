@@ -46,8 +46,8 @@ pub(crate) use execute::{announce, create_org, new_account, transfer};
 pub use genesis::{Genesis, GenesisAccount};
 pub use query::terms;
 pub use state::{
-    Pot, Purse, ValidKey, anchors, get, handle_owner, in_balances, name, newest_anchor, ppm_of,
-    supply, valid_key,
+    Pot, Purse, ValidKey, anchors, get, handle_owner, in_balances, name, newest_anchor, supply,
+    valid_key,
 };
 pub(crate) use state::{
     anchor, collect_fee, issue, last_active_s, pay, put, queue_pop_due, queue_push, queue_range,

@@ -1,7 +1,8 @@
 //! Where accounts, keys, handles, supply and anchors lie.
 
 use guts_schema::keys::{self, Queue};
-use guts_schema::limits::{ANCHORS_MAX, PPM};
+use guts_schema::limits::ANCHORS_MAX;
+use guts_schema::tally::ppm_of;
 use guts_schema::{AccountId, Hash, Key, RepoId, proto};
 use guts_state::Read;
 
@@ -263,12 +264,6 @@ pub(crate) fn collect_fee(run: &mut Run<'_>, fee: u64, burn_ppm: u64) -> Result<
     supply.burnt = supply.burnt.checked_add(burnt).ok_or_else(over)?;
     supply.fees = supply.fees.checked_add(fee - burnt).ok_or_else(over)?;
     put_supply(run, &supply)
-}
-
-/// So many millionths of an amount, at most all of it, rounded down.
-pub fn ppm_of(amount: u64, ppm: u64) -> u64 {
-    let part = u128::from(amount) * u128::from(ppm.min(PPM)) / u128::from(PPM);
-    u64::try_from(part).unwrap_or(amount)
 }
 
 /// Changes a balance; the caller has checked that it can.

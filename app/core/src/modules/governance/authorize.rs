@@ -1,6 +1,7 @@
 //! Who may have a say in what the network decides.
 
 use guts_schema::AccountId;
+use guts_schema::tally::worth;
 use guts_schema::tx::GovernanceAction;
 
 use super::error;
@@ -45,7 +46,7 @@ fn stake(run: &Run<'_>, actor: &AccountId) -> Result<u64, Fault> {
         if operated != Some(address)
             && let Some(info) = staking::info(&run.state, &address)?
         {
-            sum = sum.saturating_add(staking::worth(&info, shares));
+            sum = sum.saturating_add(worth(&info, shares));
         }
     }
     Ok(sum)

@@ -1,17 +1,14 @@
 //! What blocks do to proposals: upgrades begin before transactions; after them votes end, and what
 //! was accepted is carried out.
 
-use std::collections::BTreeMap;
-
 use guts_schema::attest::Attested;
-use guts_schema::ids::ValidatorAddress;
-use guts_schema::limits::PPM;
 use guts_schema::proto::propose::Content;
-use guts_schema::proto::{self, ProposalStatus, VoteOption};
+use guts_schema::proto::{self, ProposalStatus};
+use guts_schema::tally::{Bars, Outcome};
 use guts_schema::{AccountId, events};
 
 use super::execute::{check_content, check_params};
-use super::state;
+use super::{query, state};
 use crate::fault::{Broken, Fault};
 use crate::modules::account::{self, Pot, Purse};
 use crate::modules::{params, staking};
@@ -108,37 +105,24 @@ pub(super) fn refund(run: &mut Run<'_>, proposal: &proto::Proposal) -> Result<()
     Ok(())
 }
 
-/// Whether `part` is more than so many millionths of `whole`.
-fn exceeds(part: u64, whole: u64, ppm: u64) -> bool {
-    u128::from(part) * u128::from(PPM) > u128::from(whole) * u128::from(ppm)
-}
-
 fn count(run: &mut Run<'_>, number: u64, mut proposal: proto::Proposal) -> Result<(), Broken> {
-    tally(run, number, &mut proposal)?;
+    let tally = query::tally(&run.state, number, proposal.votes)?;
+    (proposal.yes, proposal.no, proposal.veto) = (tally.yes, tally.no, tally.veto);
+    (proposal.abstain, proposal.total) = (tally.abstain, tally.total);
     let params = params::get(&run.state)?;
-    let urgent = matches!(content(&proposal), Some(Content::Emergency(_)));
-    let threshold =
-        if urgent { params.gov_emergency_threshold_ppm } else { params.gov_threshold_ppm };
-    let decisive = proposal.yes.saturating_add(proposal.no).saturating_add(proposal.veto);
-    let cast = decisive.saturating_add(proposal.abstain);
-    let quorum = account::ppm_of(proposal.total, params.gov_quorum_ppm);
-    let enough = cast >= quorum && cast > 0;
-    // A veto that burns what was laid down is one of many, not of the few who came.
-    if enough && exceeds(proposal.veto, cast, params.gov_veto_ppm) {
+    let outcome = tally.outcome(&Bars::of(&params, content(&proposal)));
+    if outcome == Outcome::Vetoed {
         for one in &proposal.deposits {
             account::pay(run, Purse::In(Pot::Deposits), Purse::In(Pot::Burnt), one.amount)?;
         }
-        return close(run, number, proposal, ProposalStatus::Vetoed, "");
+        return close(run, number, proposal, ProposalStatus::Vetoed, outcome.reason());
     }
     refund(run, &proposal)?;
     proposal.deposits.clear();
-    if !enough {
-        return close(run, number, proposal, ProposalStatus::Rejected, "too little stake voted");
+    if outcome != Outcome::Passed {
+        return close(run, number, proposal, ProposalStatus::Rejected, outcome.reason());
     }
-    if !exceeds(proposal.yes, decisive, threshold) {
-        return close(run, number, proposal, ProposalStatus::Rejected, "too little stake agreed");
-    }
-    if urgent || content(&proposal).is_none() {
+    if matches!(content(&proposal), None | Some(Content::Emergency(_))) {
         return carry_out(run, number, proposal);
     }
     proposal.status = ProposalStatus::Queued.into();
@@ -146,51 +130,6 @@ fn count(run: &mut Run<'_>, number: u64, mut proposal: proto::Proposal) -> Resul
     state::put(run, number, &proposal)?;
     say(run, number, ProposalStatus::Queued, "");
     Ok(())
-}
-
-/// Sums the stake of the newest set. Delegators who vote speak for themselves; for all the rest of
-/// a validator's stake, its operator does.
-fn tally(run: &Run<'_>, number: u64, proposal: &mut proto::Proposal) -> Result<(), Broken> {
-    let mut left: BTreeMap<ValidatorAddress, (proto::ValidatorInfo, u64)> = BTreeMap::new();
-    for one in staking::newest(&run.state)? {
-        let address = ValidatorAddress::from_slice(&one.address);
-        let address = address.map_err(|error| Broken::Contradiction(error.to_string()))?;
-        if let Some(info) = staking::info(&run.state, &address)? {
-            proposal.total = proposal.total.saturating_add(info.tokens);
-            let shares = info.shares;
-            left.insert(address, (info, shares));
-        }
-    }
-    let mut operators = BTreeMap::new();
-    for index in 0..proposal.votes {
-        let cast = state::vote(&run.state, number, index)?;
-        let id = AccountId::from_slice(&cast.account);
-        let id = id.map_err(|error| Broken::Contradiction(error.to_string()))?;
-        operators.insert(cast.account.clone(), cast.option());
-        for (address, held) in staking::held(&run.state, &id)? {
-            let Some((info, shares)) = left.get_mut(&address) else { continue };
-            if info.operator != cast.account {
-                *shares = shares.saturating_sub(held);
-                add(proposal, cast.option(), staking::worth(info, held));
-            }
-        }
-    }
-    for (info, shares) in left.values() {
-        if let Some(option) = operators.get(&info.operator) {
-            add(proposal, *option, staking::worth(info, *shares));
-        }
-    }
-    Ok(())
-}
-
-fn add(proposal: &mut proto::Proposal, option: VoteOption, stake: u64) {
-    let sum = match option {
-        VoteOption::Yes => &mut proposal.yes,
-        VoteOption::No => &mut proposal.no,
-        VoteOption::Veto => &mut proposal.veto,
-        VoteOption::Abstain => &mut proposal.abstain,
-    };
-    *sum = sum.saturating_add(stake);
 }
 
 fn changed(run: &Run<'_>, json: &str) -> Result<proto::Params, Broken> {

@@ -33,9 +33,11 @@ mod block;
 mod error;
 mod execute;
 mod invariants;
+mod query;
 mod state;
 
 pub use execute::execute;
+pub use query::tally;
 pub use state::{get, proposals, upgrade};
 
 use crate::modules::Module;

@@ -3,10 +3,11 @@
 use guts_abci::proto::abci::RequestProcessProposal;
 use guts_schema::proto::propose::Content;
 use guts_schema::proto::{self, ProposalStatus, VoteOption};
+use guts_schema::tally::Tally;
 use guts_schema::tx::{Draft, GovernanceAction, StakingAction};
 use guts_schema::{Action, Code, events};
 
-use super::{get, proposals};
+use super::{get, proposals, tally};
 use crate::fault::Broken;
 use crate::modules::{account, params};
 use crate::rules::Rules;
@@ -50,6 +51,12 @@ fn balance(world: &World, who: &Person) -> u64 {
 
 fn status(world: &World) -> ProposalStatus {
     get(&world.state(), 1).unwrap().unwrap().status()
+}
+
+/// What the votes on the proposal come to now.
+fn so_far(world: &World) -> Tally {
+    let votes = get(&world.state(), 1).unwrap().unwrap().votes;
+    tally(&world.state(), 1, votes).unwrap()
 }
 
 /// Time passes, and a block is made that moves proposals on.
@@ -289,10 +296,19 @@ fn delegators_speak_for_themselves() {
     done(&mut world, &alice, propose(&alice, ENOUGH, None));
     // The operator speaks for its own and for bob's, who says nothing; alice for hers.
     done(&mut world, &gateway, vote(&gateway, VoteOption::No));
+    let none = Tally { total: 90_000_000, ..Tally::default() };
+    assert_eq!(so_far(&world), Tally { no: 60_000_000, ..none });
     done(&mut world, &alice, vote(&alice, VoteOption::Abstain));
+    assert_eq!(so_far(&world), Tally { no: 30_000_000, abstain: 30_000_000, ..none });
     done(&mut world, &alice, vote(&alice, VoteOption::Yes));
+    let last = so_far(&world);
     pass(&mut world, DAY_S + 1);
     let proposal = get(&world.state(), 1).unwrap().unwrap();
+    assert_eq!(
+        Tally::counted(&proposal),
+        Some(last),
+        "nothing changed between the last look and the count"
+    );
     assert_eq!((proposal.yes, proposal.no, proposal.abstain), (30_000_000, 30_000_000, 0));
     assert_eq!((proposal.total, proposal.votes), (90_000_000, 2));
     assert_eq!(proposal.status(), ProposalStatus::Rejected, "half is not more than half");

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use guts_schema::attest::Attested;
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::limits::REWARD_INDEX_BITS;
+use guts_schema::tally::{ppm_of, worth};
 use guts_schema::{AccountId, events, proto};
 
-use super::execute::{index, remove_shares, sold, worth};
+use super::execute::{index, remove_shares, sold};
 use super::state;
 use crate::fault::Broken;
 use crate::modules::account::{self, Pot, Purse};
@@ -112,7 +113,7 @@ fn slash(
     let left: Vec<_> = under_way.entries.iter().filter(|(_, entry)| answers(entry)).collect();
     let left: Vec<_> = left.into_iter().map(|(number, entry)| (*number, entry.clone())).collect();
     for (number, entry) in left {
-        let part = account::ppm_of(entry.amount, ppm);
+        let part = ppm_of(entry.amount, ppm);
         let amount = if entry.to.is_empty() {
             under_way.take(run, number, part)?
         } else {
@@ -122,7 +123,7 @@ fn slash(
     }
     let none = || Broken::Contradiction(format!("validator {address} is gone"));
     let mut info = state::info(&run.state, address)?.ok_or_else(none)?;
-    let part = account::ppm_of(info.tokens, ppm);
+    let part = ppm_of(info.tokens, ppm);
     info.tokens -= part;
     state::put_info(run, address, &info)?;
     account::pay(run, Purse::In(Pot::Bonded), Purse::In(Pot::Treasury), part)?;
@@ -265,7 +266,7 @@ fn give_out(run: &mut Run<'_>, issuance: u64) -> Result<u64, Broken> {
         if part == 0 {
             continue;
         }
-        let commission = account::ppm_of(part, u64::from(info.commission_ppm));
+        let commission = ppm_of(part, u64::from(info.commission_ppm));
         info.commission_due = info.commission_due.checked_add(commission).ok_or_else(over)?;
         let each = (u128::from(part - commission) << REWARD_INDEX_BITS) / u128::from(info.shares);
         let now = index(&info.reward_index)?.checked_add(each).ok_or_else(over)?;

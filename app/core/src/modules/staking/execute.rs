@@ -10,6 +10,7 @@ use guts_schema::ids::ValidatorAddress;
 use guts_schema::limits::{
     DELEGATIONS_PER_ACCOUNT_MAX, REWARD_INDEX_BITS, UNBONDINGS_PER_ACCOUNT_MAX,
 };
+use guts_schema::tally::worth;
 use guts_schema::tx::{StakingAction, ValidatorEdit};
 use guts_schema::{AccountId, Key, events, proto};
 
@@ -146,16 +147,6 @@ fn edit(run: &mut Run<'_>, actor: &AccountId, change: &ValidatorEdit) -> Result<
 
 fn own_validator(run: &Run<'_>, actor: &AccountId) -> Result<ValidatorAddress, Fault> {
     state::operated(&run.state, actor)?.ok_or_else(|| error::not_operator(actor))
-}
-
-/// What shares are worth, rounded down.
-pub fn worth(info: &proto::ValidatorInfo, shares: u64) -> u64 {
-    if info.shares == 0 {
-        return 0;
-    }
-    let worth = u128::from(shares) * u128::from(info.tokens) / u128::from(info.shares);
-    // No more than all shares are worth, which is a u64.
-    u64::try_from(worth).unwrap_or(info.tokens)
 }
 
 /// The shares that stake of so much buys; none when those there are stand for nothing.

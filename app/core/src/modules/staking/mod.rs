@@ -39,7 +39,7 @@ mod genesis;
 mod invariants;
 mod state;
 
-pub use execute::{execute, worth};
+pub use execute::execute;
 pub use genesis::{Genesis, Operator};
 pub(crate) use state::is_set_of;
 pub use state::{

@@ -80,7 +80,7 @@ fn balance(world: &World, who: &Person) -> u64 {
 fn stake(world: &World, who: &Person, with: &Person) -> u64 {
     let held = delegation(&world.state(), &address(with), &who.id).unwrap().unwrap_or_default();
     let info = info(&world.state(), &address(with)).unwrap().unwrap();
-    super::execute::worth(&info, held.shares)
+    guts_schema::tally::worth(&info, held.shares)
 }
 
 fn info_of(world: &World, validator: &Person) -> proto::ValidatorInfo {

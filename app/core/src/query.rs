@@ -1,12 +1,13 @@
 //! Queries, on the state of a chosen height.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use guts_abci::proto::abci::{RequestQuery, ResponseQuery};
 use guts_abci::proto::crypto::{ProofOp, ProofOps};
 use guts_schema::codes::CODESPACE;
 use guts_schema::{Code, query};
-use guts_state::{Snapshot, Store};
+use guts_state::{Snapshot, StateError, Store};
 
 use crate::app::Head;
 use crate::fault::{Broken, Refusal};
@@ -20,26 +21,47 @@ pub fn query(
     request: &RequestQuery,
 ) -> Result<ResponseQuery, Broken> {
     let newest = head.map_or(0, |head| head.height);
+    // Genesis is kept under the height before the first.
+    let first = head.map_or(0, |head| head.initial_height.saturating_sub(1));
+    let not_kept = |height: &dyn Display| {
+        Ok(refused(&Refusal::new(
+            Code::QueryHeight,
+            &[height, &store.oldest().max(first), &newest],
+        )))
+    };
     let provable = head.map_or(0, |head| head.height.saturating_sub(1).max(head.initial_height));
     let height = match u64::try_from(request.height) {
         Ok(0) => provable.min(newest),
         Ok(height) => height,
-        Err(_) => return Ok(refused(&not_kept(&request.height, newest))),
+        Err(_) => return not_kept(&request.height),
     };
+    if head.is_none() || height > newest {
+        return not_kept(&height);
+    }
+    match answer(store, height, request) {
+        // It may be pruned while it is read.
+        Ok(None) | Err(Broken::State(StateError::Pruned { .. })) => not_kept(&height),
+        Ok(Some(response)) => Ok(response),
+        Err(broken) => Err(broken),
+    }
+}
+
+/// The answer from the state of a height; `None` before genesis.
+fn answer(
+    store: &Arc<dyn Store>,
+    height: u64,
+    request: &RequestQuery,
+) -> Result<Option<ResponseQuery>, Broken> {
     let snapshot = Snapshot::at(store.clone(), height)?;
-    if head.is_none() || height > newest || snapshot.root().is_none() {
-        return Ok(refused(&not_kept(&height, newest)));
+    if snapshot.root().is_none() {
+        return Ok(None);
     }
     let mut response = match request.path.as_str() {
         query::STORE => stored(&snapshot, request)?,
         path => computed(&snapshot, path, &request.data)?,
     };
     response.height = i64::try_from(height).unwrap_or(i64::MAX);
-    Ok(response)
-}
-
-fn not_kept(height: &dyn std::fmt::Display, newest: u64) -> Refusal {
-    Refusal::new(Code::QueryHeight, &[height, &newest])
+    Ok(Some(response))
 }
 
 fn stored(snapshot: &Snapshot, request: &RequestQuery) -> Result<ResponseQuery, Broken> {

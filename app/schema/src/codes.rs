@@ -291,7 +291,7 @@ codes! {
     QueryData = 901, "query_data",
         "the query's data are malformed: encode what its path takes";
     QueryHeight = 902, "query_height",
-        "height {} is not kept, the newest is {}: ask for a newer one";
+        "height {} is not kept, only those from {} to {}: ask for one of them";
     QueryBusy = 903, "query_busy",
         "this node tries {} transactions a second and no more: ask again later";
 }

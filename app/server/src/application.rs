@@ -263,7 +263,7 @@ impl Reading {
     fn simulate(&self, data: &[u8]) -> Answer<ResponseQuery> {
         let state = self.shared.chain.newest();
         let Some(head) = &state.head else {
-            return Ok(unanswered(&Refusal::new(Code::QueryHeight, &[&0, &0])));
+            return Ok(unanswered(&Refusal::new(Code::QueryHeight, &[&0, &0, &0])));
         };
         if !self.shared.trials.take(Instant::now()) {
             return Ok(unanswered(&Refusal::new(Code::QueryBusy, &[&TRIALS_PER_SECOND])));

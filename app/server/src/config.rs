@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 /// What the names of variables begin with that set something.
 const VARIABLE_PREFIX: &str = "GUTS_APP_";
 
+/// The fewest heights that can be kept: a read takes the state of the newest height, or of the one
+/// before, and is not over when the next blocks are there.
+const KEEP_HEIGHTS_MIN: u64 = 10;
+
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -61,6 +65,10 @@ pub struct Config {
     pub gateways: Vec<String>,
     /// Where state, repositories and packs lie; relative to the home directory.
     pub data: PathBuf,
+    /// Of how many heights below the newest the state is kept, for reads and for `guts-app
+    /// rollback`; 0 keeps all. A hundred thousand are a day of a block a second, and a month of a
+    /// chain at rest.
+    pub keep_heights: u64,
     /// What this node is called on its page.
     pub name: String,
     /// What is logged: `error`, `warn`, `info`, `debug`, or a filter such as `guts_git=debug`.
@@ -85,6 +93,7 @@ impl Default for Config {
             public_rpc: String::new(),
             gateways: Vec::new(),
             data: "data".into(),
+            keep_heights: 100_000,
             name: "guts".into(),
             log: "info".into(),
             log_format: "plain".into(),
@@ -167,6 +176,10 @@ impl Config {
         if self.connections_max == 0 {
             return refuse("connections_max", "nobody could connect: 1 or more".into());
         }
+        if (1..KEEP_HEIGHTS_MIN).contains(&self.keep_heights) {
+            let least = format!("at least {KEEP_HEIGHTS_MIN} are needed; 0 keeps all");
+            return refuse("keep_heights", format!("{} are too few, {least}", self.keep_heights));
+        }
         Ok(())
     }
 
@@ -186,6 +199,10 @@ impl Config {
                 self.gateways = list.map(str::to_owned).collect();
             }
             "DATA" => self.data = value.into(),
+            "KEEP_HEIGHTS" => {
+                let wrong = |_| format!("{value} is not a number of heights");
+                self.keep_heights = value.parse().map_err(wrong)?;
+            }
             "NAME" => self.name = value,
             "LOG" => self.log = value,
             "LOG_FORMAT" => self.log_format = value,

@@ -14,7 +14,8 @@
 //! | [`submit`], [`host`] | the way of a push to the chain and back |
 //! | [`api`] | typed, proved reads over JSON-RPC, and their OpenRPC description |
 //! | [`trials`] | how many transactions are tried for who only wants to know |
-//! | [`tools`] | a node that does not run: audit, export, inspect, compact |
+//! | [`pruner`] | gives up the state of old heights in the background |
+//! | [`tools`] | a node that does not run: audit, export, inspect, compact, rollback |
 //! | [`metrics`], [`timings`] | `GET /metrics`; how long calls take |
 //! | [`page`] | `GET /` and `GET /health` |
 //!
@@ -35,6 +36,7 @@ pub mod identity;
 pub mod metrics;
 pub mod node;
 pub mod page;
+pub mod pruner;
 pub mod submit;
 pub mod timings;
 pub mod tools;

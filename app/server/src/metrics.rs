@@ -62,8 +62,12 @@ const CALLS: (&str, &str) = (
 );
 
 /// Every gauge.
-static TABLE: [Metric; 11] = [
+static TABLE: [Metric; 12] = [
     metric("guts_app_height", "Last committed height", |r| Ok(r.state.height)),
+    metric("guts_app_oldest_height", "Oldest height whose state is kept", |r| {
+        let first = r.state.head.as_ref().map_or(0, |head| head.initial_height.saturating_sub(1));
+        Ok(r.meters.database.oldest().max(first))
+    }),
     metric("guts_app_header_time_seconds", "Its header time, Unix seconds", |r| Ok(r.state.time_s)),
     metric("guts_app_repositories", "Repositories there are", |r| Ok(r.state.repos()?)),
     metric("guts_app_pushes_pending", "Pushes that wait for attestations", |r| {

@@ -27,6 +27,7 @@ use crate::host::{ChainHost, HostParts, Receipts};
 use crate::identity::{Identity, IdentityError};
 use crate::metrics::{self, Meters};
 use crate::page::{self, About};
+use crate::pruner;
 use crate::submit::Submitter;
 use crate::timings::Timings;
 use crate::trials::Trials;
@@ -162,6 +163,7 @@ impl Node {
             notices,
         };
         tokio::spawn(follower.run());
+        tokio::spawn(pruner::run(chain.clone(), database.clone(), config.keep_heights));
         let http = routes(config, &chain, meters).merge(guts_git::http::router(gateway));
         let machine = Machine::new(app, database.clone(), shared);
         let abci = AbciServed { app: Box::new(machine), reader };

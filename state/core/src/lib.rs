@@ -33,9 +33,17 @@ pub enum StateError {
     /// Rows contradict each other or do not decode.
     #[error("the state store is damaged: {0}")]
     Damaged(String),
-    /// The version was never written, or was pruned.
-    #[error("no state at height {0}: it lies ahead, or was pruned")]
+    /// The version was never written.
+    #[error("no state at height {0}: nothing was written yet")]
     NoVersion(Version),
+    /// The version was pruned.
+    #[error("the state of height {height} is not kept: {oldest} is the oldest that is")]
+    Pruned {
+        /// The one that was asked for.
+        height: Version,
+        /// The oldest that is kept.
+        oldest: Version,
+    },
     /// An empty key or value, which ICS-23 cannot prove.
     #[error("empty keys and values cannot be proved and are not stored")]
     Empty,

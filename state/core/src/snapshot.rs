@@ -12,10 +12,12 @@ use crate::store::{Batch, Column, Root, StaleRows, Store};
 use crate::tree::{Reader, key_hash, node_row, proof_spec, value_at, value_content, value_row};
 use crate::{StateError, Version};
 
-/// A version of the state. Cheap to make and to clone; stays as it is while others write.
+/// A version of the state. Cheap to make and to clone; stays as it is while others write. Once it
+/// is pruned, reads fail with [`StateError::Pruned`].
 #[derive(Clone)]
 pub struct Snapshot {
     store: Arc<dyn Store>,
+    height: Version,
     root: Option<Root>,
 }
 
@@ -32,7 +34,15 @@ impl Snapshot {
     /// The state as the block of `height` left it.
     pub fn at(store: Arc<dyn Store>, height: Version) -> Result<Self, StateError> {
         let root = Root::find(store.as_ref(), height)?;
-        Ok(Self { store, root })
+        let snapshot = Self { store, height, root };
+        snapshot.check_kept()?;
+        Ok(snapshot)
+    }
+
+    /// To be asked after a read: see [`Store`].
+    fn check_kept(&self) -> Result<(), StateError> {
+        let (height, oldest) = (self.height, self.store.oldest());
+        if height < oldest { Err(StateError::Pruned { height, oldest }) } else { Ok(()) }
     }
 
     /// The root; `None` while nothing was ever written.
@@ -57,9 +67,9 @@ impl Snapshot {
         }
         let root = self.root.ok_or(StateError::NoVersion(0))?;
         let reader = self.reader(None);
-        let (value, proof) = Sha256Jmt::new(&reader)
-            .get_with_ics23_proof(key.to_vec(), root.version)
-            .map_err(from_tree)?;
+        let proved = Sha256Jmt::new(&reader).get_with_ics23_proof(key.to_vec(), root.version);
+        self.check_kept()?;
+        let (value, proof) = proved.map_err(from_tree)?;
         Ok(Proof { value, bytes: proof.encode_to_vec() })
     }
 
@@ -115,6 +125,10 @@ impl Snapshot {
                 // Later rows of the key find it written.
                 None => batch.put(Column::Preimages, write.hash.0.to_vec(), write.key.to_vec()),
             }
+            if write.value.is_none() {
+                // It hides older values; without those, absence needs no row.
+                stale.push(Column::Values, &value_row(&write.hash, version));
+            }
         }
         for node in &update.stale_node_index_batch {
             if let Some(written) = reader.true_version(&node.node_key) {
@@ -146,8 +160,9 @@ fn from_tree(error: anyhow::Error) -> StateError {
 impl Read for Snapshot {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
         let Some(root) = self.root else { return Ok(None) };
-        let found = value_at(self.store.as_ref(), &key_hash(key), root.version)?;
-        Ok(found.and_then(|(_, value)| value))
+        let found = value_at(self.store.as_ref(), &key_hash(key), root.version);
+        self.check_kept()?;
+        Ok(found?.and_then(|(_, value)| value))
     }
 }
 

@@ -16,10 +16,10 @@ pub enum Column {
     Values,
     /// SHA-256 of the key -> key; neighbours in proofs of absence are named by it.
     Preimages,
-    /// Version -> the rows that it made superfluous, each as column (1 byte), length of its key
-    /// (1 byte), key. Pruning deletes those of all versions up to one.
+    /// Version -> the rows that no state from it on needs, each as column (1 byte), length of its
+    /// key (1 byte), key. Pruning up to a version deletes those of all versions not above it.
     Stale,
-    /// Version -> root hash.
+    /// Version -> root hash. Pruning up to a version leaves the last one not above it.
     Roots,
 }
 
@@ -52,13 +52,19 @@ impl Column {
 }
 
 /// Ordered rows, read. Everything that was written under a version stays readable and unchanged
-/// until it is pruned, so reads need no locks and no database snapshots.
+/// until it is pruned, so reads need no locks and no database snapshots. Whoever prunes raises
+/// [`Store::oldest`] first and deletes then: what was read while the version was not below it is
+/// whole.
 pub trait Store: Send + Sync {
     /// The row with that key.
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
 
     /// The last row whose key lies in `low..=high` (both of one length), with its key.
     fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError>;
+
+    /// The oldest version that is kept: rows that only older ones need may be gone. 0 while nothing
+    /// was pruned.
+    fn oldest(&self) -> Version;
 }
 
 /// A row: key and value.
@@ -108,9 +114,7 @@ impl Batch {
 
     /// Rows to write, in order of column and key.
     pub fn rows(&self) -> impl Iterator<Item = (Column, &[u8], &[u8])> {
-        self.rows
-            .iter()
-            .flat_map(|(column, rows)| rows.iter().map(|(k, v)| (*column, &k[..], &v[..])))
+        all_rows(&self.rows)
     }
 
     /// The rows of [`Column::Values`] among them.
@@ -188,6 +192,14 @@ impl Store for Layered {
             (None, below) => below,
         })
     }
+
+    fn oldest(&self) -> Version {
+        self.below.oldest()
+    }
+}
+
+fn all_rows(rows: &Rows) -> impl Iterator<Item = (Column, &[u8], &[u8])> {
+    rows.iter().flat_map(|(column, rows)| rows.iter().map(|(k, v)| (*column, &k[..], &v[..])))
 }
 
 fn last_in(rows: &Rows, column: Column, low: &[u8], high: &[u8]) -> Option<Row> {
@@ -201,6 +213,7 @@ fn last_in(rows: &Rows, column: Column, low: &[u8], high: &[u8]) -> Option<Row> 
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     rows: Rows,
+    oldest: Version,
 }
 
 impl MemoryStore {
@@ -218,6 +231,12 @@ impl MemoryStore {
 
     /// Deletes what no version from `version` on needs.
     pub fn prune(&mut self, version: Version) -> Result<(), StateError> {
+        self.oldest = self.oldest.max(version);
+        if let Some(root) = Root::find(self, version)?
+            && let Some(roots) = self.rows.get_mut(&Column::Roots)
+        {
+            *roots = roots.split_off(&root.version.to_be_bytes()[..]);
+        }
         let mut stale = self.rows.remove(&Column::Stale).unwrap_or_default();
         let later = stale.split_off(&version.saturating_add(1).to_be_bytes()[..]);
         for list in stale.values() {
@@ -246,6 +265,11 @@ impl MemoryStore {
         Ok(entries)
     }
 
+    /// All rows, in order of column and key.
+    pub fn rows(&self) -> impl Iterator<Item = (Column, &[u8], &[u8])> {
+        all_rows(&self.rows)
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.values().map(BTreeMap::len).sum()
@@ -265,6 +289,10 @@ impl Store for MemoryStore {
     fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError> {
         Ok(last_in(&self.rows, column, low, high))
     }
+
+    fn oldest(&self) -> Version {
+        self.oldest
+    }
 }
 
 /// A memory store that is written while snapshots read it, as a database is.
@@ -275,5 +303,9 @@ impl Store for RwLock<MemoryStore> {
 
     fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError> {
         self.read().unwrap_or_else(PoisonError::into_inner).last(column, low, high)
+    }
+
+    fn oldest(&self) -> Version {
+        self.read().unwrap_or_else(PoisonError::into_inner).oldest()
     }
 }

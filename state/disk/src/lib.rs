@@ -3,13 +3,14 @@
 //! One column family per kind of row, and one for the [`Head`] of each height. A commit is one
 //! write batch, so that a crash leaves a height whole or not at all, and so is each step of taking
 //! commits back ([`rollback`]). Commits are not synced: after a power failure the engine replays
-//! the blocks whose commits were lost. Old versions stay until something prunes them, so readers
-//! need no locks: they read the version they were given. What was read or written lately is
-//! answered from memory ([`newest`]).
+//! the blocks whose commits were lost. Old versions stay until they are pruned ([`prune`]), so
+//! readers need no locks: they read the version they were given. What was read or written lately
+//! is answered from memory ([`newest`]).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use guts_state::store::Row;
 use guts_state::{Batch, Column, Read, Root, Snapshot, StateError, Store, Version};
@@ -20,9 +21,11 @@ use rocksdb::{
 };
 
 mod newest;
+mod prune;
 mod rollback;
 
 use newest::{Found, NewestRows, key_of, version_of};
+pub use prune::Pruner;
 
 /// Bytes of blocks kept in memory, index and filter blocks included.
 const CACHE_BYTES: usize = 32 << 20;
@@ -42,6 +45,8 @@ const HEADS: &str = "heads";
 /// The column family of what is one for the whole database.
 const META: &str = "meta";
 const META_FORMAT: &[u8] = b"format";
+/// The oldest height that is kept; absent while nothing was pruned.
+const META_OLDEST: &[u8] = b"oldest";
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +104,8 @@ pub struct Database {
 struct Inner {
     db: DB,
     newest: NewestRows,
+    /// What [`META_OLDEST`] says; 0 when it is absent.
+    oldest: AtomicU64,
 }
 
 impl Database {
@@ -118,8 +125,9 @@ impl Database {
                 DiskError::Rocks(error)
             }
         })?;
-        let mut inner = Inner { db, newest: NewestRows::new(None) };
+        let mut inner = Inner { db, newest: NewestRows::new(None), oldest: AtomicU64::new(0) };
         inner.check_format(dir)?;
+        inner.oldest = AtomicU64::new(inner.read_oldest()?);
         let root = Root::find(&inner, Version::MAX)?;
         inner.newest = NewestRows::new(root.map(|root| root.version));
         Ok(Self { inner: Arc::new(inner) })
@@ -143,6 +151,11 @@ impl Database {
             self.inner.newest.wrote(batch.root.version, batch.values());
         }
         Ok(())
+    }
+
+    /// The oldest height whose state is kept; 0 while nothing was pruned.
+    pub fn oldest(&self) -> Version {
+        self.inner.oldest()
     }
 
     /// Makes durable what was written so far; for an orderly end.
@@ -227,6 +240,12 @@ impl Inner {
         Ok(Some(Head { height, memo: memo.into_vec() }))
     }
 
+    fn read_oldest(&self) -> Result<Version, DiskError> {
+        let Some(oldest) = self.db.get_cf(self.family(META)?, META_OLDEST)? else { return Ok(0) };
+        let damaged = |_| StateError::Damaged("an oldest height of the wrong length".into());
+        Ok(Version::from_be_bytes(oldest.try_into().map_err(damaged)?))
+    }
+
     fn last_on_disk(
         &self,
         column: Column,
@@ -265,6 +284,10 @@ impl Store for Inner {
             self.newest.learn(&asked, key, version, row.as_ref());
         }
         Ok(row)
+    }
+
+    fn oldest(&self) -> Version {
+        self.oldest.load(Ordering::SeqCst)
     }
 }
 

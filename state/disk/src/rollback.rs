@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use guts_state::{Column, Root, StateError, Version, leaf_key, stale_rows};
-use rocksdb::{IteratorMode, ReadOptions, WriteBatch};
+use rocksdb::{IteratorMode, WriteBatch};
 
 use crate::newest::{KeyHash, key_of, row_key};
 use crate::{Database, DiskError, HEADS, Head, Inner};
@@ -30,8 +30,9 @@ impl Database {
         if height > newest.height {
             return Err(DiskError::Ahead { height, newest: newest.height });
         }
-        if height < oldest.height {
-            return Err(DiskError::NotKept { height, oldest: oldest.height });
+        let oldest = oldest.height.max(self.oldest());
+        if height < oldest {
+            return Err(DiskError::NotKept { height, oldest });
         }
         while let Some(version) = self.inner.newest_version()?.filter(|newest| *newest > height) {
             self.inner.take_back(Some(version), version.saturating_sub(1))?;
@@ -77,11 +78,8 @@ impl Inner {
     /// moved may be among them.
     fn keys_written(&self, version: Version) -> Result<BTreeSet<KeyHash>, DiskError> {
         let mut keys = BTreeSet::new();
-        let mut read = ReadOptions::default();
-        read.set_iterate_lower_bound(version.to_be_bytes());
-        read.set_iterate_upper_bound(version.saturating_add(1).to_be_bytes());
-        let nodes = self.family(Column::Nodes.name())?;
-        for row in self.db.iterator_cf_opt(nodes, read, IteratorMode::Start) {
+        let nodes = Column::Nodes.name();
+        for row in self.rows_between(nodes, version, version.saturating_add(1))? {
             keys.extend(leaf_key(&row?.1)?);
         }
         let stale = self.family(Column::Stale.name())?;

@@ -26,12 +26,14 @@ pub(crate) fn put(key: &str, value: &str) -> Write {
 }
 
 /// Commits a block that writes this.
-pub(crate) fn commit(database: &Database, height: Version, writes: &[Write]) {
+pub(crate) fn commit(database: &Database, height: Version, writes: &[Write]) -> Option<Arc<Batch>> {
     let snapshot = database.snapshot(height - 1).unwrap();
     let batch = snapshot.commit(&changes(&snapshot, writes), height).unwrap();
-    let batches: Vec<_> = batch.into_iter().map(Arc::new).collect();
+    let batch = batch.map(Arc::new);
+    let batches: Vec<_> = batch.iter().cloned().collect();
     let head = Head { height, memo: vec![height as u8] };
     database.write(&head, &batches).unwrap();
+    batch
 }
 
 /// Every row of every column family.

@@ -78,7 +78,9 @@ async fn show(context: &Context, validator: &str) -> Result<(), Error> {
     let in_set = set.iter().find(|one| one.address == address.to_vec());
     let entry = Entry::read(&state, address, in_set).await?;
     if entry.consensus_key.is_empty() {
-        return Err(Error::Missing(format!("no validator has the address {address}, nor ever had")));
+        return Err(Error::Missing(format!(
+            "no validator has the address {address}, nor ever had"
+        )));
     }
     let Entry { operator_name, info, power, .. } = &entry;
     let or = |text: &str, none: &str| if text.is_empty() { none.into() } else { plain(text) };

@@ -1,5 +1,5 @@
-//! What the votes on a proposal come to while they are taken: counted here, as the chain counts them
-//! when they end, from values that are proved one by one.
+//! What the votes on a proposal come to while they are taken: counted here, as the chain counts
+//! them when they end, from values that are proved one by one.
 
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::tally::{Bars, Count, Tally};

@@ -71,6 +71,25 @@ fn what_cannot_be_answered_is_refused() {
 }
 
 #[test]
+fn a_height_that_was_pruned_is_refused_and_the_oldest_is_named() {
+    let mut world = World::new();
+    for _ in 0..5 {
+        let amount = Action::Transfer { actor: world.alice.id, to: world.bob.id, amount: 1 };
+        world.block(vec![world.tx(&world.alice, &[amount])]);
+    }
+    let key = keys::account(&world.alice.id);
+    let kept = ask(&world, paths::STORE, key.clone(), 3, true);
+    world.node.store.write().unwrap().prune(3).unwrap();
+    assert_eq!(ask(&world, paths::STORE, key.clone(), 3, true), kept);
+    let one = proto::PageRequest { repo: 1, ..Default::default() }.encode_to_vec();
+    for (path, data) in [(paths::STORE, key), (paths::REFS, one)] {
+        let gone = ask(&world, path, data, 2, false);
+        assert_eq!(code(&gone), Some(Code::QueryHeight));
+        assert_eq!(gone.log, "height 2 is not kept, only those from 3 to 5: ask for one of them");
+    }
+}
+
+#[test]
 fn listings_fit_what_is_proved() {
     let mut world = World::new();
     let alice = world.alice.clone();

@@ -49,7 +49,11 @@ fn an_unknown_key_is_refused_and_named() {
 fn a_wrong_variable_is_named() {
     let home = tempfile::TempDir::new().unwrap();
     fs::write(Config::file(home.path()), "").unwrap();
-    for wrong in [("GUTS_APP_GATEWAY", "nowhere"), ("GUTS_APP_GATWAY", "127.0.0.1:9")] {
+    for wrong in [
+        ("GUTS_APP_GATEWAY", "nowhere"),
+        ("GUTS_APP_GATWAY", "127.0.0.1:9"),
+        ("GUTS_APP_KEEP_HEIGHTS", "all"),
+    ] {
         let error = Config::load(home.path(), given(&[wrong])).unwrap_err().to_string();
         assert!(error.contains(wrong.0), "{error}");
     }
@@ -61,6 +65,8 @@ fn a_value_that_cannot_be_used_is_refused_with_the_rule() {
     for (text, rule) in [
         ("log_format = \"xml\"", "log_format: \"xml\" is neither plain nor json"),
         ("connections_max = 0", "connections_max: nobody could connect"),
+        ("keep_heights = 1", "keep_heights: 1 are too few, at least 10 are needed; 0 keeps all"),
+        ("keep_heights = 9", "keep_heights: 9 are too few"),
     ] {
         fs::write(Config::file(home.path()), text).unwrap();
         let error = Config::load(home.path(), given(&[])).unwrap_err().to_string();
@@ -73,6 +79,10 @@ fn a_value_that_cannot_be_used_is_refused_with_the_rule() {
     let right = [("GUTS_APP_CONNECTIONS_PER_ADDRESS_MAX", "0"), ("GUTS_APP_LOG_FORMAT", "json")];
     let config = Config::load(home.path(), given(&right)).unwrap();
     assert_eq!((config.connections_per_address_max, &*config.log_format), (0, "json"));
+    for kept in [0, 10] {
+        fs::write(Config::file(home.path()), format!("keep_heights = {kept}")).unwrap();
+        assert_eq!(Config::load(home.path(), given(&[])).unwrap().keep_heights, kept);
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod engine;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod prune;
+#[cfg(test)]
 mod push;
 #[cfg(test)]
 mod replay;

@@ -93,7 +93,7 @@ impl Program {
         let engine = runtime.block_on(AbciClient::connect(&address)).unwrap();
         let program = Program { process, gateway, engine, runtime, home };
         let alice = Key::from_slice(SecretKey::from_seed([9; 32]).public().as_bytes()).unwrap();
-        let request = genesis(&alice, &[operator(0)], &[SecretKey::from_seed([101; 32])]);
+        let request = genesis(&alice, &[operator(0)], &[SecretKey::from_seed([101; 32])], &[]);
         let time = request.time;
         program.runtime.block_on(async {
             program.engine.init_chain(request).await.unwrap();

@@ -32,6 +32,9 @@ use crate::engine::{CHAIN, Engine, GENESIS_S, Pool, Rpc};
 /// Longest wait for something that takes a second.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// The node that gives up the state of old heights.
+pub const PRUNING: usize = 3;
+
 pub struct World {
     pub dir: TempDir,
     pub urls: Vec<String>,
@@ -125,6 +128,8 @@ impl World {
             gateways: added.to_vec(),
             public_url: self.urls[i].clone(),
             name: format!("node {i}"),
+            // One of them prunes.
+            keep_heights: if i == PRUNING { 10 } else { 0 },
             data,
             ..Config::default()
         };

@@ -26,7 +26,7 @@ pub(super) async fn existing(state: &State, number: u64) -> Result<proto::Propos
 }
 
 /// A proposal that is among those counted.
-async fn listed(state: &State, number: u64) -> Result<proto::Proposal, Error> {
+async fn one_of(state: &State, number: u64) -> Result<proto::Proposal, Error> {
     let found: Option<proto::Proposal> = state.get(&keys::proposal(number)).await?;
     found.ok_or_else(|| Error::Proof("a proposal is missing".into()))
 }
@@ -38,7 +38,7 @@ pub(super) async fn newest(
     title: &str,
 ) -> Result<(u64, proto::Proposal), Error> {
     for number in (1..=proposals(state).await?.count).rev() {
-        let proposal = counted(state, number).await?;
+        let proposal = one_of(state, number).await?;
         let is_titled = proposal.what.as_ref().is_some_and(|what| what.title == title);
         if is_titled && proposal.proposer == proposer.to_vec() {
             return Ok((number, proposal));
@@ -91,7 +91,7 @@ pub(super) async fn list(context: &Context, all: bool) -> Result<(), Error> {
     let numbers = if all { (1..=count).collect() } else { open };
     let mut listed = Vec::new();
     for number in numbers {
-        let proposal = listed(&state, number).await?;
+        let proposal = one_of(&state, number).await?;
         let value = describe(&state, number, &proposal).await?;
         let word = |key: &str| value[key].as_str().unwrap_or_default();
         let (kind, status, title) = (word("kind"), word("status"), word("title"));

@@ -27,8 +27,8 @@
 //!
 //! Invariants: the newest set is not empty and is the last of the recorded ones; its addresses are
 //! those of its keys and are sorted; shares add up to each validator's, stake to what is bonded
-//! and unbonding, rewards to no more than was given out; lists and counts are those of the entries; a
-//! gateway that is said can be asked.
+//! and unbonding, rewards to no more than was given out; lists and counts are those of the
+//! entries; a gateway that is said can be asked.
 //! Calls: params, account.
 
 mod authorize;

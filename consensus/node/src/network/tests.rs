@@ -12,7 +12,7 @@ use guts_consensus::types::{PartSet, VoteKind};
 use guts_genesis::{Height, Round};
 use std::time::Instant;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(90);
 
 fn info(chain: &str, session: u64) -> NodeInfo {
     NodeInfo {

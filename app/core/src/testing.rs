@@ -35,6 +35,8 @@ use crate::modules::staking::Operator;
 use crate::rules::Rules;
 use crate::whole::Whole;
 
+pub mod stake;
+
 pub const CHAIN: &str = "guts-test";
 /// Enough for any transaction of these tests.
 pub const FEE: u64 = 10_000;
@@ -494,6 +496,10 @@ impl World {
 
 pub fn address(validator: &Person) -> ValidatorAddress {
     ValidatorAddress::of_key(&validator.secret.public())
+}
+
+pub fn balance(world: &World, who: &Person) -> u64 {
+    modules::account::get(&world.state(), &who.id).unwrap().unwrap().balance
 }
 
 /// Somebody does something alone in a block, and it takes effect.

@@ -3,45 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use guts_schema::Action;
-use guts_schema::tally::worth;
-use guts_schema::tx::StakingAction;
 use proptest::prelude::*;
 
-use crate::modules::account;
-use crate::modules::staking::{delegation, epoch, info};
-use crate::testing::{FEE, Person, World, address};
+use crate::modules::staking::epoch;
+use crate::testing::stake::{TEN, delegate, redelegate, stake, unbond};
+use crate::testing::{FEE, World, balance};
 
-/// Stake of a genesis validator.
-const TEN: u64 = 10_000_000;
 const DAY_S: u64 = 24 * 3600;
-
-fn act(who: &Person, change: StakingAction) -> Action {
-    Action::Staking { actor: who.id, change }
-}
-
-fn delegate(who: &Person, to: &Person, amount: u64) -> Action {
-    act(who, StakingAction::Delegate { validator: address(to), amount })
-}
-
-fn unbond(who: &Person, from: &Person, amount: u64) -> Action {
-    act(who, StakingAction::Unbond { validator: address(from), amount })
-}
-
-fn redelegate(who: &Person, from: &Person, to: &Person, amount: u64) -> Action {
-    let (from, to) = (address(from), address(to));
-    act(who, StakingAction::Redelegate { from, to, amount })
-}
-
-fn balance(world: &World, who: &Person) -> u64 {
-    account::get(&world.state(), &who.id).unwrap().unwrap().balance
-}
-
-/// What somebody has with a validator.
-fn stake(world: &World, who: &Person, with: &Person) -> u64 {
-    let held = delegation(&world.state(), &address(with), &who.id).unwrap().unwrap_or_default();
-    worth(&info(&world.state(), &address(with)).unwrap().unwrap(), held.shares)
-}
 
 /// Taken for two signatures at one height, in millionths: the default.
 const PPM: u64 = 50_000;

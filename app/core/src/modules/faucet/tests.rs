@@ -6,7 +6,7 @@ use guts_schema::{Action, Code, events};
 
 use crate::genesis::AppState;
 use crate::modules::account;
-use crate::testing::{CHAIN, Person, World};
+use crate::testing::{CHAIN, Person, World, balance};
 
 /// A world in which work is quickly done.
 fn easy(change: impl FnOnce(&mut AppState)) -> World {
@@ -27,10 +27,6 @@ fn worked(world: &World, who: &Person, actions: &[Action]) -> Vec<u8> {
     let solution = puzzle.search(0, 1 << 16, 6).unwrap();
     let draft = Draft::new(CHAIN, who.id, world.nonce(who), actions);
     draft.work(number, anchor, solution).sign(who.id, &who.secret).encode()
-}
-
-fn balance(world: &World, who: &Person) -> u64 {
-    account::get(&world.state(), &who.id).unwrap().unwrap().balance
 }
 
 #[test]

@@ -4,7 +4,7 @@ use guts_abci::proto::abci::RequestProcessProposal;
 use guts_schema::proto::propose::Content;
 use guts_schema::proto::{self, ProposalStatus, VoteOption};
 use guts_schema::tally::Tally;
-use guts_schema::tx::{Draft, GovernanceAction, StakingAction};
+use guts_schema::tx::{Draft, GovernanceAction};
 use guts_schema::{Action, Code, events};
 
 use super::{get, proposals, tally};
@@ -12,7 +12,8 @@ use crate::fault::Broken;
 use crate::modules::{account, params};
 use crate::rules::Rules;
 use crate::run::Run;
-use crate::testing::{CHAIN, FEE, Person, World, address, done, refused};
+use crate::testing::stake::delegate;
+use crate::testing::{CHAIN, FEE, Person, World, balance, done, refused};
 
 const DAY_S: u64 = 24 * 3600;
 const ENOUGH: u64 = 1_000_000;
@@ -34,19 +35,8 @@ fn vote(who: &Person, option: VoteOption) -> Action {
     act(who, GovernanceAction::Vote { proposal: 1, option })
 }
 
-fn delegate(who: &Person, to: &Person, amount: u64) -> Action {
-    Action::Staking {
-        actor: who.id,
-        change: StakingAction::Delegate { validator: address(to), amount },
-    }
-}
-
 fn json(text: &str) -> Option<Content> {
     Some(Content::Params(text.into()))
-}
-
-fn balance(world: &World, who: &Person) -> u64 {
-    account::get(&world.state(), &who.id).unwrap().unwrap().balance
 }
 
 fn status(world: &World) -> ProposalStatus {

@@ -1,15 +1,15 @@
 //! Genesis validators: what is refused, and who counts as an operator.
 
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::sign::ProofOf;
 use guts_schema::tx::{Draft, StakingAction, ValidatorEdit};
 use guts_schema::{Action, Code, events, proto};
 
-use super::{at, block, candidates, delegation, epoch, in_force, info, newest, operates, state};
+use super::{at, block, candidates, epoch, in_force, info, newest, operates, state};
 use crate::modules::staking::Operator;
 use crate::modules::{account, params};
 use crate::run::Run;
-use crate::testing::{CHAIN, FEE, Person, World, address};
+use crate::testing::stake::{TEN, act, bond, delegate, redelegate, stake, unbond};
+use crate::testing::{CHAIN, FEE, Person, World, address, balance};
 
 fn refused(validators: u8, change: impl FnOnce(&mut Vec<Operator>)) -> String {
     let mut state = World::genesis();
@@ -28,26 +28,7 @@ fn operators_are_accounts_and_validators_of_genesis() {
     assert!(rule.contains("a gateway's URL is http:// or https://"), "{rule}");
 }
 
-/// Stake of a genesis validator.
-const TEN: u64 = 10_000_000;
 const DAY_S: u64 = 24 * 3600;
-
-fn act(who: &Person, change: StakingAction) -> Action {
-    Action::Staking { actor: who.id, change }
-}
-
-fn bond(who: &Person, key: &Person, amount: u64) -> Action {
-    let change = StakingAction::Bond {
-        consensus_key: key.secret.public(),
-        proof: key.proof(ProofOf::Bond, &who.id),
-        peer_id: vec![1; 38],
-        name: "new".into(),
-        commission_ppm: 100_000,
-        gateway: "https://new.example".into(),
-        amount,
-    };
-    act(who, change)
-}
 
 fn edit(who: &Person, commission_ppm: Option<u32>) -> Action {
     let (peer_id, name) = (Some(vec![2; 38]), Some("other".into()));
@@ -55,32 +36,8 @@ fn edit(who: &Person, commission_ppm: Option<u32>) -> Action {
     act(who, StakingAction::EditValidator(edit))
 }
 
-fn delegate(who: &Person, to: &Person, amount: u64) -> Action {
-    act(who, StakingAction::Delegate { validator: address(to), amount })
-}
-
-fn unbond(who: &Person, from: &Person, amount: u64) -> Action {
-    act(who, StakingAction::Unbond { validator: address(from), amount })
-}
-
-fn redelegate(who: &Person, from: &Person, to: &Person, amount: u64) -> Action {
-    let (from, to) = (address(from), address(to));
-    act(who, StakingAction::Redelegate { from, to, amount })
-}
-
 fn claim(who: &Person, from: &Person) -> Action {
     act(who, StakingAction::ClaimRewards { validator: address(from) })
-}
-
-fn balance(world: &World, who: &Person) -> u64 {
-    account::get(&world.state(), &who.id).unwrap().unwrap().balance
-}
-
-/// What somebody has with a validator.
-fn stake(world: &World, who: &Person, with: &Person) -> u64 {
-    let held = delegation(&world.state(), &address(with), &who.id).unwrap().unwrap_or_default();
-    let info = info(&world.state(), &address(with)).unwrap().unwrap();
-    guts_schema::tally::worth(&info, held.shares)
 }
 
 fn info_of(world: &World, validator: &Person) -> proto::ValidatorInfo {

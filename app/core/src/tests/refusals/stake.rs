@@ -2,17 +2,15 @@
 
 use guts_schema::proto::propose::Content;
 use guts_schema::proto::{self, VoteOption};
-use guts_schema::sign::ProofOf;
 use guts_schema::tx::{Draft, GovernanceAction, StakingAction, ValidatorEdit};
 use guts_schema::{Action, Code};
 
 use super::Said;
 use crate::genesis::AppState;
 use crate::modules::account::{GenesisAccount, newest_anchor};
+use crate::testing::stake::{TEN, act, bond, delegate, redelegate, unbond};
 use crate::testing::{CHAIN, Person, World, address, done};
 
-/// Stake of a genesis validator.
-const TEN: u64 = 10_000_000;
 /// What opens a vote.
 const ENOUGH: u64 = 1_000_000;
 
@@ -25,39 +23,9 @@ pub(super) fn provoke(said: &mut Said) {
     full_houses(said);
 }
 
-fn act(who: &Person, change: StakingAction) -> Action {
-    Action::Staking { actor: who.id, change }
-}
-
-fn bond(who: &Person, key: &Person, amount: u64) -> Action {
-    let change = StakingAction::Bond {
-        consensus_key: key.secret.public(),
-        proof: key.proof(ProofOf::Bond, &who.id),
-        peer_id: vec![1; 38],
-        name: "new".into(),
-        commission_ppm: 100_000,
-        gateway: String::new(),
-        amount,
-    };
-    act(who, change)
-}
-
 fn commission(who: &Person, ppm: u32) -> Action {
     let edit = ValidatorEdit { commission_ppm: Some(ppm), ..ValidatorEdit::default() };
     act(who, StakingAction::EditValidator(edit))
-}
-
-fn delegate(who: &Person, to: &Person, amount: u64) -> Action {
-    act(who, StakingAction::Delegate { validator: address(to), amount })
-}
-
-fn unbond(who: &Person, from: &Person, amount: u64) -> Action {
-    act(who, StakingAction::Unbond { validator: address(from), amount })
-}
-
-fn redelegate(who: &Person, from: &Person, to: &Person) -> Action {
-    let (from, to) = (address(from), address(to));
-    act(who, StakingAction::Redelegate { from, to, amount: 5 })
 }
 
 fn unjail(who: &Person) -> Action {
@@ -111,8 +79,8 @@ fn stake(said: &mut Said) {
     let (one, two) = (w.validators[1].clone(), w.validators[2].clone());
     said.no(w, &alice, Code::StakeLow, unbond(&alice, &one, 1));
     done(w, &alice, delegate(&alice, &one, TEN));
-    done(w, &alice, redelegate(&alice, &one, &two));
-    said.no(w, &alice, Code::StakeLocked, redelegate(&alice, &two, &one));
+    done(w, &alice, redelegate(&alice, &one, &two, 5));
+    said.no(w, &alice, Code::StakeLocked, redelegate(&alice, &two, &one, 5));
     for count in [16, 16, 16, 15] {
         let many = vec![unbond(&alice, &one, 1); count];
         assert_eq!(w.one(w.tx(&alice, &many)), None);

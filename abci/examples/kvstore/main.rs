@@ -16,6 +16,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 mod journal;
 
+/// Requests are decoded on one thread and freed on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// CometBFT's kvstore, served over ABCI 2.0.
 #[derive(Parser)]
 #[command(name = "kvstore")]

@@ -17,6 +17,15 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// `mi_option_purge_delay` of its version 2, in milliseconds: how long freed memory waits before it
+/// goes back to the system. What a full block needs is wanted again with the next.
+const PURGE_DELAY: (i32, i64) = (15, 250);
+
+#[expect(unsafe_code, reason = "an option of the C library, set before there are other threads")]
+fn keep_freed_memory() {
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY.0, PURGE_DELAY.1) }
+}
+
 /// The Guts application: state, repositories and git gateway of a node.
 #[derive(Parser)]
 #[command(version, about)]
@@ -94,6 +103,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    keep_freed_memory();
     let result = match Options::parse().command {
         Command::Hook { name } => return guts_git::hook::run(&name),
         Command::Version => {

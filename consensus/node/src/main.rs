@@ -12,7 +12,18 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// `mi_option_purge_delay` of its version 2, in milliseconds: how long freed memory waits before it
+/// goes back to the system. The buffers of a full block are freed and wanted again with every block;
+/// after its default of 10 ms the system clears their pages each time, a fifth of all CPU.
+const PURGE_DELAY: (i32, i64) = (15, 250);
+
+#[expect(unsafe_code, reason = "an option of the C library, set before there are other threads")]
+fn keep_freed_memory() {
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY.0, PURGE_DELAY.1) }
+}
+
 fn main() -> ExitCode {
+    keep_freed_memory();
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

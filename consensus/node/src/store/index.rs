@@ -1,24 +1,38 @@
 //! The index of events: what `tx_search` and `block_search` look in.
 //!
 //! One row for each value that an attribute marked for it has in a block: kind, tag, a zero, value,
-//! a zero, height; under it the places of the events that have it, each the transaction's place in
+//! form, height; under it the places of the events that have it, each the transaction's place in
 //! the block and the event's number, all big-endian. So the rows of a tag, and of a value of it,
 //! stand together in the order of the chain, and what most transactions of a block share is one.
+//!
+//! Of a long value there stand its beginning and its hash: enough to find it by `=`. For other
+//! comparisons it is read where it is kept anyway, in the results of its block.
 
 use super::keys;
 use super::{EVENTS, Store, StoreError};
 use guts_abci::proto::abci as pb;
+use guts_consensus::types::Hash;
 use guts_genesis::Height;
 use guts_rpc::TxHit;
 use guts_rpc::search::{Condition, Op, Plan};
 use rocksdb::{Direction, IteratorMode, WriteBatch, WriteOptions};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
-/// Bytes of a value that are kept. Longer than any query, so equality misses nothing; what
-/// `CONTAINS` looks for must be within them.
-const VALUE_BYTES_MAX: usize = 1_024;
+/// Bytes of a value that stands whole in its row: most do, and many long ones would fill the disk
+/// a third time.
+const WHOLE_BYTES_MAX: usize = 128;
+/// Bytes of the beginning of a longer one.
+const BEGIN_BYTES: usize = 96;
+/// What follows a value that stands whole.
+const WHOLE: u8 = 0;
+/// What follows the beginning and the SHA-256 of one that does not.
+const CUT: u8 = 1;
 /// Entries that one search looks at, at most.
 const ENTRIES_MAX: usize = 1_000_000;
+/// As how many entries it counts to read the results of a block for a long value.
+const READING: usize = 1_000;
 /// A height at the end of a key.
 const TAIL: usize = 8;
 /// Place and number of the event.
@@ -41,7 +55,10 @@ pub enum SearchError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// More work than one search may cause.
-    #[error("the query matches more than {ENTRIES_MAX} entries of the index: narrow it by height")]
+    #[error(
+        "the query looks at more than {ENTRIES_MAX} entries of the index: ask for a value with =, \
+         and narrow it by height"
+    )]
     TooMuch,
 }
 
@@ -50,6 +67,18 @@ type Entry = (u64, u32, u32);
 
 fn prefix(kind: Indexed, tag: &str) -> Vec<u8> {
     [&[kind as u8], tag.as_bytes(), &[0]].concat()
+}
+
+/// Adds a value as it stands in a row, and its form.
+fn push_value(key: &mut Vec<u8>, value: &[u8]) {
+    if value.len() <= WHOLE_BYTES_MAX {
+        key.extend_from_slice(value);
+        key.push(WHOLE);
+    } else {
+        key.extend_from_slice(&value[..BEGIN_BYTES]);
+        key.extend_from_slice(Hash::of(value).as_bytes());
+        key.push(CUT);
+    }
 }
 
 /// Keys and what stands under them, in their order: so neighbours are written one after another.
@@ -64,13 +93,13 @@ fn add_rows(rows: &mut Rows, kind: Indexed, (height, place): (Height, u32), even
             if of.is_empty() || name.is_empty() || of.contains(&0) || name.contains(&0) {
                 continue;
             }
-            let value = attribute.value.as_bytes();
-            let value = &value[..value.len().min(VALUE_BYTES_MAX)];
             key.clear();
             key.push(kind as u8);
-            for part in [of, b".", name, &[0], value, &[0], &keys::height(height)] {
+            for part in [of, b".", name, &[0]] {
                 key.extend_from_slice(part);
             }
+            push_value(&mut key, attribute.value.as_bytes());
+            key.extend_from_slice(&keys::height(height));
             if !rows.contains_key(&key) {
                 rows.insert(key.clone(), Vec::with_capacity(PLACE));
             }
@@ -152,14 +181,6 @@ impl Store {
         self.disk(self.db.write(batch))
     }
 
-    /// An index of an earlier form is forgotten; it is made again from the lowest height on.
-    pub(super) fn drop_old_index(&self) -> Result<(), StoreError> {
-        match self.entry(EVENTS, keys::INDEXED_EACH)? {
-            None => Ok(()),
-            Some(_) => self.clear_index(),
-        }
-    }
-
     /// Where the transactions are that `plan` asks for, in their order, not above `top`.
     ///
     /// # Errors
@@ -220,9 +241,9 @@ impl Store {
         let mut seen = 0;
         for condition in &plan.events {
             let mut matching = BTreeSet::new();
-            self.scan(kind, condition, &mut seen, |entry| {
+            self.scan((kind, condition), &range, &mut seen, |entry| {
                 let is_new = found.as_ref().is_none_or(|found| found.contains(&entry));
-                if is_new && range.contains(&entry.0) && plan.admits_height(entry.0) {
+                if is_new && plan.admits_height(entry.0) {
                     matching.insert(entry);
                 }
             })?;
@@ -234,38 +255,99 @@ impl Store {
         Ok(found.unwrap_or_default())
     }
 
-    /// Gives every entry that satisfies one condition.
+    /// Gives every entry of these heights that satisfies one condition.
     fn scan(
         &self,
-        kind: Indexed,
-        condition: &Condition,
+        (kind, condition): (Indexed, &Condition),
+        heights: &RangeInclusive<u64>,
         seen: &mut usize,
         mut give: impl FnMut(Entry),
     ) -> Result<(), SearchError> {
         let tag = prefix(kind, &condition.tag);
-        let exact = (condition.op == Op::Equal)
-            .then(|| [&tag, condition.operand.text().as_bytes(), &[0]].concat());
-        let start = exact.as_ref().unwrap_or(&tag);
-        let from = IteratorMode::From(start, Direction::Forward);
-        for item in self.db.iterator_cf(self.family(EVENTS), from) {
+        let (mut from, mut to) = (tag.clone(), tag.clone());
+        if condition.op == Op::Equal {
+            for (end, height) in [(&mut from, heights.start()), (&mut to, heights.end())] {
+                push_value(end, condition.operand.text().as_bytes());
+                end.extend_from_slice(&height.to_be_bytes());
+            }
+        } else if let Some(zero) = to.last_mut() {
+            *zero += 1;
+        }
+        let rows = IteratorMode::From(&from, Direction::Forward);
+        for item in self.db.iterator_cf(self.family(EVENTS), rows) {
             let (key, places) = self.disk(item)?;
-            if !key.starts_with(start) {
+            if *key > *to {
                 break;
             }
             *seen += (places.len() / PLACE).max(1);
+            let bad = || self.corrupt("a row of events", &"its form");
+            let (value, tail) = key.split_at(key.len().saturating_sub(TAIL));
+            let entries = entries_of(tail, &places).ok_or_else(bad)?;
+            let value = value.get(tag.len()..).and_then(<[u8]>::split_last).ok_or_else(bad)?;
+            let Some(first) = entries.first().filter(|entry| heights.contains(&entry.0)) else {
+                continue;
+            };
+            if self.satisfies((kind, condition), value, *first, seen)? {
+                entries.into_iter().for_each(&mut give);
+            }
             if *seen > ENTRIES_MAX {
                 return Err(SearchError::TooMuch);
             }
-            let end = key.len().saturating_sub(TAIL);
-            let Some(value) = key[..end].get(tag.len()..) else { continue };
-            let Some(value) = value.strip_suffix(&[0]) else { continue };
-            let value = String::from_utf8_lossy(value);
-            if condition.admits_entry(&value) {
-                let entries = entries_of(&key[end..], &places);
-                let entries = entries.ok_or_else(|| self.corrupt("a row of events", &"its form"));
-                entries?.into_iter().for_each(&mut give);
-            }
         }
         Ok(())
+    }
+
+    /// Whether the value of a row satisfies a condition; `first` is one of the events that have it.
+    fn satisfies(
+        &self,
+        (kind, condition): (Indexed, &Condition),
+        (form, value): (&u8, &[u8]),
+        first: Entry,
+        seen: &mut usize,
+    ) -> Result<bool, StoreError> {
+        let whole: Cow<'_, str> = match (*form, condition.op) {
+            (WHOLE, _) => String::from_utf8_lossy(value),
+            (_, Op::Exists) => return Ok(true),
+            (_, Op::Equal) => {
+                let mut wanted = Vec::new();
+                push_value(&mut wanted, condition.operand.text().as_bytes());
+                return Ok(wanted.split_last() == Some((form, value)));
+            }
+            _ => {
+                *seen += READING;
+                match self.long_value(kind, &condition.tag, value, first)? {
+                    Some(whole) => whole.into(),
+                    None => return Ok(false),
+                }
+            }
+        };
+        Ok(condition.admits_entry(&whole))
+    }
+
+    /// The value of which a row has the beginning and the hash, out of the results of its block.
+    fn long_value(
+        &self,
+        kind: Indexed,
+        tag: &str,
+        kept: &[u8],
+        (height, place, number): Entry,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(mut response) = self.response(Height(height))? else { return Ok(None) };
+        let events = match kind {
+            Indexed::Blocks => response.events,
+            Indexed::Txs if (place as usize) < response.tx_results.len() => {
+                response.tx_results.swap_remove(place as usize).events
+            }
+            Indexed::Txs => return Ok(None),
+        };
+        let Some(event) = events.into_iter().nth(number as usize) else { return Ok(None) };
+        let name = tag.strip_prefix(&event.r#type).and_then(|rest| rest.strip_prefix('.'));
+        let of_name = event.attributes.into_iter().filter(|a| a.index && name == Some(&a.key));
+        let mut values = of_name.map(|attribute| attribute.value);
+        Ok(values.find(|value| {
+            let mut row = Vec::new();
+            push_value(&mut row, value.as_bytes());
+            row.split_last() == Some((&CUT, kept))
+        }))
     }
 }

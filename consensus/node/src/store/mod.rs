@@ -1,10 +1,12 @@
 //! What a node keeps: blocks, commits, results, validators by height, the indexes and the engine's
 //! state, in RocksDB under `data/store`.
 //!
-//! All records of one engine output are one atomic batch, so a crash leaves a height's block, its
-//! index entries and its results all there or all absent. Memory is bounded: one cache and one
-//! budget for what is not in table files yet, whatever the size of the chain.
+//! Records of an engine's output that follow one another are one atomic batch, so a crash leaves all
+//! of a block or nothing of it. The index of events follows the blocks and is written without a
+//! log: a crash takes its end, which is made again. Memory is bounded: one cache and one budget for
+//! what is not in table files yet, whatever the size of the chain.
 
+mod form;
 mod index;
 mod keys;
 mod read;
@@ -13,7 +15,10 @@ mod rollback;
 mod tests;
 mod write;
 
-use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options,
+    SliceTransform,
+};
 use std::path::{Path, PathBuf};
 
 pub use index::SearchError;
@@ -66,11 +71,11 @@ pub struct Store {
 const BLOCKS: &str = "blocks";
 /// What the application answered: large values, read by height.
 const RESPONSES: &str = "responses";
-/// Transactions by hash: many tiny values under random keys.
+/// Where transactions are: hash, height, place in the block. Many random keys, without values.
 const TXS: &str = "txs";
 /// Everything small, each kind under its own first byte.
 const SMALL: &str = "small";
-/// The index of events: many keys that differ little, without values.
+/// The index of events: many keys that differ little, with tiny values.
 const EVENTS: &str = "events";
 const FAMILIES: [&str; 5] = [BLOCKS, RESPONSES, TXS, SMALL, EVENTS];
 
@@ -97,7 +102,7 @@ impl Store {
         let db = DB::open_cf_descriptors(&options, path, families)
             .map_err(|e| StoreError::Disk { path: path.into(), reason: e.to_string() })?;
         let store = Store { db, path: path.into() };
-        store.drop_old_index()?;
+        store.bring_to_form()?;
         Ok(store)
     }
 
@@ -138,10 +143,15 @@ fn family_options(name: &str, cache: &Cache, memory: Memory) -> Options {
     table.set_block_cache(cache);
     table.set_cache_index_and_filter_blocks(true);
     table.set_block_size(16 * 1024);
+    let mut options = Options::default();
     if name == TXS || name == SMALL {
         table.set_bloom_filter(10.0, false);
     }
-    let mut options = Options::default();
+    if name == TXS {
+        // One asks for a hash, without knowing where the transaction is.
+        table.set_whole_key_filtering(false);
+        options.set_prefix_extractor(SliceTransform::create_fixed_prefix(keys::HASH_BYTES));
+    }
     options.set_block_based_table_factory(&table);
     options.set_write_buffer_size((memory.memtable_bytes / 2).max(1 << 20));
     options.set_max_write_buffer_number(2);

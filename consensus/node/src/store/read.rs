@@ -11,6 +11,9 @@ use guts_consensus::types::{
 use guts_genesis::{Height, Time};
 use std::sync::Arc;
 
+/// Blocks with the same transaction that are looked at for the one in which it succeeded.
+const PLACES_MAX: usize = 100;
+
 /// Where a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TxPlace {
@@ -164,16 +167,37 @@ impl Store {
         Ok(self.small(&keys::of(Kind::Hash, hash))?.as_deref().and_then(number))
     }
 
-    /// Where the transaction with this hash is.
+    /// Where the transaction with this hash is. If it is in several blocks: the newest in which it
+    /// succeeded, or else the newest, of the newest [`PLACES_MAX`].
     pub fn tx_place(&self, hash: &[u8]) -> Result<Option<TxPlace>, StoreError> {
-        let Some(bytes) = self.disk(self.db.get_cf(self.family(TXS), hash))? else {
+        let mut places = Vec::new();
+        if hash.len() != keys::HASH_BYTES {
             return Ok(None);
-        };
-        let index = bytes.get(8..12).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
-        match (number(&bytes), index) {
-            (Some(height), Some(index)) => Ok(Some(TxPlace { height, index })),
-            _ => Err(self.corrupt("the place of a transaction", &"not twelve bytes")),
         }
+        for row in self.db.prefix_iterator_cf(self.family(TXS), hash) {
+            let (key, _) = self.disk(row)?;
+            let Some(tail) = key.strip_prefix(hash) else { break };
+            let index = tail.get(8..).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
+            let (Some(height), Some(index)) = (number(tail), index) else {
+                return Err(self.corrupt("the place of a transaction", &"not twelve bytes"));
+            };
+            places.push(TxPlace { height, index });
+        }
+        let newest = places.last().copied();
+        if places.len() > 1 {
+            for place in places.into_iter().rev().take(PLACES_MAX) {
+                if self.has_succeeded(place)? {
+                    return Ok(Some(place));
+                }
+            }
+        }
+        Ok(newest)
+    }
+
+    fn has_succeeded(&self, place: TxPlace) -> Result<bool, StoreError> {
+        let response = self.response(place.height)?;
+        let result = response.as_ref().and_then(|it| it.tx_results.get(place.index as usize));
+        Ok(result.is_some_and(|result| result.code == 0))
     }
 
     /// The engine's last state.

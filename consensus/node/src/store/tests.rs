@@ -248,15 +248,98 @@ fn what_transactions_of_a_block_share_is_one_row() {
     assert_eq!(found.iter().map(|hit| hit.index).collect::<Vec<_>>(), [48, 49]);
 }
 
+/// Blocks whose transactions have a long value each, indexed.
+fn with_long_values(store: &Store, values: &[&str]) {
+    for (height, value) in (1..).map(Height).zip(values) {
+        let events = vec![event("note", &[("text", "short"), ("text", value)])];
+        let response = pb::ResponseFinalizeBlock {
+            tx_results: vec![pb::ExecTxResult { events, ..Default::default() }],
+            ..Default::default()
+        };
+        let mut batch = Batch::default();
+        store.put_response(&mut batch, height, &response);
+        store.write(batch, false).unwrap();
+        store.index(height, Some(&response)).unwrap();
+    }
+}
+
 #[test]
-fn an_index_of_an_earlier_form_is_made_again() {
+fn long_values_are_found_whole_though_the_index_has_their_beginning() {
+    use guts_rpc::search::Search;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let long = |end: &str| "ab".repeat(150) + end;
+    let values = [long("x"), long("y"), long("needle-x"), "n".repeat(128), "n".repeat(129)];
+    with_long_values(&store, &values.each_ref().map(String::as_str));
+    let find = |query: &str| {
+        let search = Search::parse(query).unwrap();
+        let hits = store.find_txs(&search.plan("tx.height").unwrap(), 9);
+        hits.map(|hits| hits.iter().map(|hit| hit.height).collect::<Vec<_>>())
+    };
+    for (height, value) in (1..).zip(&values) {
+        assert_eq!(find(&format!("note.text = '{value}'")).unwrap(), [height]);
+    }
+    assert_eq!(find(&format!("note.text = '{}'", long("z"))).unwrap(), [0; 0]);
+    assert_eq!(find(&format!("note.text = '{}'", &values[0][..96])).unwrap(), [0; 0]);
+    assert_eq!(find("note.text CONTAINS 'needle'").unwrap(), [3], "beyond what the row has");
+    assert_eq!(find("note.text CONTAINS 'x' AND tx.height < 3").unwrap(), [1]);
+    assert_eq!(find("note.text EXISTS").unwrap(), [1, 2, 3, 4, 5]);
+    assert_eq!(find("note.text = 'short' AND tx.height > 3").unwrap(), [4, 5]);
+    // Reading a block's results has its price.
+    let many = vec![values[0].as_str(); 1_001];
+    with_long_values(&store, &many);
+    let refused = store.find_txs(
+        &Search::parse("note.text CONTAINS 'needle'").unwrap().plan("tx.height").unwrap(),
+        2_000,
+    );
+    assert!(matches!(refused, Err(SearchError::TooMuch)), "{refused:?}");
+}
+
+#[test]
+fn a_transaction_in_several_blocks_is_where_it_succeeded_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let code = |height: u64| u32::from(height != 2 && height != 3);
+    for height in 1..=5 {
+        let mut batch = Batch::default();
+        store.put_block(&mut batch, &decided(height, &["other", "same"]));
+        let result = pb::ExecTxResult { code: code(height), ..Default::default() };
+        let response =
+            pb::ResponseFinalizeBlock { tx_results: vec![result; 2], ..Default::default() };
+        store.put_response(&mut batch, Height(height), &response);
+        store.write(batch, false).unwrap();
+    }
+    let place = || store.tx_place(tx_hash(b"same").as_bytes()).unwrap();
+    let at = |height| Some(TxPlace { height: Height(height), index: 1 });
+    assert_eq!(place(), at(3));
+    assert_eq!(store.tx_place(&tx_hash(b"same").as_bytes()[..31]).unwrap(), None);
+    store.prune(Height(3), 100).unwrap();
+    assert_eq!(place(), at(3), "an early block took only its own with it");
+    store.prune(Height(4), 100).unwrap();
+    assert_eq!(place(), at(5), "the newest, if it succeeded nowhere");
+}
+
+#[test]
+fn a_store_of_the_first_form_is_brought_into_this_one() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = indexed(dir.path());
-    let family = store.family(EVENTS);
-    store.db.delete_cf(family, keys::INDEXED).unwrap();
-    store.db.put_cf(family, keys::INDEXED_EACH, keys::height(Height(6))).unwrap();
+    let txs = store.family(TXS);
+    for row in store.db.iterator_cf(txs, IteratorMode::Start) {
+        let (key, _) = row.unwrap();
+        let (hash, place) = key.split_at(keys::HASH_BYTES);
+        store.db.put_cf(txs, hash, place).unwrap();
+        store.db.delete_cf(txs, &key).unwrap();
+    }
+    store.db.delete_cf(store.family(SMALL), keys::FORM).unwrap();
+    assert!(store.tx_place(tx_hash(b"b3").as_bytes()).is_err(), "it cannot be read as it is");
     drop(store);
     let store = open(dir.path());
-    assert_eq!(store.db.iterator_cf(store.family(EVENTS), IteratorMode::Start).count(), 0);
-    assert_eq!(store.indexed().unwrap(), Height::ZERO);
+    let at = TxPlace { height: Height(3), index: 1 };
+    assert_eq!(store.tx_place(tx_hash(b"b3").as_bytes()).unwrap(), Some(at));
+    assert_eq!(store.db.iterator_cf(store.family(TXS), IteratorMode::Start).count(), 12);
+    assert_eq!(store.indexed().unwrap(), Height::ZERO, "the index is made again");
+    store.db.put_cf(store.family(SMALL), keys::FORM, [3]).unwrap();
+    drop(store);
+    let refused = Store::open(dir.path(), MEMORY).err().unwrap().to_string();
+    assert!(refused.contains("a later version wrote it"), "{refused}");
 }

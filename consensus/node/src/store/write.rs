@@ -2,12 +2,17 @@
 
 use super::index::rows_of;
 use super::keys::{self, Kind};
-use super::{BLOCKS, EVENTS, RESPONSES, SMALL, Store, StoreError, TXS};
+use super::{BLOCKS, EVENTS, RESPONSES, SMALL, Store, StoreError, TXS, TxPlace};
 use guts_abci::proto::{self, Message, abci as pb};
 use guts_consensus::io::Decided;
-use guts_consensus::types::{Evidence, State};
+use guts_consensus::types::{Block, Evidence, State};
 use guts_genesis::Height;
 use rocksdb::{WriteBatch, WriteOptions};
+
+/// Bytes that the row of a transaction takes in a batch.
+const TX_ROW_BYTES: usize = 50;
+/// Bytes that everything small of a height takes in a batch, mostly.
+const SMALL_BYTES: usize = 16 * 1024;
 
 /// Everything that is written together.
 #[derive(Default)]
@@ -21,6 +26,13 @@ impl Batch {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.batch.is_empty()
+    }
+
+    /// Makes room for something large at once: growing step by step copies it several times.
+    fn reserve(&mut self, bytes: usize) {
+        if self.batch.is_empty() {
+            self.batch = WriteBatch::with_capacity_bytes(bytes);
+        }
     }
 }
 
@@ -43,6 +55,8 @@ impl Store {
             header: Some(header.to_proto()),
             num_txs: i64::try_from(decided.block.txs().as_slice().len()).unwrap_or(i64::MAX),
         };
+        let txs = decided.block.txs().hashes();
+        to.reserve(bytes.len() + txs.len() * TX_ROW_BYTES + SMALL_BYTES);
         let batch = &mut to.batch;
         batch.put_cf(self.family(BLOCKS), keys::height(height), bytes);
         batch.put_cf(small, keys::at(Kind::Meta, height), meta.encode_to_vec());
@@ -56,12 +70,9 @@ impl Store {
         }
         let hash = keys::of(Kind::Hash, decided.id.hash.as_bytes());
         batch.put_cf(small, hash, keys::height(height));
-        let txs = self.family(TXS);
-        for (index, hash) in (0_u32..).zip(decided.block.txs().hashes()) {
-            let mut place = [0; 12];
-            place[..8].copy_from_slice(&keys::height(height));
-            place[8..].copy_from_slice(&index.to_be_bytes());
-            batch.put_cf(txs, hash.as_bytes(), place);
+        for (index, hash) in (0..).zip(txs) {
+            let key = keys::tx(hash.as_bytes(), TxPlace { height, index });
+            batch.put_cf(self.family(TXS), key, []);
         }
         batch.put_cf(small, keys::TOP, keys::height(height));
         if !to.has_base && !self.has_base() {
@@ -72,7 +83,9 @@ impl Store {
 
     /// Adds the application's answer to the block of a height.
     pub fn put_response(&self, to: &mut Batch, height: Height, of: &pb::ResponseFinalizeBlock) {
-        to.batch.put_cf(self.family(RESPONSES), keys::height(height), of.encode_to_vec());
+        let bytes = of.encode_to_vec();
+        to.reserve(bytes.len() + SMALL_BYTES);
+        to.batch.put_cf(self.family(RESPONSES), keys::height(height), bytes);
     }
 
     /// Adds the state after a block, and the validators and parameters it tells of.
@@ -135,9 +148,7 @@ impl Store {
         let mut height = base;
         while height < end {
             if let Some(block) = self.block(height)? {
-                for hash in block.txs().hashes() {
-                    batch.delete_cf(self.family(TXS), hash.as_bytes());
-                }
+                self.forget_txs(&mut batch, &block);
                 batch.delete_cf(small, keys::of(Kind::Hash, block.hash().as_bytes()));
             }
             if let Some(response) = self.response(height)? {
@@ -156,6 +167,14 @@ impl Store {
         self.disk(self.db.write(batch))?;
         tracing::debug!(from = wire(base), to = wire(end), "pruned");
         Ok(end < retain)
+    }
+
+    /// Deletes where the transactions of a block are.
+    pub(super) fn forget_txs(&self, batch: &mut WriteBatch, block: &Block) {
+        for (index, hash) in (0..).zip(block.txs().hashes()) {
+            let place = TxPlace { height: block.header().height, index };
+            batch.delete_cf(self.family(TXS), keys::tx(hash.as_bytes(), place));
+        }
     }
 
     /// Binds the store to a genesis document, or says that it belongs to another.

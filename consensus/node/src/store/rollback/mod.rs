@@ -8,7 +8,7 @@ mod tests;
 
 use super::index::rows_of;
 use super::keys::{self, Kind};
-use super::{BLOCKS, EVENTS, RESPONSES, SMALL, Store, StoreError, TXS};
+use super::{BLOCKS, EVENTS, RESPONSES, SMALL, Store, StoreError};
 use guts_abci::proto::Message as _;
 use guts_consensus::types::{BlockId, Header, State, ValidatorSet};
 use guts_genesis::{ConsensusParams, Height};
@@ -160,9 +160,7 @@ impl Store {
         let block = self.block(height)?;
         let block = block.ok_or(RollbackError::Missing { what: "the block", height })?;
         let small = self.family(SMALL);
-        for hash in block.txs().hashes() {
-            batch.delete_cf(self.family(TXS), hash.as_bytes());
-        }
+        self.forget_txs(batch, &block);
         for evidence in block.evidence() {
             let hash = evidence.hash();
             batch.delete_cf(small, keys::of(Kind::EvidenceDone, hash.as_bytes()));

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// `mi_option_purge_delay` of its version 2, in milliseconds: how long freed memory waits before it
-/// goes back to the system. The buffers of a full block are freed and wanted again with every block;
-/// after its default of 10 ms the system clears their pages each time, a fifth of all CPU.
+/// goes back to the system. What a full block needs is freed and wanted again with every block;
+/// after its default of 10 ms the system clears the pages each time, a fifth of all CPU.
 const PURGE_DELAY: (i32, i64) = (15, 250);
 
 #[expect(unsafe_code, reason = "an option of the C library, set before there are other threads")]

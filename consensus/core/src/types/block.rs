@@ -20,13 +20,15 @@ pub struct Txs(Arc<Listed>);
 struct Listed {
     txs: Vec<Bytes>,
     hashes: Vec<Hash>,
+    encoded_len: u64,
 }
 
 impl Txs {
     /// These transactions, in this order.
     pub fn new(txs: Vec<Bytes>) -> Txs {
         let hashes = txs.iter().map(|tx| tx_hash(tx)).collect();
-        Txs(Arc::new(Listed { txs, hashes }))
+        let encoded_len = txs.iter().map(|tx| wire::field_len(tx.len()) as u64).sum();
+        Txs(Arc::new(Listed { txs, hashes, encoded_len }))
     }
 
     /// The hash of each transaction, in their order.
@@ -48,17 +50,14 @@ impl Txs {
 
     /// Bytes that the transactions take in a block.
     pub fn encoded_len(&self) -> u64 {
-        self.0.txs.iter().map(|tx| wire::field_len(tx.len()) as u64).sum()
+        self.0.encoded_len
     }
 
     /// Checks that the transactions take at most `size_max` bytes in a block (negative: none do).
     pub fn check_size(&self, size_max: i64) -> Result<(), Invalid> {
-        let mut sum = 0_i64;
-        for tx in &self.0.txs {
-            sum = sum.saturating_add(wire::field_len(tx.len()) as i64);
-            if sum > size_max {
-                return Err(Invalid::DataTooLarge);
-            }
+        let size = i64::try_from(self.0.encoded_len).unwrap_or(i64::MAX);
+        if size > size_max && !self.0.txs.is_empty() {
+            return Err(Invalid::DataTooLarge);
         }
         Ok(())
     }

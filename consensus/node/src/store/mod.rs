@@ -1,8 +1,8 @@
 //! What a node keeps: blocks, commits, results, validators by height, the indexes and the engine's
 //! state, in RocksDB under `data/store`.
 //!
-//! Records of an engine's output that follow one another are one atomic batch, so a crash leaves all
-//! of a block or nothing of it. The index of events follows the blocks and is written without a
+//! Records of an engine's output that follow one another are one atomic batch, so a crash leaves
+//! all of a block or nothing of it. The index of events follows the blocks and is written without a
 //! log: a crash takes its end, which is made again. Memory is bounded: one cache and one budget for
 //! what is not in table files yet, whatever the size of the chain.
 

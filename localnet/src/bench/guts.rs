@@ -8,9 +8,10 @@ use guts_rpc::Query;
 use guts_rpc::client::Client;
 use guts_schema::sign::SecretKey;
 use guts_schema::tx::Draft;
-use guts_schema::{AccountId, Action, ActionKind, proto, query, values};
+use guts_schema::{AccountId, Action, ActionKind, keys, proto, query, values};
 
 use crate::Failure;
+use crate::calls::{Calls, Question};
 use crate::work::Plan;
 
 /// What the run needs to know of the chain.
@@ -64,6 +65,27 @@ async fn ask<M: Default + prost::Message>(
         0 => Ok(values::decode(&answer.value.0)?),
         code => Err(format!("{path} was refused ({code}): {}", answer.log).into()),
     }
+}
+
+/// What a client asks meanwhile, `rate` times a second: whether transfers are admitted, whose
+/// signatures nobody has seen, and the balances of the accounts, proved.
+pub fn calls(chain: &Chain, count: u64, rate: u64) -> Calls {
+    let accounts: Vec<AccountId> =
+        chain.keys.iter().map(|key| AccountId::of_key(&key.public())).collect();
+    let tx = |index: u64| {
+        let from = (index % accounts.len() as u64) as usize;
+        let action = Action::Transfer { actor: accounts[from], to: accounts[from], amount: 1 };
+        let draft = Draft::new(&chain.id, accounts[from], u64::MAX - index, &[action]);
+        draft.fee(chain.fee).sign(accounts[from], &chain.keys[from]).encode()
+    };
+    let question = |account: &AccountId| Question {
+        path: query::STORE,
+        data: keys::account(account),
+        prove: true,
+    };
+    let questions: Vec<Question> = accounts.iter().map(question).collect();
+    let txs: Vec<Vec<u8>> = (0..count).map(tx).collect();
+    Calls::new(&txs, &questions, rate)
 }
 
 /// `total` transfers, for `nodes` nodes.

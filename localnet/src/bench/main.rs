@@ -11,12 +11,13 @@
 //! - [`work`]: the transactions of the kvstore, made before the clock starts; [`guts`]: of Guts.
 //! - [`developer`]: stock git, and repositories to push to gateways and to [`plain`] git.
 //! - [`push`]: pushes of one commit; [`clone`]: clones of a large repository.
-//! - [`load`]: sends them when they are due.
+//! - [`load`]: sends them when they are due; [`calls`]: what a client asks meanwhile.
 //! - [`watch`]: reads blocks and notes when each transaction became readable.
 //! - [`kill`]: ends everything under load and looks for what was lost.
 //! - [`usage`]: CPU and memory of the processes, from `/proc`.
 //! - [`report`]: the figures.
 
+mod calls;
 mod clone;
 mod developer;
 mod guts;
@@ -44,6 +45,7 @@ use guts_localnet::app_state;
 use guts_localnet::network::Network;
 use serde::Serialize;
 
+use crate::calls::Calls;
 use crate::options::{Kind, Options};
 use crate::usage::Process;
 use crate::work::Plan;
@@ -131,19 +133,23 @@ impl Run {
         }
     }
 
-    async fn plan(&self, is_guts: bool) -> Result<Plan, Failure> {
+    async fn plan(&self, is_guts: bool) -> Result<(Plan, Calls), Failure> {
         let (options, rate) = (&self.options, self.options.rate());
         let total = rate * options.seconds();
+        let calls = options.calls * options.seconds();
         eprintln!("• making {total} transactions");
         if !is_guts {
-            return work::kvstore(total, options.size(), options.batch, rate);
+            let plan = work::kvstore(total, options.size(), options.batch, rate)?;
+            return Ok((plan, work::calls(calls, options.calls)));
         }
         let chain = funded(self.network()?, &self.targets[0]).await?;
-        guts::plan(chain, total, options.batch, rate, self.targets.len())
+        let calls = guts::calls(&chain, calls, options.calls);
+        Ok((guts::plan(chain, total, options.batch, rate, self.targets.len())?, calls))
     }
 
     async fn transactions(self) -> Result<Outcome, Failure> {
-        let plan = Arc::new(self.plan(self.options.kind == Kind::Guts).await?);
+        let (plan, calls) = self.plan(self.options.kind == Kind::Guts).await?;
+        let plan = Arc::new(plan);
         let (rate, seconds) = (self.options.rate(), self.options.seconds());
         let mut watcher = watch::Watcher::at_tip(&self.targets[0]).await?;
         eprintln!("• sending {rate} tx/s for {seconds} s to {}", self.targets.join(", "));
@@ -151,10 +157,13 @@ impl Run {
         let before = usage::sample(&self.processes);
         let begun = Instant::now();
         let sending = tokio::spawn(load::send(Arc::clone(&plan), connections, begun));
+        let node = self.targets[0].clone();
+        let calling = tokio::task::spawn_blocking(move || calls.make_alone(&node, begun));
         let end = begun + Duration::from_secs(seconds);
         let mut seen = report::Seen::new(plan.total);
         watcher.follow(end, begun, &plan, &mut seen).await?;
         let sent = sending.await??;
+        let answered = calling.await??;
         let mut drained = end;
         while seen.found() < sent.accepted && Instant::now() < end + DRAIN_PATIENCE {
             drained += Duration::from_millis(200);
@@ -162,7 +171,8 @@ impl Run {
         }
         let usage = usage::difference(&before, &usage::sample(&self.processes));
         eprintln!("✓ {} of {} transactions committed", seen.committed(), plan.total);
-        let report = self.report(plan.size, &sent, &seen, &usage, None);
+        let mut report = self.report(plan.size, &sent, &seen, &usage, None);
+        report.calls = (self.options.calls > 0).then_some(answered);
         if let Some(warning) = report.warning() {
             eprintln!("warning: {warning}");
         }
@@ -215,7 +225,7 @@ impl Run {
         let most = Duration::from_secs(self.options.seconds());
         let mut trials = Vec::new();
         for number in 1..=self.options.trials() {
-            let plan = Arc::new(self.plan(network.is_guts()).await?);
+            let plan = Arc::new(self.plan(network.is_guts()).await?.0);
             let trial = kill::trial(&mut network, &self.targets, plan, most).await?;
             eprintln!("✓ trial {number}: {trial}");
             trials.push(trial);

@@ -56,6 +56,9 @@ pub struct Options {
     /// 100000000]; others are as long as they are.
     #[arg(long, value_name = "BYTES")]
     size: Option<usize>,
+    /// Meanwhile, calls of check_tx and of abci_query a second each, to see how long they take.
+    #[arg(long, value_name = "R", default_value_t = 0)]
+    pub calls: u64,
     /// How often to kill [default: 20] or to clone from each [default: 5].
     #[arg(long, value_name = "N")]
     trials: Option<u64>,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::calls::Answered;
 use crate::load::Sent;
 use crate::machine::Machine;
 use crate::options::Options;
@@ -94,6 +95,9 @@ pub struct Report<'a> {
     /// process but its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     bench_cpu_percent: Option<f64>,
+    /// How long calls took meanwhile.
+    #[serde(rename = "calls_ms", skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Answered>,
     #[serde(skip_serializing_if = "Option::is_none")]
     push: Option<Comparison>,
     processes: &'a [Usage],
@@ -138,6 +142,7 @@ impl<'a> Report<'a> {
             },
             block_interval_ms: block_interval_ms(&seen.blocks),
             bench_cpu_percent: (nodes > 0.0).then(|| round(own * 100.0 / (own + nodes))),
+            calls: None,
             push: None,
             processes: usage,
             machine: None,

@@ -69,6 +69,32 @@ fn refusals_are_counted() {
 }
 
 #[test]
+fn calls_are_timed_and_an_error_is_none() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let server = std::thread::spawn(move || {
+        // The last of the connections is told that something is wrong.
+        for body in [r#"{"result":{}}"#, r#"{"result":{}}"#, r#"{"error":{}}"#, r#"{"error":{}}"#] {
+            let (mut stream, _) = listener.accept().expect("a client");
+            std::thread::spawn(move || {
+                use std::io::{Read as _, Write as _};
+                let mut request = [0u8; 4096];
+                while stream.read(&mut request).is_ok_and(|read| read > 0) {
+                    let length = body.len();
+                    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+                    stream.write_all([head.as_bytes(), body.as_bytes()].concat().as_slice()).ok();
+                }
+            });
+        }
+    });
+    let answered = work::calls(3, 1_000).make_alone(&address, Instant::now()).expect("answers");
+    assert_eq!((answered.check_tx.answers, answered.query.answers), (3, 3));
+    let refused = work::calls(3, 1_000).make_alone(&address, Instant::now()).err();
+    assert!(refused.expect("an error").to_string().contains("error"));
+    server.join().expect("the server ends");
+}
+
+#[test]
 fn percentiles_are_of_what_was_seen() {
     let sorted: Vec<u64> = (1..=1000).map(|ms| ms * 1000).collect();
     assert_eq!(report::percentile(&sorted, 50), 500.0);

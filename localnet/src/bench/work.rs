@@ -8,6 +8,7 @@ use rand::{RngExt as _, rngs::StdRng};
 use sha2::{Digest as _, Sha256};
 
 use crate::Failure;
+use crate::calls::{Calls, Question};
 
 /// Hexadecimal digits of the run's number in each transaction.
 const RUN_DIGITS: usize = 16;
@@ -93,6 +94,14 @@ pub fn kvstore(total: u64, size: usize, batch: u64, rate: u64) -> Result<Plan, F
     let txs: Vec<String> = (0..total).map(tx).collect();
     let bodies = txs.chunks(batch as usize).map(body).collect();
     Ok(Plan { bodies, batch, total, size, lanes: 1, rate, ours: Ours::Prefix(run) })
+}
+
+/// What a client asks meanwhile, `rate` times a second: whether transactions are admitted, and for
+/// a key that nobody has set.
+pub fn calls(count: u64, rate: u64) -> Calls {
+    let txs: Vec<Vec<u8>> = (0..count).map(|index| format!("asked{index}=1").into()).collect();
+    let question = Question { path: "", data: b"asked".to_vec(), prove: false };
+    Calls::new(&txs, &[question], rate)
 }
 
 fn body(txs: &[String]) -> Vec<u8> {

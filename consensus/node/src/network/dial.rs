@@ -177,6 +177,11 @@ impl Schedule {
         }
     }
 
+    /// Whether no way to the peer has failed since it was last connected for a while.
+    pub(super) fn is_first_failure(&self, peer: &PeerId) -> bool {
+        self.0.iter().any(|t| t.peer == *peer && t.failures == 0)
+    }
+
     /// A dial failed or the connection ended: on to the next way, or again after a pause, not
     /// before `earliest`.
     pub(super) fn on_down(&mut self, peer: PeerId, now: Instant, earliest: Option<Instant>) {

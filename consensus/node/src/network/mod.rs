@@ -152,6 +152,7 @@ enum Command {
 }
 
 /// Handle to the running network; cheap to clone.
+        over: Transport,
 #[derive(Clone)]
 pub struct Network {
     shared: Arc<Shared>,

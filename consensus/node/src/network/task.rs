@@ -109,7 +109,9 @@ impl Task {
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
                 command = commands.recv() => match command {
                     Some(Command::Ban { peer, reason, time }) => self.on_ban(peer, &reason, time),
-                    Some(Command::Dial { peer, addresses }) => self.dial_at(peer, addresses),
+                    Some(Command::Dial { peer, over, addresses }) => {
+                        self.dial_at(peer, over, addresses);
+                    }
                     Some(Command::Shutdown) | None => return self.close().await,
                 },
                 () = timer => self.dial(),
@@ -134,17 +136,25 @@ impl Task {
                 });
                 let addresses = found.iter().map(|at| at.over(to.transport)).collect();
                 // Fails only when the network is ending.
-                let _ = to_self.send(Command::Dial { peer, addresses });
+                let _ = to_self.send(Command::Dial { peer, over: to.transport, addresses });
             });
         }
     }
 
-    fn dial_at(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+    fn dial_at(&mut self, peer: PeerId, over: Transport, addresses: Vec<Multiaddr>) {
         let opts = DialOpts::peer_id(peer)
             .condition(PeerCondition::DisconnectedAndNotDialing)
-            .addresses(addresses)
-            .build();
-        match self.swarm.dial(opts) {
+            .addresses(addresses);
+        let opts = match over {
+            // From a port of its own. Taking the one that is listened on would bind it on every
+            // address of the host, and fail for as long as anything else has it on one of them;
+            // and two nodes that dial each other at once would meet in one TCP connection, in
+            // which each takes the other for the side that was dialled.
+            Transport::Tcp => opts.allocate_new_port(),
+            // One socket serves whatever is sent and received.
+            Transport::Quic => opts,
+        };
+        match self.swarm.dial(opts.build()) {
             // The connection that exists already tells when it ends.
             Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
             Err(error) => self.on_dial_error(peer, &error),
@@ -152,7 +162,11 @@ impl Task {
     }
 
     fn on_dial_error(&mut self, peer: PeerId, error: &DialError) {
-        tracing::debug!(%peer, %error, "dialling failed");
+        if self.schedule.is_first_failure(&peer) {
+            tracing::info!(%peer, %error, "dialling failed; it is tried again and again");
+        } else {
+            tracing::debug!(%peer, %error, "dialling failed");
+        }
         self.on_down(peer);
     }
 

@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use guts_consensus::messages::HasVote;
 use guts_consensus::types::{PartSet, VoteKind};
 use guts_genesis::{Height, Round};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Instant;
 
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -163,6 +164,7 @@ over_each_transport! {
     a_peer_that_does_not_read_is_dropped_and_others_are_not_delayed,
     a_restarted_peer_is_one_peer_again,
     two_that_dial_each_other_end_with_one_connection,
+    two_that_dial_each_other_at_once_end_with_one_connection,
     a_banned_peer_stays_away_until_the_ban_ends,
     no_more_come_in_than_are_allowed,
 }
@@ -309,6 +311,84 @@ async fn two_that_dial_each_other_end_with_one_connection(over: Transport) {
     c.until("two", |s| ups(s) - downs(s) == 2).await;
     b.network.send(c.network.local(), 0x20, has_vote(7).encode());
     c.until("message", |s| messages(s, 0x20).len() == 1).await;
+}
+
+/// `HOST:PORT`s at which nothing listens, on an address of this machine that is this test's alone.
+fn free_addresses(count: usize) -> Vec<String> {
+    let process = std::process::id();
+    let host = format!("127.{}.{}.255", 1 + (process >> 8) % 254, process % 256);
+    // Held until all are drawn, so that none is drawn twice.
+    let held: Vec<_> = (0..count).map(|_| TcpListener::bind((host.as_str(), 0)).unwrap()).collect();
+    held.iter().map(|socket| socket.local_addr().unwrap().to_string()).collect()
+}
+
+fn named(key: &Keypair, address: &str) -> PeerAddress {
+    let address = parse_address(address).unwrap();
+    PeerAddress { peer: key.public().to_peer_id(), address, transport: None }
+}
+
+async fn two_that_dial_each_other_at_once_end_with_one_connection(over: Transport) {
+    let addresses = free_addresses(12);
+    let pairs = addresses.chunks(2).enumerate().map(|(number, at)| async move {
+        let (number, keys) = (number as u64, [(); 2].map(|()| Keypair::generate_ed25519()));
+        let host = |own: usize, other: usize| {
+            let peers = vec![named(&keys[other], &at[other])];
+            let settings = Settings { listen: at[own].clone(), ..settings(&[over]) };
+            let info = info("x", 2 * number + own as u64);
+            Host::start_with(keys[own].clone(), info, peers, settings)
+        };
+        let (mut a, mut b) = tokio::join!(host(0, 1), host(1, 0));
+        // What is sent over the connection that ends is lost.
+        let end = Instant::now() + DEADLINE;
+        let has_heard = |host: &Host| !messages(&host.seen, 0x20).is_empty();
+        while !(has_heard(&a) && has_heard(&b)) {
+            assert!(Instant::now() < end, "{:?} {:?}", a.seen, b.seen);
+            for host in [&mut a, &mut b] {
+                host.network.send_all(0x20, &has_vote(7).encode());
+                host.inbox.drain(usize::MAX, &mut host.seen);
+            }
+            tick().await;
+        }
+        let (one, other) = (a.network.clone(), b.network.clone());
+        let is_one = |_: &[Event]| match (&one.connected()[..], &other.connected()[..]) {
+            ([here], [there]) => here.is_outbound != there.is_outbound,
+            _ => false,
+        };
+        a.until("one connection, dialled by one of them", is_one).await;
+    });
+    futures::future::join_all(pairs).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_our_port_on_another_address_does_not_keep_us_from_dialling() {
+    let mut a = Host::start(Transport::Tcp, info("x", 1), &[]).await;
+    let listen = free_addresses(1).remove(0);
+    let port = listen.parse::<SocketAddr>().unwrap().port();
+    // On loopback like what we listen on, and shared with nobody.
+    let _other = (0..=u8::MAX)
+        .find_map(|host| TcpListener::bind((Ipv4Addr::new(127, 0, 1, host), port)).ok())
+        .unwrap();
+    let settings = Settings { listen, ..settings(&[Transport::Tcp]) };
+    let peers = addresses(&[&a]);
+    let mut b = Host::start_with(Keypair::generate_ed25519(), info("x", 2), peers, settings).await;
+    b.until("up", |s| ups(s) == 1).await;
+    a.until("up", |s| ups(s) == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_does_not_answer_at_first_is_dialled_again() {
+    let (key, listen) = (Keypair::generate_ed25519(), free_addresses(1).remove(0));
+    let peers = vec![named(&key, &listen)];
+    let early = TcpListener::bind(&listen).unwrap();
+    let own = settings(&[Transport::Tcp]);
+    let mut b = Host::start_with(Keypair::generate_ed25519(), info("x", 2), peers, own).await;
+    // It hangs up on the first dial; then nobody is there; then the peer is.
+    let first = tokio::task::spawn_blocking(move || drop(early.accept().unwrap()));
+    tokio::time::timeout(DEADLINE, first).await.expect("a dial").unwrap();
+    let settings = Settings { listen, ..settings(&[Transport::Tcp]) };
+    let mut a = Host::start_with(key, info("x", 1), vec![], settings).await;
+    b.until("up", |s| ups(s) == 1).await;
+    a.until("up", |s| ups(s) == 1).await;
 }
 
 async fn a_banned_peer_stays_away_until_the_ban_ends(over: Transport) {

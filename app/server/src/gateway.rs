@@ -28,8 +28,8 @@ const WAITING_TIMEOUT_S: u64 = 10;
 /// Seconds in which a client must send its headers, so the longest that a connection is idle.
 const HEADER_TIMEOUT_S: u64 = 10;
 
-/// Seconds in which a client must take something of an answer: a clone may come to a disk that is
-/// busy with other things.
+/// Seconds that a client may keep an answer waiting before it has taken 1 KiB for each: a clone may
+/// come to a disk that is busy with other things.
 const WRITE_TIMEOUT_S: u64 = 30;
 
 /// Files that a connection may need, with those of the git process behind it: of these there are

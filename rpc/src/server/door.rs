@@ -37,8 +37,9 @@ pub struct Bounds {
     /// Seconds in which a client must send its headers, from the connection or the answer before
     /// on: so it is also how long a connection may be idle.
     pub header_timeout_s: u64,
-    /// Seconds in which a client must take something of an answer. Counted one by one: those in
-    /// which this process was paused are not held against anybody.
+    /// Seconds that a client may keep an answer waiting before it has taken 1 KiB for each of
+    /// them; then its connection ends. Counted one by one: those in which this process was paused
+    /// are not held against anybody.
     pub write_timeout_s: u64,
 }
 

@@ -51,7 +51,8 @@ pub struct Limits {
     pub header_timeout_s: u64,
     /// Seconds in which a client must send its body, once its headers are there; then 408.
     pub body_timeout_s: u64,
-    /// Seconds in which a client must take something of an answer; then its connection ends.
+    /// Seconds that a client may keep an answer waiting before it has taken 1 KiB for each of
+    /// them; then its connection ends.
     pub write_timeout_s: u64,
     /// WebSocket clients with subscriptions at a time.
     pub ws_clients_max: usize,

@@ -8,17 +8,31 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Between two looks at a client that takes nothing.
+/// Between two looks at a client that is waited for.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Fails writes when the client has taken nothing for a while. Looks are counted, time is not
+/// Bytes that a client must take, on average, in each second in which it is waited for. The
+/// slowest of lines does better; a client that takes a byte now and then to keep its connection
+/// does not.
+const BYTES_PER_S_MIN: u64 = 1_024;
+
+/// Fails writes when the client takes too little. Patience is a number of looks at a client that
+/// is waited for. It is whole again each time that the client has taken [`BYTES_PER_S_MIN`] for
+/// each of them, and at an end when the looks are used up before. Looks are counted, time is not
 /// measured: a pause of this process is one look, and not the client's silence.
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     inner: S,
     looks_max: u64,
-    /// While a write waits: until the next look, and how many there were.
-    waiting: Option<(Pin<Box<Sleep>>, u64)>,
+    /// Since patience was whole.
+    waiting: Option<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    look: Pin<Box<Sleep>>,
+    looks: u64,
+    taken: u64,
 }
 
 impl<S> Patient<S> {
@@ -32,11 +46,20 @@ impl<S> Patient<S> {
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.waiting = None;
-            return written;
+        if let Poll::Ready(outcome) = written {
+            if let (Ok(bytes), Some(waiting)) = (&outcome, &mut self.waiting) {
+                waiting.taken = waiting.taken.saturating_add(*bytes as u64);
+                if waiting.taken >= self.looks_max.saturating_mul(BYTES_PER_S_MIN) {
+                    self.waiting = None;
+                }
+            }
+            return Poll::Ready(outcome);
         }
-        let (look, looks) = self.waiting.get_or_insert_with(|| (Box::pin(sleep(LOOK)), 0));
+        let Waiting { look, looks, .. } = self.waiting.get_or_insert_with(|| Waiting {
+            look: Box::pin(sleep(LOOK)),
+            looks: 0,
+            taken: 0,
+        });
         loop {
             ready!(look.as_mut().poll(cx));
             *looks += 1;
@@ -89,3 +112,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

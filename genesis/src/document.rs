@@ -109,7 +109,15 @@ impl GenesisDoc {
     /// the defaults; a missing or zero first height is 1. A missing or zero time is refused
     /// ([`GenesisError::TimeMissing`]).
     pub fn parse(text: &str) -> Result<GenesisDoc, GenesisError> {
+        let (doc, app_state) = GenesisDoc::parse_apart(text)?;
+        Ok(GenesisDoc { app_state: app_state.to_owned(), ..doc })
+    }
+
+    /// Does the same, but leaves `app_state`, which may be large, where it is: the document's is
+    /// empty, and the piece of `text` that it is comes beside it.
+    pub fn parse_apart(text: &str) -> Result<(GenesisDoc, &str), GenesisError> {
         let doc = Object::parse("", text)?;
+        let app_state = doc.raw("app_state").unwrap_or_default();
         let genesis_time = doc.time("genesis_time")?.filter(|time| !time.is_zero());
         let chain_id = doc.string("chain_id")?;
         let initial_height = doc.int64("initial_height")?;
@@ -132,29 +140,38 @@ impl GenesisDoc {
             validators: check_validators(listed)?,
             genesis_time: genesis_time.ok_or(GenesisError::TimeMissing)?,
             app_hash,
-            app_state: doc.raw("app_state").unwrap_or_default().to_owned(),
+            app_state: String::new(),
         };
         doc.consensus_params.check()?;
-        Ok(doc)
+        Ok((doc, app_state))
     }
 
     /// The text of a genesis file. `app_state` is spread over lines with the rest.
     pub fn to_json(&self) -> String {
-        json::indent(&self.json(&json::compact(&self.app_state)))
+        json::indent(&self.to_compact_json())
     }
 
     /// The document as compact JSON.
     pub fn to_compact_json(&self) -> String {
-        self.json(&json::compact(&self.app_state))
+        let (before, after) = self.around(!self.app_state.is_empty());
+        [before.as_str(), &json::compact(&self.app_state), after].concat()
     }
 
     /// SHA-256 of the compact document with `app_state` as it stands: equal on two nodes only if
     /// their applications get equal bytes.
     pub fn hash(&self) -> [u8; 32] {
-        Sha256::digest(self.json(&self.app_state)).into()
+        self.hash_with(&self.app_state)
     }
 
-    fn json(&self, app_state: &str) -> String {
+    /// The same with an `app_state` that was parsed apart.
+    pub fn hash_with(&self, app_state: &str) -> [u8; 32] {
+        let (before, after) = self.around(!app_state.is_empty());
+        let pieces = [before.as_str(), app_state, after].into_iter();
+        pieces.fold(Sha256::new(), Digest::chain_update).finalize().into()
+    }
+
+    /// The compact document before and after an `app_state`, or in two pieces without one.
+    pub fn around(&self, has_app_state: bool) -> (String, &'static str) {
         let mut out = format!(
             "{{\"genesis_time\":\"{}\",\"chain_id\":{},\"initial_height\":\"{}\",\
              \"consensus_params\":{}",
@@ -176,11 +193,10 @@ impl GenesisDoc {
             out.push_str(&format!(",\"validators\":[{}]", list.join(",")));
         }
         out.push_str(&format!(",\"app_hash\":\"{}\"", hex::encode_upper(&self.app_hash)));
-        if !app_state.is_empty() {
-            out.push_str(&format!(",\"app_state\":{app_state}"));
+        if has_app_state {
+            out.push_str(",\"app_state\":");
         }
-        out.push('}');
-        out
+        (out, "}")
     }
 }
 

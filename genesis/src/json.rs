@@ -43,14 +43,14 @@ impl JsonError {
 
 /// A JSON object whose members are read one by one.
 #[derive(Debug)]
-pub(crate) struct Object {
+pub(crate) struct Object<'a> {
     path: String,
-    members: BTreeMap<String, Box<RawValue>>,
+    members: BTreeMap<String, &'a RawValue>,
 }
 
-impl Object {
+impl<'a> Object<'a> {
     /// Parses `text`; `path` names it in errors.
-    pub(crate) fn parse(path: &str, text: &str) -> Result<Object, JsonError> {
+    pub(crate) fn parse(path: &str, text: &'a str) -> Result<Object<'a>, JsonError> {
         let members = read(path, text)?;
         Ok(Object { path: path.to_owned(), members })
     }
@@ -60,21 +60,22 @@ impl Object {
     }
 
     /// A member's text as it stands; none if missing or null.
-    pub(crate) fn raw(&self, name: &str) -> Option<&str> {
+    pub(crate) fn raw(&self, name: &str) -> Option<&'a str> {
         self.members.get(name).map(|raw| raw.get()).filter(|text| *text != "null")
     }
 
     /// A member that is an object; empty if missing.
-    pub(crate) fn object(&self, name: &str) -> Result<Object, JsonError> {
+    pub(crate) fn object(&self, name: &str) -> Result<Object<'a>, JsonError> {
         Object::parse(&self.path(name), self.raw(name).unwrap_or("{}"))
     }
 
     /// A member that is a list of objects; empty if missing.
-    pub(crate) fn objects(&self, name: &str) -> Result<Vec<Object>, JsonError> {
+    pub(crate) fn objects(&self, name: &str) -> Result<Vec<Object<'a>>, JsonError> {
         let path = self.path(name);
-        let items: Vec<Box<RawValue>> = read(&path, self.raw(name).unwrap_or("[]"))?;
-        let item = |(i, raw): (usize, &RawValue)| Object::parse(&format!("{path}[{i}]"), raw.get());
-        items.iter().map(AsRef::as_ref).enumerate().map(item).collect()
+        let items: Vec<&'a RawValue> = read(&path, self.raw(name).unwrap_or("[]"))?;
+        let item =
+            |(i, raw): (usize, &'a RawValue)| Object::parse(&format!("{path}[{i}]"), raw.get());
+        items.into_iter().enumerate().map(item).collect()
     }
 
     /// A member that is a list of strings; empty if missing.
@@ -207,20 +208,67 @@ fn escape_html(json: &str) -> String {
 
 /// Valid JSON without spaces between tokens, numbers and strings as they stand but for HTML.
 pub(crate) fn compact(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    let (mut in_string, mut escaped) = (false, false);
-    for c in json.chars() {
-        if in_string {
-            in_string = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-        } else if c.is_ascii_whitespace() {
-            continue;
-        } else {
-            in_string = c == '"';
+    let mut out = Vec::with_capacity(json.len());
+    let mut compactor = Compactor::default();
+    compactor.push(json.as_bytes(), &mut out);
+    compactor.end(&mut out);
+    String::from_utf8(out).expect("what is left out and put in is ASCII, or a whole character")
+}
+
+/// What U+2028 and U+2029 begin with in UTF-8.
+const SEPARATOR: [u8; 2] = [0xe2, 0x80];
+
+/// Makes JSON compact piece by piece: spaces between tokens are left out, numbers and strings stay
+/// as they are, but what browsers might take for markup, and line separators, become escapes, as
+/// CometBFT writes them. The pieces must be valid JSON together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Compactor {
+    in_string: bool,
+    escaped: bool,
+    /// Bytes of [`SEPARATOR`] that were seen and are not yet written.
+    held: usize,
+}
+
+impl Compactor {
+    /// Takes the next piece, and appends to `out` what is known of the outcome.
+    pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        for &byte in piece {
+            self.push_byte(byte, out);
         }
-        out.push(c);
     }
-    escape_html(&out)
+
+    /// Appends what the last piece left open.
+    pub fn end(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&SEPARATOR[..self.held]);
+    }
+
+    fn push_byte(&mut self, byte: u8, out: &mut Vec<u8>) {
+        match (std::mem::take(&mut self.held), byte) {
+            (2, 0xa8) => return out.extend_from_slice(b"\\u2028"),
+            (2, 0xa9) => return out.extend_from_slice(b"\\u2029"),
+            (held, byte) if SEPARATOR.get(held) == Some(&byte) => {
+                self.held = held + 1;
+                self.escaped = false;
+                return;
+            }
+            // Its first byte begins no other: what was held is no separator.
+            (held, _) => out.extend_from_slice(&SEPARATOR[..held]),
+        }
+        if self.in_string {
+            self.in_string = self.escaped || byte != b'"';
+            self.escaped = !self.escaped && byte == b'\\';
+        } else if byte.is_ascii_whitespace() {
+            return;
+        } else {
+            self.in_string = byte == b'"';
+        }
+        match byte {
+            b'<' => out.extend_from_slice(b"\\u003c"),
+            b'>' => out.extend_from_slice(b"\\u003e"),
+            b'&' => out.extend_from_slice(b"\\u0026"),
+            byte => out.push(byte),
+        }
+    }
 }
 
 /// Compact JSON spread over lines, two spaces a level.

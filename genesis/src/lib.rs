@@ -17,7 +17,7 @@ mod time;
 
 pub use chain_id::{ChainId, ChainIdError};
 pub use document::{GenesisDoc, GenesisError, GenesisValidator};
-pub use json::JsonError;
+pub use json::{Compactor, JsonError};
 pub use key_file::{KeyFileError, LastSign, SignRefusal};
 pub use keys::{
     Address, KeyError, PrivateKey, PublicKey, Signature, SignatureScheme, SignedBytes, Zip215,

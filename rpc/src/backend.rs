@@ -83,6 +83,18 @@ pub trait Backend: Send + Sync + 'static {
         unsupported("genesis")
     }
 
+    /// At most `len` bytes of the genesis document as compact JSON, from the byte `from` on, and
+    /// how many bytes it has.
+    fn genesis_part(&self, from: u64, len: u64) -> Reply<'_, (Vec<u8>, u64)> {
+        Box::pin(async move {
+            let whole = self.genesis().await?.genesis;
+            let bytes = whole.get().as_bytes();
+            let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(bytes.len());
+            let part = &bytes[at(from)..at(from.saturating_add(len))];
+            Ok((part.to_vec(), bytes.len() as u64))
+        })
+    }
+
     /// The block of a height.
     fn block(&self, _height: u64) -> Reply<'_, types::BlockResult> {
         unsupported("block")

@@ -12,6 +12,7 @@
 mod backend;
 pub mod cli;
 pub mod config;
+pub mod genesis;
 pub mod home;
 mod index;
 pub mod metrics;

@@ -3,6 +3,7 @@
 
 use crate::backend::{Chain, Feed, NodeBackend, P2P_PROTOCOL, Searches, Tell, Waiting, Watchers};
 use crate::config::Config;
+use crate::genesis::{self, Genesis};
 use crate::home::{FileError, Home, Lock};
 use crate::index;
 use crate::network::dial::AddressError;
@@ -14,7 +15,7 @@ use crate::store::{Memory, Store, StoreError};
 use crate::wal::{Found, Log, LogError};
 use guts_consensus::engine::{Boot, BootError, Engine};
 use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
-use guts_genesis::{GenesisDoc, GenesisError, Height, PrivateKey, Zip215, key_file};
+use guts_genesis::{GenesisDoc, Height, PrivateKey, Zip215, key_file};
 use guts_rpc::Backend;
 use guts_rpc::server::{self, Limits};
 use key_file::KeyFileError;
@@ -32,8 +33,8 @@ use tokio::time::{Instant, timeout_at};
 pub enum NodeError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{}: {source}", path.display())]
-    Genesis { path: PathBuf, source: GenesisError },
+    #[error(transparent)]
+    Genesis(#[from] genesis::ReadError),
     #[error("{}: {source}", path.display())]
     Key { path: PathBuf, source: KeyFileError },
     #[error("opening the store: {0}")]
@@ -112,10 +113,10 @@ impl Node {
     /// Says what is wrong and what to do about it.
     pub async fn start(home: &Home, config: Config) -> Result<Node, NodeError> {
         let lock = home.lock()?;
-        let genesis = Arc::new(read_genesis(home)?);
+        let genesis = Arc::new(Genesis::open(home)?);
         let keys = read_keys(home)?;
         let disk = open_disk(home, &config, &genesis)?;
-        let chain_id = genesis.chain_id.as_str();
+        let chain_id = genesis.doc().chain_id.as_str();
         let signer = FileSigner::open(
             keys.validator.clone(),
             chain_id,
@@ -123,7 +124,7 @@ impl Node {
             &disk.found.entries,
         )?;
         let shown = Arc::new(Shown::default());
-        let engine = boot(&config, &genesis, &disk, &signer, &shown)?
+        let engine = boot(&config, genesis.doc(), &disk, &signer, &shown)?
             .with_node(keys.node.public_key().address());
         let inbox = Inbox::default();
         let network = start_network(&config, &genesis, &keys.node, &inbox).await?;
@@ -132,9 +133,8 @@ impl Node {
         let Disk { store, log, .. } = disk;
         let feed = Feed::start();
         let chain = Chain {
-            genesis_json: genesis.to_compact_json(),
             config: config.clone(),
-            genesis,
+            genesis: genesis.clone(),
             store: store.clone(),
             shown: shown.clone(),
             searches: Searches::default(),
@@ -165,6 +165,7 @@ impl Node {
             log,
             segment_bytes: config.storage.wal_segment_bytes,
             signer: Some(signer),
+            genesis,
             last_sign: home.last_sign(),
             network: network.clone(),
             runtime: tokio::runtime::Handle::current(),
@@ -248,16 +249,6 @@ fn run_thread(shell: Shell) -> Result<oneshot::Receiver<Result<(), ShellError>>,
     Ok(ended)
 }
 
-/// Reads and checks the genesis document.
-///
-/// # Errors
-/// It is missing or wrong.
-pub fn read_genesis(home: &Home) -> Result<GenesisDoc, NodeError> {
-    let text = home.read_config("genesis.json")?;
-    GenesisDoc::parse(&text)
-        .map_err(|source| NodeError::Genesis { path: home.config("genesis.json"), source })
-}
-
 /// Reads the validator key.
 ///
 /// # Errors
@@ -281,7 +272,7 @@ fn read_keys(home: &Home) -> Result<Keys, NodeError> {
     Ok(Keys { validator: read_validator_key(home)?, node: read_node_key(home)? })
 }
 
-fn open_disk(home: &Home, config: &Config, genesis: &GenesisDoc) -> Result<Disk, NodeError> {
+fn open_disk(home: &Home, config: &Config, genesis: &Genesis) -> Result<Disk, NodeError> {
     let memory = Memory {
         cache_bytes: (config.storage.cache_mb as usize) << 20,
         memtable_bytes: (config.storage.memtables_mb as usize) << 20,
@@ -290,7 +281,7 @@ fn open_disk(home: &Home, config: &Config, genesis: &GenesisDoc) -> Result<Disk,
     if !store.bind(genesis.hash())? {
         return Err(NodeError::OtherGenesis {
             data: home.data("store"),
-            genesis: home.config("genesis.json"),
+            genesis: genesis.path().to_owned(),
         });
     }
     let (log, found) = Log::open(&home.data("wal"))?;
@@ -344,13 +335,13 @@ fn boot(
 
 async fn start_network(
     config: &Config,
-    genesis: &GenesisDoc,
+    genesis: &Genesis,
     node: &PrivateKey,
     inbox: &Inbox,
 ) -> Result<Network, NodeError> {
     let channels = channels::all();
     let ours = NodeInfo {
-        chain_id: genesis.chain_id.as_str().into(),
+        chain_id: genesis.doc().chain_id.as_str().into(),
         genesis_hash: genesis.hash().to_vec(),
         block_protocol: BLOCK_PROTOCOL,
         p2p_protocol: P2P_PROTOCOL,
@@ -409,15 +400,14 @@ pub async fn inspect(
     signal: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
     let _lock = home.lock()?;
-    let genesis = Arc::new(read_genesis(home)?);
+    let genesis = Arc::new(Genesis::open(home)?);
     let Disk { store, .. } = open_disk(home, &config, &genesis)?;
     let shown = Arc::new(Shown::default());
     let top = store.state()?.map_or(Height::ZERO, |state| state.last_block_height);
     shown.base.store(store.base()?.0, Ordering::Release);
     shown.top.store(top.0, Ordering::Release);
-    let genesis_json = genesis.to_compact_json();
     let searches = Searches::default();
-    let chain = Chain { config: config.clone(), genesis, genesis_json, store, shown, searches };
+    let chain = Chain { config: config.clone(), genesis, store, shown, searches };
     let (stop, stopped) = watch::channel(false);
     let (address, server) = serve(&config, Arc::new(chain), stopped).await?;
     ready(&address);

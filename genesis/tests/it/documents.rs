@@ -1,6 +1,6 @@
 //! 07-params and 08-genesis: parameters and documents.
 use guts_abci::proto::{Message, types};
-use guts_genesis::{ConsensusParams, GenesisDoc, GenesisError, Height};
+use guts_genesis::{Compactor, ConsensusParams, GenesisDoc, GenesisError, Height};
 use serde_json::Value;
 
 use crate::support::*;
@@ -153,4 +153,27 @@ fn the_hash_covers_the_bytes_of_app_state() {
     let hash = |state: &str| GenesisDoc::parse(&text(state)).unwrap().hash();
     assert_ne!(hash("{\"a\":1}"), hash("{ \"a\": 1 }"));
     assert_eq!(hash("{\"a\":1}"), hash("{\"a\":1}"));
+}
+
+#[test]
+fn pieces_of_any_size_become_compact_as_the_whole_does() {
+    let state =
+        "{ \"a\" : [ 1,\t\"<b> \\\" & \u{2028}\u{2029}\u{2030}\u{20ac}\u{e9} \",\r\n {} ] }";
+    let expected = "{\"a\":[1,\"\\u003cb\\u003e \\\" \\u0026 \\u2028\\u2029\
+                    \u{2030}\u{20ac}\u{e9} \",{}]}";
+    let rest = "\"genesis_time\":\"2024-01-02T03:04:05Z\",\"chain_id\":\"c\"";
+    let text = format!("{{\"app_state\":{state},{rest}}}");
+    let (doc, apart) = GenesisDoc::parse_apart(&text).unwrap();
+    assert_eq!((apart, doc.app_state.as_str()), (state, ""));
+    let whole = GenesisDoc::parse(&text).unwrap();
+    assert_eq!(doc.hash_with(apart), whole.hash());
+    let (before, after) = doc.around(true);
+    for size in 1..=state.len() {
+        let (mut compactor, mut out) = (Compactor::default(), Vec::new());
+        state.as_bytes().chunks(size).for_each(|piece| compactor.push(piece, &mut out));
+        compactor.end(&mut out);
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out, expected, "in pieces of {size}");
+        assert_eq!(whole.to_compact_json(), [before.as_str(), &out, after].concat());
+    }
 }

@@ -11,7 +11,7 @@ use crate::search::{QUERY_BYTES_MAX, Search};
 use crate::types::{self, Evidence, Vote};
 
 /// Bytes of one chunk of the genesis document, as CometBFT cuts it.
-const CHUNK_BYTES: usize = 16 << 20;
+const CHUNK_BYTES: u64 = 16 << 20;
 
 fn parse(text: &str) -> Result<Search, RpcError> {
     Search::parse(text).map_err(|error| RpcError::internal(error.to_string()))
@@ -89,18 +89,15 @@ pub(super) async fn genesis_chunk(
         let why = format!("json: cannot unmarshal number {wanted} into Go value of type uint");
         return Err(args.refuse(&why));
     };
-    let genesis = backend.genesis().await?.genesis;
-    let mut chunks = genesis.get().as_bytes().chunks(CHUNK_BYTES);
-    let total = chunks.len() as u64;
-    let found = usize::try_from(chunk).ok().and_then(|at| chunks.nth(at));
-    match found {
-        Some(data) => Ok(types::GenesisChunk { chunk, total, data: data.to_vec().into() }),
-        // CometBFT names the last chunk as if it were their number.
-        None => Err(RpcError::internal(format!(
-            "there are {} chunks, {chunk} is invalid",
-            total.saturating_sub(1)
-        ))),
+    let from = chunk.saturating_mul(CHUNK_BYTES);
+    let (data, bytes) = backend.genesis_part(from, CHUNK_BYTES).await?;
+    let total = bytes.div_ceil(CHUNK_BYTES);
+    if chunk < total {
+        return Ok(types::GenesisChunk { chunk, total, data: data.into() });
     }
+    // CometBFT names the last chunk as if it were their number.
+    let last = total.saturating_sub(1);
+    Err(RpcError::internal(format!("there are {last} chunks, {chunk} is invalid")))
 }
 
 #[derive(Deserialize)]

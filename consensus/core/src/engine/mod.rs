@@ -49,7 +49,8 @@ use watch::Watch;
 /// What an engine starts from: what the shell found on its disk.
 #[derive(Clone)]
 pub struct Boot {
-    /// The genesis document.
+    /// The genesis document. A shell that leaves out its `app_state`, which may be large, puts it
+    /// into the call of InitChain itself.
     pub genesis: Arc<GenesisDoc>,
     /// This node's validator address, if it has a validator key.
     pub me: Option<Address>,

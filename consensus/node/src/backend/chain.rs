@@ -8,12 +8,22 @@ use guts_consensus::types::{Block, tx_hash};
 use guts_genesis::Height;
 use guts_rpc::search::Search;
 use guts_rpc::{Backend, Heights, Reply, RpcError, TxHit, types};
+use serde_json::value::RawValue;
 use std::sync::atomic::Ordering;
 
 impl Chain {
     pub(super) fn is_shown(&self, height: u64) -> bool {
         let heights = self.heights();
         height >= heights.base && height <= heights.top
+    }
+
+    /// Bytes of the genesis document as compact JSON, and how many there are.
+    async fn compact_genesis(&self, from: u64, len: u64) -> Result<(Vec<u8>, u64), Failed> {
+        let genesis = self.genesis.clone();
+        let all = genesis.compact_len();
+        // It may be large, and is on the disk.
+        let part = self.searches.run(move || genesis.compact(from, len)).await?;
+        Ok((part.map_err(|e| internal(&e))?, all))
     }
 
     fn meta_at(&self, height: u64) -> Result<Option<proto::types::BlockMeta>, Failed> {
@@ -114,9 +124,15 @@ impl Backend for Chain {
 
     fn genesis(&self) -> Reply<'_, types::GenesisResult> {
         reply(async {
-            let genesis = serde_json::value::RawValue::from_string(self.genesis_json.clone());
-            Ok(types::GenesisResult { genesis: genesis.map_err(|e| internal(&e))? })
+            let (whole, _) = self.compact_genesis(0, u64::MAX).await?;
+            let text = String::from_utf8(whole).map_err(|e| internal(&e))?;
+            let genesis = RawValue::from_string(text).map_err(|e| internal(&e))?;
+            Ok(types::GenesisResult { genesis })
         })
+    }
+
+    fn genesis_part(&self, from: u64, len: u64) -> Reply<'_, (Vec<u8>, u64)> {
+        reply(self.compact_genesis(from, len))
     }
 
     fn block(&self, height: u64) -> Reply<'_, types::BlockResult> {

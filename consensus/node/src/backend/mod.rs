@@ -9,6 +9,8 @@ mod submit;
 mod tests;
 
 use crate::config::Config;
+use crate::genesis::Genesis;
+use crate::metrics::{Asked, Measured};
 use crate::network::Network;
 use crate::shell::app::Reader;
 use crate::shell::{Inbox, Shown};
@@ -19,7 +21,7 @@ use guts_abci::proto::abci as pb;
 use guts_abci::socket::Client;
 use guts_consensus::io::Status;
 use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
-use guts_genesis::{GenesisDoc, PublicKey, key_file};
+use guts_genesis::{PublicKey, key_file};
 use guts_rpc::events::Batch;
 use guts_rpc::search::Search;
 use guts_rpc::{Backend, Heights, Query, Reply, RpcError, TxHit, types};
@@ -36,9 +38,7 @@ pub const P2P_PROTOCOL: u64 = 8;
 /// The chain that a node has stored: what can be answered whether it runs or not.
 pub(crate) struct Chain {
     pub(crate) config: Config,
-    pub(crate) genesis: Arc<GenesisDoc>,
-    /// The genesis document as compact JSON.
-    pub(crate) genesis_json: String,
+    pub(crate) genesis: Arc<Genesis>,
     pub(crate) store: Arc<Store>,
     pub(crate) shown: Arc<Shown>,
     pub(crate) searches: Searches,
@@ -115,7 +115,7 @@ impl NodeBackend {
             },
             id: node_id(&self.network.local()),
             listen_addr: first.unwrap_or_default(),
-            network: self.genesis.chain_id.as_str().into(),
+            network: self.genesis.doc().chain_id.as_str().into(),
             version: SOFTWARE_VERSION.into(),
             channels: channels.into(),
             moniker: self.config.moniker.clone(),
@@ -200,6 +200,10 @@ impl Backend for NodeBackend {
     fn block_metas(&self, min: u64, max: u64) -> Reply<'_, Vec<types::BlockMeta>> {
         self.chain.block_metas(min, max)
     }
+    fn genesis_part(&self, from: u64, len: u64) -> Reply<'_, (Vec<u8>, u64)> {
+        self.chain.genesis_part(from, len)
+    }
+
 
     fn header(&self, height: u64) -> Reply<'_, types::Header> {
         self.chain.header(height)

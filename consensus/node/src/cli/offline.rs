@@ -99,8 +99,8 @@ fn is_locked_above(log: &[Entry], top: Height) -> bool {
 
 /// Brings the last-sign state up to date with the log, which is about to go.
 pub(super) fn save_signed(home: &Home, log: &[Entry]) -> Result<(), CliError> {
-    let chain_id = match crate::node::read_genesis(home) {
-        Ok(genesis) => genesis.chain_id.as_str().to_owned(),
+    let chain_id = match crate::genesis::Genesis::open(home) {
+        Ok(genesis) => genesis.doc().chain_id.as_str().to_owned(),
         Err(_) => String::new(),
     };
     let path = home.last_sign();

@@ -4,7 +4,8 @@ use super::Shell;
 use crate::network::{Event, hello::node_address};
 use bytes::Bytes;
 use guts_consensus::io::{
-    Action, Input, Load, Loaded, Now, Offence, PeerId, SignRefused, SignRequest, Ticket, To,
+    Action, AppCall, AppException, Input, Load, Loaded, Now, Offence, PeerId, SignRefused,
+    SignRequest, Ticket, To,
 };
 use guts_consensus::messages::{BlockResponse, Message};
 use guts_genesis::Height;
@@ -45,12 +46,7 @@ impl Shell {
     pub(super) fn perform(&mut self, now: Now, action: Action) {
         match action {
             Action::Send { to, message } => self.send(&to, &message),
-            Action::App { ticket, call } => {
-                // Without an application the engine hears AppDown, which answers every call.
-                if let Some(life) = &self.life {
-                    life.call(ticket, call);
-                }
-            }
+            Action::App { ticket, call } => self.call_app(ticket, call),
             Action::SetTimer { id, after } => self.timers.set(id, now.mono.saturating_add(after)),
             Action::Sign { ticket, request } => self.sign(ticket, &request),
             Action::Reply { ticket, reply } => {
@@ -82,6 +78,21 @@ impl Shell {
                 tracing::error!(reason, "the engine has stopped; reads are still answered");
             }
         }
+    }
+
+    fn call_app(&mut self, ticket: Ticket, mut call: AppCall) {
+        // Without an application the engine hears AppDown, which answers every call.
+        let Some(life) = &self.life else { return };
+        if let AppCall::InitChain(request) = &mut call {
+            match self.genesis.app_state() {
+                Ok(state) => request.app_state_bytes = state,
+                Err(error) => {
+                    let answer = Err(AppException(error.to_string()));
+                    return self.ready.push_back(Input::App { ticket, answer });
+                }
+            }
+        }
+        life.call(ticket, call);
     }
 
     fn send(&self, to: &To, message: &Message) {

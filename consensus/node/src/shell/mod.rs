@@ -14,6 +14,8 @@ mod timers;
 
 pub use disk::DiskError;
 
+use crate::genesis::Genesis;
+use crate::metrics::Steps;
 use crate::network::{self, Network, channels::INBOX_ROOMS};
 use crate::queue::{Bell, Queue, Room};
 use crate::signer::{FileSigner, SignerError};
@@ -158,6 +160,8 @@ pub struct Parts {
     pub engine: Engine,
     /// Its queues.
     pub inbox: Inbox,
+    /// What the chain began with.
+    pub genesis: Arc<Genesis>,
     /// The store.
     pub store: Arc<Store>,
     /// The write-ahead log.
@@ -184,6 +188,7 @@ pub struct Shell {
     inbox: Inbox,
     disk: Disk,
     store: Arc<Store>,
+    genesis: Arc<Genesis>,
     signer: Option<FileSigner>,
     last_sign: PathBuf,
     network: Network,
@@ -213,6 +218,7 @@ impl Shell {
             store: parts.store,
             signer: parts.signer,
             last_sign: parts.last_sign,
+            genesis: parts.genesis,
             network: parts.network,
             runtime: parts.runtime,
             shown: parts.shown,

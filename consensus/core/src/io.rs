@@ -578,4 +578,14 @@ pub struct Counters {
     pub overflows: u64,
     /// Messages passed on to peers that their sender does not reach.
     pub passed_on: u64,
+    /// Votes of peers that were known already.
+    pub duplicate_votes: u64,
+    /// Transactions that the application refused.
+    pub failed_txs: u64,
+    /// Transactions that there was no room for.
+    pub rejected_txs: u64,
+    /// Transactions of the mempool that the application refused after a block.
+    pub evicted_txs: u64,
+    /// Times that a transaction was checked again after a block.
+    pub rechecks: u64,
 }

@@ -207,7 +207,7 @@ fn cut(all: &[u8], from: u64, to: u64) -> &[u8] {
     &all[at(from)..at(to).max(at(from))]
 }
 
-/// Places in an `app_state` at `start` from which it can be read on, and its length as compact JSON.
+/// Places in an `app_state` at `start` from which it can be read on, and its compact length.
 fn survey(start: u64, app_state: &[u8]) -> (Vec<Mark>, u64) {
     let (mut read, mut written, mut compactor) = (start, 0, Compactor::default());
     let (mut marks, mut compact) = (Vec::<Mark>::new(), Vec::new());

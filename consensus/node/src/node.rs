@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::genesis::{self, Genesis};
 use crate::home::{FileError, Home, Lock};
 use crate::index;
+use crate::metrics::{Measured, Steps};
 use crate::network::dial::AddressError;
 use crate::network::hello::NodeInfo;
 use crate::network::{self, Keypair, Network, channels};
@@ -117,12 +118,8 @@ impl Node {
         let keys = read_keys(home)?;
         let disk = open_disk(home, &config, &genesis)?;
         let chain_id = genesis.doc().chain_id.as_str();
-        let signer = FileSigner::open(
-            keys.validator.clone(),
-            chain_id,
-            &home.last_sign(),
-            &disk.found.entries,
-        )?;
+        let (key, signed) = (keys.validator.clone(), &disk.found.entries);
+        let signer = FileSigner::open(key, chain_id, &home.last_sign(), signed)?;
         let shown = Arc::new(Shown::default());
         let engine = boot(&config, genesis.doc(), &disk, &signer, &shown)?
             .with_node(keys.node.public_key().address());
@@ -132,6 +129,7 @@ impl Node {
         let waiting = Arc::new(Waiting::default());
         let Disk { store, log, .. } = disk;
         let feed = Feed::start();
+        let measured = Arc::new(Measured::new(signer.address(), store.state()?));
         let chain = Chain {
             config: config.clone(),
             genesis: genesis.clone(),
@@ -139,7 +137,7 @@ impl Node {
             shown: shown.clone(),
             searches: Searches::default(),
         };
-        let backend = NodeBackend {
+        let backend = Arc::new(NodeBackend {
             chain,
             key: keys.validator.public_key(),
             inbox: inbox.clone(),
@@ -147,7 +145,8 @@ impl Node {
             app,
             waiting: waiting.clone(),
             feed: feed.clone(),
-        };
+            measured: measured.clone(),
+        });
         let (index, indexing) = match config.tx_index.is_on() {
             true => index::start(store.clone(), shown.clone())
                 .map(|(waker, thread)| (Some(waker), Some(thread)))
@@ -155,26 +154,28 @@ impl Node {
             false => (None, None),
         };
         let (stop, stopped) = watch::channel(false);
-        let backend = Arc::new(backend);
         let metrics = serve_metrics(&config, backend.clone()).await?;
         let (rpc, server) = serve(&config, backend, stopped).await?;
+        let waiting = Tell(waiting);
+        let watchers = Watchers { waiting, index, feed, measured: measured.clone() };
         let shell = Shell::new(Parts {
+            steps: Steps::new(measured.clone(), engine.position()),
             engine,
             inbox: inbox.clone(),
+            genesis,
             store,
             log,
             segment_bytes: config.storage.wal_segment_bytes,
             signer: Some(signer),
-            genesis,
             last_sign: home.last_sign(),
             network: network.clone(),
             runtime: tokio::runtime::Handle::current(),
             shown,
-            observer: Box::new(Watchers { waiting: Tell(waiting), index, feed }),
+            observer: Box::new(watchers),
         });
         let ended = run_thread(shell)?;
         let address = config.proxy_app.parse()?;
-        let keep = tokio::spawn(app::keep_connected(address, inbox.clone(), reader));
+        let keep = tokio::spawn(app::keep_connected(address, inbox.clone(), reader, measured));
         let mut servers = vec![server, keep];
         servers.extend(metrics);
         Ok(Node { inbox, network, rpc, ended, stop, servers, indexing, _lock: lock })

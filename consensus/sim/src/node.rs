@@ -175,4 +175,9 @@ fn add(sum: &mut Counters, more: &Counters) {
     sum.bad_messages += more.bad_messages;
     sum.overflows += more.overflows;
     sum.passed_on += more.passed_on;
+    sum.duplicate_votes += more.duplicate_votes;
+    sum.failed_txs += more.failed_txs;
+    sum.rejected_txs += more.rejected_txs;
+    sum.evicted_txs += more.evicted_txs;
+    sum.rechecks += more.rechecks;
 }

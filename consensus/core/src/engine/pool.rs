@@ -76,7 +76,10 @@ impl Engine {
         if self.sync.is_active() {
             return Err(TxRefused::CatchingUp);
         }
-        let key = self.mempool.admit(&tx, from)?;
+        let key = self.mempool.admit(&tx, from).inspect_err(|refused| {
+            let is_full = matches!(refused, TxRefused::Full { .. });
+            self.counters.rejected_txs += u64::from(is_full);
+        })?;
         // A copy: what a peer sends is a piece of its whole message, which must not stay in memory
         // for as long as one of its transactions waits.
         let tx = if from.is_some() { Bytes::copy_from_slice(&tx) } else { tx };
@@ -103,6 +106,7 @@ impl Engine {
         answer: pb::ResponseCheckTx,
     ) {
         let good = answer.code == 0;
+        self.counters.failed_txs += u64::from(!good);
         let verdict = (good, answer.gas_wanted);
         let theirs = self.mempool.checked((key, tx.clone()), verdict, height.0);
         match theirs {
@@ -130,6 +134,7 @@ impl Engine {
         reply: Option<Ticket>,
         text: &str,
     ) {
+        self.counters.failed_txs += 1;
         self.mempool.checked((key, tx), (false, 0), 0);
         if let Some(ticket) = reply {
             let log = text.to_owned();
@@ -140,7 +145,9 @@ impl Engine {
     }
 
     pub(super) fn on_rechecked(&mut self, key: &TxKey, answer: &pb::ResponseCheckTx) {
+        self.counters.rechecks += 1;
         if answer.code != 0 {
+            self.counters.evicted_txs += 1;
             self.mempool.drop_rechecked(key);
         }
     }

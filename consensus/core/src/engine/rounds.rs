@@ -373,7 +373,7 @@ impl Engine {
     pub(super) fn on_vote(&mut self, peer: PeerId, vote: Vote) {
         match self.cur.check_vote(&vote) {
             Ok(true) => self.pacing.others_began = true,
-            Ok(false) => return,
+            Ok(false) => return self.counters.duplicate_votes += 1,
             Err(_) => return self.report(peer, Offence::BadSignature("vote")),
         }
         let mine = Some(vote.validator_address) == self.common.me;

@@ -28,6 +28,12 @@ impl Engine {
         self.watch.on = on;
     }
 
+    /// Height, round and step. Costs nothing.
+    pub fn position(&self) -> (Height, Round, StepName) {
+        let (cur, machine) = (&self.cur, &self.cur.machine);
+        (cur.height, machine.round, self.watched_step(cur.started, machine))
+    }
+
     /// A picture of the height in progress.
     pub fn round_state(&self) -> RoundState {
         let (cur, machine) = (&self.cur, self.cur.machine);

@@ -17,8 +17,9 @@ use crate::shell::{Inbox, Shown};
 use crate::store::{Store, StoreError};
 use bytes::Bytes;
 pub(crate) use feed::Feed;
+use guts_abci::Kind;
 use guts_abci::proto::abci as pb;
-use guts_abci::socket::Client;
+use guts_abci::socket::{CallError, Client};
 use guts_consensus::io::Status;
 use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
 use guts_genesis::{PublicKey, key_file};
@@ -29,6 +30,7 @@ pub(crate) use search::{Searches, Watchers};
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Instant;
 pub(crate) use submit::{Tell, Waiting};
 use tokio::sync::broadcast::Receiver;
 
@@ -53,6 +55,7 @@ pub(crate) struct NodeBackend {
     pub(crate) app: Reader,
     pub(crate) waiting: Arc<Waiting>,
     pub(crate) feed: Feed,
+    pub(crate) measured: Arc<Measured>,
 }
 
 fn internal(error: &dyn std::fmt::Display) -> RpcError {
@@ -96,6 +99,18 @@ impl Deref for NodeBackend {
 impl NodeBackend {
     fn app(&self) -> Result<Arc<Client>, RpcError> {
         self.app.borrow().clone().ok_or_else(|| internal(&"the application is not connected"))
+    }
+
+    /// The application's answer; how long it took is measured.
+    async fn timed<T>(
+        &self,
+        kind: Kind,
+        asking: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, RpcError> {
+        let begun = Instant::now();
+        let answer = asking.await.map_err(|e| internal(&e))?;
+        self.measured.on_answered(kind, Asked::Sync, begun.elapsed());
+        Ok(answer)
     }
 
     async fn engine_status(&self) -> Result<Status, RpcError> {
@@ -185,6 +200,10 @@ impl Backend for NodeBackend {
         self.chain.genesis()
     }
 
+    fn genesis_part(&self, from: u64, len: u64) -> Reply<'_, (Vec<u8>, u64)> {
+        self.chain.genesis_part(from, len)
+    }
+
     fn block(&self, height: u64) -> Reply<'_, types::BlockResult> {
         self.chain.block(height)
     }
@@ -200,10 +219,6 @@ impl Backend for NodeBackend {
     fn block_metas(&self, min: u64, max: u64) -> Reply<'_, Vec<types::BlockMeta>> {
         self.chain.block_metas(min, max)
     }
-    fn genesis_part(&self, from: u64, len: u64) -> Reply<'_, (Vec<u8>, u64)> {
-        self.chain.genesis_part(from, len)
-    }
-
 
     fn header(&self, height: u64) -> Reply<'_, types::Header> {
         self.chain.header(height)
@@ -229,7 +244,8 @@ impl Backend for NodeBackend {
                 p2p_version: P2P_PROTOCOL,
                 abci_version: "2.0.0".into(),
             };
-            let info = self.app()?.info(request).await.map_err(|e| internal(&e))?;
+            let asking = self.app()?;
+            let info = self.timed(Kind::Info, asking.info(request)).await?;
             Ok(info.into())
         })
     }
@@ -242,7 +258,8 @@ impl Backend for NodeBackend {
                 height: query.height,
                 prove: query.prove,
             };
-            let answer = self.app()?.query(request).await.map_err(|e| internal(&e))?;
+            let asking = self.app()?;
+            let answer = self.timed(Kind::Query, asking.query(request)).await?;
             Ok(answer.into())
         })
     }

@@ -3,6 +3,7 @@
 use super::{Chain, Failed, NodeBackend, internal, missing, reply};
 use crate::store::{SearchError, Store};
 use bytes::Bytes;
+use guts_abci::Kind;
 use guts_abci::proto::abci as pb;
 use guts_consensus::io::{ClientReply, ClientRequest};
 use guts_consensus::types::Evidence;
@@ -110,7 +111,8 @@ impl NodeBackend {
     pub(super) fn ask_app(&self, tx: Bytes) -> Reply<'_, types::TxResult> {
         reply(async move {
             let request = pb::RequestCheckTx { tx, r#type: pb::CheckTxType::New as i32 };
-            let answer = self.app()?.check_tx(request).await.map_err(|e| internal(&e))?;
+            let asking = self.app()?;
+            let answer = self.timed(Kind::CheckTx, asking.check_tx(request)).await?;
             // Events of CheckTx are nobody's: CometBFT does not show them either.
             let answer = pb::ResponseCheckTx { events: Vec::new(), ..answer };
             Ok(answer.into())
@@ -162,10 +164,12 @@ pub(crate) struct Watchers {
     pub(crate) waiting: super::Tell,
     pub(crate) index: Option<crate::index::Teller>,
     pub(crate) feed: super::Feed,
+    pub(crate) measured: Arc<crate::metrics::Measured>,
 }
 
 impl crate::shell::Observer for Watchers {
     fn on_shown(&self, committed: &Arc<guts_consensus::io::Committed>) {
+        self.measured.on_block(committed);
         self.waiting.tell(committed);
         self.feed.on_shown(committed);
         if let Some(index) = &self.index {

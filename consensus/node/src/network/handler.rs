@@ -321,7 +321,7 @@ impl Handler {
                         return Err((format!("it closed channel {:#04x}", lane.channel.id), false));
                     }
                     Poll::Ready(Ok(n)) => {
-                        self.meters.on_received(n);
+                        self.meters.on_received(index, n);
                         lane.partial = None;
                         lane.buffered.extend_from_slice(&self.scratch[..n]);
                     }

@@ -112,6 +112,8 @@ struct Inner {
     received: Meter,
     /// Sent by channel.
     lanes: Vec<Meter>,
+    /// Bytes received by channel.
+    heard: Vec<u64>,
 }
 
 /// The meters of one connection, shared between its task and who asks.
@@ -121,7 +123,8 @@ pub(super) struct Meters(Mutex<Inner>);
 impl Meters {
     pub(super) fn new(lanes: usize) -> Meters {
         let meter = Meter::new(Instant::now());
-        Meters(Mutex::new(Inner { sent: meter, received: meter, lanes: vec![meter; lanes] }))
+        let (heard, lanes) = (vec![0; lanes], vec![meter; lanes]);
+        Meters(Mutex::new(Inner { sent: meter, received: meter, lanes, heard }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -137,8 +140,13 @@ impl Meters {
         }
     }
 
-    pub(super) fn on_received(&self, bytes: usize) {
-        self.lock().received.add(bytes, Instant::now());
+    pub(super) fn on_received(&self, lane: usize, bytes: usize) {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        inner.received.add(bytes, now);
+        if let Some(heard) = inner.heard.get_mut(lane) {
+            *heard = heard.saturating_add(bytes as u64);
+        }
     }
 
     pub(super) fn age(&self, now: Instant) -> Duration {
@@ -153,7 +161,11 @@ impl Meters {
         self.lock().received.flow(now)
     }
 
-    pub(super) fn recently_sent(&self, lane: usize, now: Instant) -> u64 {
-        self.lock().lanes.get(lane).map_or(0, |meter| meter.flow(now).rate_now)
+    /// Of one channel: bytes sent, bytes received, and the smoothed rate of sending.
+    pub(super) fn of_lane(&self, lane: usize, now: Instant) -> (u64, u64, u64) {
+        let inner = self.lock();
+        let sent = inner.lanes.get(lane).map(|meter| meter.flow(now));
+        let heard = inner.heard.get(lane).copied().unwrap_or(0);
+        sent.map_or((0, heard, 0), |sent| (sent.bytes, heard, sent.rate_now))
     }
 }

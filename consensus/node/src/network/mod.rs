@@ -120,6 +120,8 @@ pub struct Connected {
     pub sent: Flow,
     /// Bytes received from it.
     pub received: Flow,
+    /// Bytes that wait to be sent to it.
+    pub pending_bytes: u64,
     /// Each channel that both sides speak.
     pub lanes: Vec<LaneStatus>,
 }
@@ -133,6 +135,10 @@ pub struct LaneStatus {
     pub capacity: usize,
     /// Messages of the channel that wait to be sent.
     pub waiting: usize,
+    /// Bytes sent since it was connected.
+    pub sent: u64,
+    /// Bytes received since then.
+    pub received: u64,
     /// Bytes sent of late: an average that halves about every second.
     pub recently_sent: u64,
 }
@@ -146,13 +152,13 @@ enum Command {
     /// A name was looked up: no address when it could not be.
     Dial {
         peer: PeerId,
+        over: Transport,
         addresses: Vec<libp2p::Multiaddr>,
     },
     Shutdown,
 }
 
 /// Handle to the running network; cheap to clone.
-        over: Transport,
 #[derive(Clone)]
 pub struct Network {
     shared: Arc<Shared>,
@@ -222,6 +228,7 @@ impl Network {
                 duration: m.meters.age(now),
                 sent: m.meters.sent(now),
                 received: m.meters.received(now),
+                pending_bytes: m.outbox.bytes(),
                 lanes: self.lanes(m, now),
             })
             .collect()
@@ -231,11 +238,16 @@ impl Network {
         let spoken = self.shared.channels.iter().enumerate();
         spoken
             .filter(|(_, channel)| of.info.channels.contains(&channel.id))
-            .map(|(index, channel)| LaneStatus {
-                channel: *channel,
-                capacity: channels::OUTBOX_ROOMS[channel.class.index()].items_max,
-                waiting: of.outbox.waiting_in(index),
-                recently_sent: of.meters.recently_sent(index, now),
+            .map(|(index, channel)| {
+                let (sent, received, recently_sent) = of.meters.of_lane(index, now);
+                LaneStatus {
+                    channel: *channel,
+                    capacity: channels::OUTBOX_ROOMS[channel.class.index()].items_max,
+                    waiting: of.outbox.waiting_in(index),
+                    sent,
+                    received,
+                    recently_sent,
+                }
             })
             .collect()
     }

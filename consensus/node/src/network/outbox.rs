@@ -91,6 +91,11 @@ impl Outbox {
         self.waker.register(waker);
     }
 
+    /// Bytes waiting.
+    pub(super) fn bytes(&self) -> u64 {
+        self.lock().bytes.iter().sum::<usize>() as u64
+    }
+
     /// Messages waiting of the channel with this index.
     pub(super) fn waiting_in(&self, channel: usize) -> usize {
         self.lock().classes.iter().flatten().filter(|(of, _)| *of == channel).count()

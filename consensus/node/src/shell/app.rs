@@ -4,12 +4,13 @@
 //! replays. Answers of an earlier connection never reach the engine.
 
 use super::{Inbox, Local};
+use crate::metrics::{Asked, Measured};
 use guts_abci::proto::abci::{self as pb, request::Value as Request, response::Value as Response};
 use guts_abci::socket::{CallError, Client, Pending};
 use guts_abci::{Address, Connection, Kind};
 use guts_consensus::io::{AppAnswer, AppCall, AppException, Ticket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// Pause after the first failed connection, doubled up to the second.
@@ -21,26 +22,45 @@ pub(crate) struct Life {
     /// Counts connections, from 1.
     pub(super) number: u64,
     client: Arc<Client>,
-    lanes: [mpsc::UnboundedSender<(Ticket, Pending)>; 4],
+    lanes: [mpsc::UnboundedSender<Call>; 4],
+}
+
+/// A call under way.
+struct Call {
+    ticket: Ticket,
+    kind: Kind,
+    begun: Instant,
+    answer: Pending,
 }
 
 /// The connected application, for reads that do not go through the engine.
 pub(crate) type Reader = watch::Receiver<Option<Arc<Client>>>;
+
+/// Only the mempool asks without waiting for the answer.
+fn asked(kind: Kind) -> Asked {
+    if kind == Kind::CheckTx { Asked::Async } else { Asked::Sync }
+}
 
 fn lane(connection: Connection) -> usize {
     Connection::ALL.iter().position(|c| *c == connection).unwrap_or_default()
 }
 
 impl Life {
-    fn begin(number: u64, client: Arc<Client>, inbox: &Inbox) -> Life {
+    fn begin(number: u64, client: Arc<Client>, inbox: &Inbox, measured: &Arc<Measured>) -> Life {
         let lanes = Connection::ALL.map(|_| {
-            let (sender, mut receiver) = mpsc::unbounded_channel::<(Ticket, Pending)>();
-            let inbox = inbox.clone();
+            let (sender, mut receiver) = mpsc::unbounded_channel::<Call>();
+            let (inbox, measured) = (inbox.clone(), measured.clone());
             tokio::spawn(async move {
                 // Answers of one connection come in the order of its calls.
-                while let Some((ticket, pending)) = receiver.recv().await {
+                while let Some(Call { ticket, kind, begun, answer: pending }) =
+                    receiver.recv().await
+                {
                     let answer = match pending.await {
-                        Ok(value) => answer(value),
+                        Ok(value) => {
+                            measured.on_answered(kind, asked(kind), begun.elapsed());
+                            measured.on_answer(&value);
+                            answer(value)
+                        }
                         Err(CallError::Lost(_)) => continue,
                         Err(error) => Err(AppException(error.to_string())),
                     };
@@ -55,10 +75,10 @@ impl Life {
     /// Makes a call; its answer comes through the inbox.
     pub(super) fn call(&self, ticket: Ticket, call: AppCall) {
         let request = request(call);
-        let lane = lane(Kind::of_request(&request).connection());
-        let pending = self.client.send(request);
+        let kind = Kind::of_request(&request);
+        let (begun, answer) = (Instant::now(), self.client.send(request));
         // Fails only when the runtime is ending.
-        let _ = self.lanes[lane].send((ticket, pending));
+        let _ = self.lanes[lane(kind.connection())].send(Call { ticket, kind, begun, answer });
     }
 }
 
@@ -67,6 +87,7 @@ pub(crate) async fn keep_connected(
     address: Address,
     inbox: Inbox,
     reader: watch::Sender<Option<Arc<Client>>>,
+    measured: Arc<Measured>,
 ) {
     let mut number = 0;
     let mut pause = PAUSE.0;
@@ -80,7 +101,7 @@ pub(crate) async fn keep_connected(
                 let client = Arc::new(client);
                 tracing::info!(%address, "application connected");
                 reader.send_replace(Some(client.clone()));
-                let life = Life::begin(number, client.clone(), &inbox);
+                let life = Life::begin(number, client.clone(), &inbox, &measured);
                 inbox.push_control(Local::AppUp(life));
                 let loss = client.lost().await;
                 tracing::error!(%address, %loss, "application lost; connecting again");

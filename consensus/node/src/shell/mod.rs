@@ -180,21 +180,24 @@ pub struct Parts {
     pub shown: Arc<Shown>,
     /// Told of blocks and rounds.
     pub observer: Box<dyn Observer>,
+    /// Told where the engine is after each input.
+    pub(crate) steps: Steps,
 }
 
 /// The loop. See the module.
 pub struct Shell {
     engine: Engine,
     inbox: Inbox,
+    genesis: Arc<Genesis>,
     disk: Disk,
     store: Arc<Store>,
-    genesis: Arc<Genesis>,
     signer: Option<FileSigner>,
     last_sign: PathBuf,
     network: Network,
     runtime: tokio::runtime::Handle,
     shown: Arc<Shown>,
     observer: Box<dyn Observer>,
+    steps: Steps,
     began: Instant,
     timers: Timers,
     life: Option<Life>,
@@ -215,14 +218,15 @@ impl Shell {
             disk: Disk::new(parts.log, parts.store.clone(), parts.segment_bytes),
             engine: parts.engine,
             inbox: parts.inbox,
+            genesis: parts.genesis,
             store: parts.store,
             signer: parts.signer,
             last_sign: parts.last_sign,
-            genesis: parts.genesis,
             network: parts.network,
             runtime: parts.runtime,
             shown: parts.shown,
             observer: parts.observer,
+            steps: parts.steps,
             began: Instant::now(),
             timers: Timers::default(),
             life: None,
@@ -285,6 +289,7 @@ impl Shell {
         self.engine.watch(self.observer.wants_rounds());
         for input in inputs.drain(..) {
             let Output { records, sync, actions, notices } = self.engine.step(now, input);
+            self.steps.on_step(self.engine.position());
             is_sync |= sync;
             for record in &records {
                 if self.disk.wants_rotation() {

@@ -1,6 +1,7 @@
 //! What a scraper reads.
 
 use crate::network::{DEADLINE, Network, eventually};
+use guts_engine::metrics::{Kind, TABLE};
 use std::collections::BTreeMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -15,14 +16,15 @@ async fn get(address: &str, path: &str) -> String {
     answer
 }
 
-/// What is told, and its numbers by name.
-async fn told(address: &str) -> (String, BTreeMap<String, i64>) {
+/// What is told, and its numbers: under a name without labels, the sum over them.
+async fn told(address: &str) -> (String, BTreeMap<String, f64>) {
     let answer = get(address, "/metrics").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let mut values = BTreeMap::new();
     for line in answer.split("\r\n\r\n").nth(1).unwrap().lines().filter(|l| !l.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').unwrap();
-        values.insert(name.split('{').next().unwrap().to_owned(), value.parse().unwrap());
+        let sum = values.entry(name.split('{').next().unwrap().to_owned()).or_insert(0.0);
+        *sum += value.parse::<f64>().unwrap();
     }
     (answer, values)
 }
@@ -40,20 +42,51 @@ async fn every_metric_of_the_table_is_told() {
     }
     network.reach(1).await;
     let height = network.nodes[0].commit("measured", "1").await;
-    // A connection may just be made anew.
+    let refused = get(network.nodes[0].rpc(), "/check_tx?tx=0x00").await;
+    assert!(refused.starts_with("HTTP/1.1 200"), "{refused}");
+    // A connection may just be made anew, and what is known of a block follows it.
     let with_peer = || async {
         let (answer, values) = told(&address).await;
-        (values["cometbft_p2p_peers"] == 1).then_some((answer, values))
+        let is_whole = values["cometbft_p2p_peers"] == 1.0
+            && values.contains_key("cometbft_p2p_peer_send_bytes_total")
+            && values["cometbft_consensus_total_txs"] == 1.0
+            && values["cometbft_consensus_latest_block_height"] > height as f64;
+        is_whole.then_some((answer, values))
     };
-    let (answer, values) = eventually(with_peer).await.expect("a peer");
-    for (name, ..) in guts_engine::metrics::TABLE {
-        assert!(values.contains_key(name), "{name} in {answer}");
-        assert!(answer.contains(&format!("# TYPE {name} ")), "{name}");
+    let (answer, values) = eventually(with_peer).await.expect("a peer and a block");
+    let mut known = 0;
+    for (name, kind, _) in TABLE {
+        let names = match kind {
+            Kind::Histogram => vec!["_bucket", "_sum", "_count"],
+            Kind::Gauge | Kind::Counter => vec![""],
+        };
+        for suffix in names {
+            assert!(values.contains_key(&format!("{name}{suffix}")), "{name}{suffix} in {answer}");
+            known += 1;
+        }
+        assert!(answer.contains(&format!("# TYPE {name} {}\n", kind.word())), "{name}");
     }
-    assert_eq!(values.len(), guts_engine::metrics::TABLE.len());
-    assert!(values["cometbft_consensus_latest_block_height"] >= height);
-    assert_eq!(values["cometbft_consensus_validators"], 2);
-    assert!(values["cometbft_p2p_peer_receive_bytes_total"] > 0);
+    assert_eq!(values.len(), known, "{answer}");
+    assert_eq!(values["cometbft_consensus_validators"], 2.0);
+    assert_eq!(values["cometbft_consensus_byzantine_validators"], 0.0);
+    assert!(values["cometbft_p2p_peer_receive_bytes_total"] > 0.0);
+    // Of the blocks after the first.
+    let spans = values["cometbft_consensus_block_interval_seconds_count"];
+    assert!(spans >= 1.0 && spans < values["guts_consensus_blocks_total"] + 1.0, "{answer}");
+    assert!(values["cometbft_state_block_processing_time_count"] >= height as f64, "{answer}");
+    let status = network.nodes[0].client().status().await.unwrap();
+    let own = hex::encode_upper(&status.validator_info.address.0);
+    let power = format!("cometbft_consensus_validator_power{{validator_address=\"{own}\"}} ");
+    assert!(answer.contains(&power), "{answer}");
+    for said in [
+        "method_timing_seconds_count{method=\"finalize_block\",type=\"sync\"} ",
+        "method_timing_seconds_count{method=\"check_tx\",type=\"sync\"} 1\n",
+        "step_duration_seconds_count{step=\"Propose\"} ",
+        "proposal_receive_count{status=\"rejected\"} 0\n",
+        "chID=\"0x20\"} ",
+    ] {
+        assert!(answer.contains(said), "{said} in {answer}");
+    }
     assert!(get(&address, "/").await.starts_with("HTTP/1.1 404"));
     let printed = network.nodes[0].command("metrics");
     let output = std::process::Command::new(printed.get_program()).arg("metrics").output().unwrap();

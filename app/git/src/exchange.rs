@@ -1,7 +1,11 @@
 //! Packs of pending pushes, asked for by hash from other gateways. Behind `https://` a gateway is
 //! believed by the certificate authorities of this system, or those in `SSL_CERT_FILE`.
+//!
+//! A gateway may be somebody's who wants pushes to stall: it must answer soon and keep up a rate,
+//! and so many packs are asked of each at once, however many pushes there are.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -15,6 +19,8 @@ use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::child::FSCK_IGNORED;
 use crate::error::GitError;
@@ -22,8 +28,35 @@ use crate::packs::{Draft, PackStore};
 use crate::repositories::Repositories;
 use crate::types::{PackHash, PackInfo, RepoId};
 
-/// How long a gateway may take to answer, and to send the next part.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// Packs asked of one gateway at once.
+const DOWNLOADS_PER_GATEWAY: usize = 4;
+
+/// What a gateway that is asked for a pack must keep up.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// How long it may take to answer, and to send the next part.
+    part_within: Duration,
+    /// How much longer than its bytes at the least rate a pack may take.
+    grace: Duration,
+    /// The least rate. A pack of 100 MB takes half an hour at most, were its push open that long.
+    bytes_per_s: u64,
+}
+
+const PACE: Pace = Pace {
+    part_within: Duration::from_secs(20),
+    grace: Duration::from_secs(20),
+    bytes_per_s: 64 << 10,
+};
+
+impl Pace {
+    /// When the next part must be there, after so many bytes of an answer asked for at `start`.
+    fn due(&self, start: Instant, bytes: u64) -> Instant {
+        let earned = Duration::from_secs(bytes.checked_div(self.bytes_per_s).unwrap_or(u64::MAX));
+        let part = Instant::now() + self.part_within;
+        let whole = start.checked_add(self.grace).and_then(|due| due.checked_add(earned));
+        whole.map_or(part, |whole| whole.min(part))
+    }
+}
 
 /// Fetches packs.
 #[derive(Debug, Clone)]
@@ -31,17 +64,18 @@ pub struct Exchange {
     repositories: Repositories,
     packs: PackStore,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    pace: Pace,
+    /// What is asked of each gateway now: those of which nothing is are not there.
+    sources: Arc<Mutex<BTreeMap<String, Arc<Semaphore>>>>,
 }
 
-/// What became of asking for a pack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fetched {
-    /// It is in the store.
-    Stored,
-    /// Its bytes were got and are no good; why.
-    Refused(Verdict),
-    /// No gateway asked has it now.
-    Nowhere,
+/// A pack whose bytes are here and are what its name says; nobody looked into them yet. Dropping it
+/// drops the bytes.
+#[derive(Debug)]
+pub struct Download {
+    pack: PackInfo,
+    /// None when the pack is in the store already.
+    draft: Option<Draft>,
 }
 
 impl Exchange {
@@ -65,36 +99,52 @@ impl Exchange {
             .enable_http1()
             .build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { repositories, packs, client }
+        Self { repositories, packs, client, pace: PACE, sources: Arc::default() }
     }
 
-    /// Gets the pack of a push from the first of `gateways` (URLs such as
-    /// `http://127.0.0.1:8080`) that has it, checks hash and size, and indexes it under `fsck`
-    /// against the repository. The size is the one the transaction names: not a byte more is read.
-    pub async fn fetch(
+    /// Gets a pack from the first of `gateways` (URLs such as `http://127.0.0.1:8080`) that has it,
+    /// by hash and size; none when no gateway asked has it now. The size is the one the transaction
+    /// names: not a byte more is read. Dropping this ends what it asks for.
+    ///
+    /// Where the first is busy with others, its turn is waited for; the rest are passed over then.
+    pub async fn download(
         &self,
-        repo: RepoId,
         pack: PackInfo,
         gateways: &[String],
-    ) -> Result<Fetched, GitError> {
+    ) -> Result<Option<Download>, GitError> {
         if self.packs.has(&pack.hash) {
-            return Ok(Fetched::Stored);
+            return Ok(Some(Download { pack, draft: None }));
         }
         let draft = self.packs.draft()?;
-        for gateway in gateways {
-            match self.download(gateway, &pack, &draft).await {
-                Ok(()) => return self.index(repo, &pack.hash, &draft).await,
+        for (i, gateway) in gateways.iter().enumerate() {
+            let source = self.source(gateway);
+            let turn = match i {
+                0 => source.acquire_owned().await.ok(),
+                _ => source.try_acquire_owned().ok(),
+            };
+            let Some(turn) = turn else { continue };
+            match self.get(gateway, &pack, &draft, turn).await {
+                Ok(()) => return Ok(Some(Download { pack, draft: Some(draft) })),
                 Err(error) => tracing::debug!(gateway, %error, "no pack from this gateway"),
             }
         }
-        Ok(Fetched::Nowhere)
+        Ok(None)
     }
 
-    async fn download(
+    /// The turns at one gateway. Those that nobody has or waits for are forgotten.
+    fn source(&self, gateway: &str) -> Arc<Semaphore> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.retain(|_, turns| Arc::strong_count(turns) > 1);
+        let turns = sources.entry(gateway.to_owned());
+        turns.or_insert_with(|| Arc::new(Semaphore::new(DOWNLOADS_PER_GATEWAY))).clone()
+    }
+
+    async fn get(
         &self,
         gateway: &str,
         pack: &PackInfo,
         draft: &Draft,
+        _turn: OwnedSemaphorePermit,
     ) -> Result<(), GitError> {
         let hash = pack.hash;
         let bad = |why: String| GitError::Pack { hash: hash.to_string(), why };
@@ -103,7 +153,9 @@ impl Exchange {
         let request = Request::get(uri).body(Empty::new());
         let request = request.map_err(|error| bad(error.to_string()))?;
         let slow = |_| bad("the gateway is too slow".into());
-        let answer = tokio::time::timeout(ANSWER_WITHIN, self.client.request(request)).await;
+        let start = Instant::now();
+        let asked = self.client.request(request);
+        let answer = tokio::time::timeout_at(self.pace.due(start, 0), asked).await;
         let answer = answer.map_err(slow)?.map_err(|error| bad(error.to_string()))?;
         if answer.status() != StatusCode::OK {
             return Err(bad(format!("the gateway answered {}", answer.status())));
@@ -113,7 +165,7 @@ impl Exchange {
         let mut file = file.map_err(GitError::file("making", &path))?;
         let (mut body, mut size, mut hasher) = (answer.into_body(), 0_u64, Sha256::new());
         while let Some(frame) =
-            tokio::time::timeout(ANSWER_WITHIN, body.frame()).await.map_err(slow)?
+            tokio::time::timeout_at(self.pace.due(start, size), body.frame()).await.map_err(slow)?
         {
             let frame = frame.map_err(|error| bad(error.to_string()))?;
             let Ok(data) = frame.into_data() else { continue };
@@ -132,12 +184,20 @@ impl Exchange {
         file.sync_all().await.map_err(GitError::file("syncing", &path))
     }
 
-    async fn index(
+    /// Indexes a pack under `fsck` against the repository, and puts it in the store; or says what
+    /// is wrong with it.
+    pub async fn index(
         &self,
         repo: RepoId,
-        hash: &PackHash,
-        draft: &Draft,
-    ) -> Result<Fetched, GitError> {
+        download: Download,
+    ) -> Result<Option<Verdict>, GitError> {
+        let Download { pack: PackInfo { hash, size }, draft } = download;
+        let Some(draft) = draft else {
+            let gone = || GitError::Pack { hash: hash.to_string(), why: "it is not here".into() };
+            // What has that name and another size is no pack.
+            let is_it = self.packs.size(&hash).ok_or_else(gone)? == size;
+            return Ok((!is_it).then_some(Verdict::PackCorrupt));
+        };
         let dir = self.repositories.ensure(repo)?;
         let pack = draft.incoming();
         let strict: Vec<_> = FSCK_IGNORED.iter().map(|rule| format!("{rule}=ignore")).collect();
@@ -145,20 +205,20 @@ impl Exchange {
         let pack = pack.to_string_lossy();
         let args = ["index-pack", &strict, pack.as_ref()];
         let ended = match self.repositories.git().command(&dir, &args).output(b"").await {
-            Err(GitError::Limit { .. }) => return Ok(Fetched::Refused(Verdict::TooBig)),
+            Err(GitError::Limit { .. }) => return Ok(Some(Verdict::TooBig)),
             other => other?,
         };
         if ended.decided("index-pack", &[0, 1, 128])? != 0 {
             tracing::info!(%hash, stderr = ended.stderr, "a pack was refused");
-            return Ok(Fetched::Refused(refusal(&ended.stderr)));
+            return Ok(Some(refusal(&ended.stderr)));
         }
         let trailer = String::from_utf8_lossy(&ended.stdout);
         let trailer = trailer.split_whitespace().last().unwrap_or_default();
         if trailer.len() < 40 || !trailer.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(GitError::Protocol("index-pack did not name the pack"));
         }
-        self.packs.keep_incoming(draft, hash, trailer)?;
-        Ok(Fetched::Stored)
+        self.packs.keep_incoming(&draft, &hash, trailer)?;
+        Ok(None)
     }
 }
 

@@ -35,7 +35,7 @@ mod verify;
 
 pub use child::Limits;
 pub use error::GitError;
-pub use exchange::{Exchange, Fetched};
+pub use exchange::{Download, Exchange};
 pub use gateway::{Found, Gateway, Host, Outcome, Push, Say};
 pub use packs::PackStore;
 pub use repositories::{FormatOf, Repositories};

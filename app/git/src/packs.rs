@@ -85,6 +85,11 @@ impl PackStore {
         File::open(find(&self.objects(hash).join("pack"), "pack")?).ok()
     }
 
+    /// The length of a stored pack, in bytes.
+    pub(crate) fn size(&self, hash: &PackHash) -> Option<u64> {
+        Some(self.open_pack(hash)?.metadata().ok()?.len())
+    }
+
     pub(crate) fn draft(&self) -> Result<Draft, GitError> {
         let dir = self.root.join(format!("{:016x}.new", rand::random::<u64>()));
         let packs = dir.join("pack");

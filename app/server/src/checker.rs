@@ -4,17 +4,21 @@
 //!
 //! A verdict against a push that was found before the push was ordered is not final: this node
 //! may not have had the refs it builds on yet. It is found again once the push is ordered.
+//!
+//! Few are checked at once, and a pack that is still to come takes none of these turns: whose
+//! gateway is slow delays what it took itself. A check ends with its push.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use guts_git::{
-    Exchange, Fetched, PackHash, PackInfo, PackStore, RefUpdate, RepoId, Repositories, Verifier,
+    Exchange, PackHash, PackInfo, PackStore, RefUpdate, RepoId, Repositories, Verifier,
 };
 use guts_schema::attest::Verdict;
 use guts_schema::{AccountId, Action, PushId, Tx};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::chain::{Chain, Committed};
 use crate::follower::Served;
@@ -76,7 +80,7 @@ impl Subject {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Entry {
     /// None while it is being found.
     verdict: Option<Verdict>,
@@ -86,6 +90,8 @@ struct Entry {
     pack: Option<PackHash>,
     /// Votes that may still wait for the verdict.
     votes_waiting: u8,
+    /// The check under way ends when this is dropped.
+    _check: oneshot::Sender<Infallible>,
 }
 
 /// The checks of this node. Cheap to clone.
@@ -142,6 +148,7 @@ impl Checker {
     /// Learns of a push, and starts its check unless that is under way or done. Returns at once.
     pub fn learn(&self, subject: Subject, is_ordered: bool) {
         let since_s = self.inner.chain.newest().time_s;
+        let (check, over) = oneshot::channel();
         {
             let mut entries = self.entries();
             let unordered = entries.values().filter(|entry| !entry.is_ordered).count();
@@ -152,6 +159,7 @@ impl Checker {
                     match entry.verdict {
                         Some(verdict) if was_provisional && !verdict.is_good() => {
                             entry.verdict = None;
+                            entry._check = check;
                         }
                         _ => return,
                     }
@@ -159,14 +167,25 @@ impl Checker {
                 None if !is_ordered && unordered >= UNORDERED_MAX => return,
                 None => {
                     let pack = subject.pack.map(|pack| pack.hash);
-                    let votes_waiting = VOTES_WAITING;
-                    let entry = Entry { verdict: None, is_ordered, since_s, pack, votes_waiting };
+                    let entry = Entry {
+                        verdict: None,
+                        is_ordered,
+                        since_s,
+                        pack,
+                        votes_waiting: VOTES_WAITING,
+                        _check: check,
+                    };
                     entries.insert(subject.id, entry);
                 }
             }
         }
         let checker = self.clone();
-        self.inner.runtime.spawn(async move { checker.check(subject).await });
+        self.inner.runtime.spawn(async move {
+            tokio::select! {
+                () = checker.check(subject) => {}
+                _ = over => {}
+            }
+        });
     }
 
     /// Waits a moment for checks that have just begun. Blocks the thread.
@@ -251,14 +270,19 @@ impl Checker {
     async fn attempt(&self, subject: &Subject) -> Result<Option<Verdict>, guts_git::GitError> {
         // The repository must show the refs that the push builds on.
         self.inner.served.reaches(self.inner.chain.newest().height, subject.repo).await;
-        let Ok(_permit) = self.inner.permits.acquire().await else { return Ok(None) };
+        let mut download = None;
         if let Some(pack) = subject.pack {
             let gateways = self.inner.gateways.urls(subject.gateway.as_ref());
-            match self.inner.exchange.fetch(subject.repo, pack, &gateways).await? {
-                Fetched::Stored => {}
-                Fetched::Refused(verdict) => return Ok(Some(verdict)),
-                Fetched::Nowhere => return Ok(None),
+            download = self.inner.exchange.download(pack, &gateways).await?;
+            if download.is_none() {
+                return Ok(None);
             }
+        }
+        let Ok(_permit) = self.inner.permits.acquire().await else { return Ok(None) };
+        if let Some(download) = download
+            && let Some(refused) = self.inner.exchange.index(subject.repo, download).await?
+        {
+            return Ok(Some(refused));
         }
         let pack = subject.pack.as_ref().map(|pack| &pack.hash);
         self.inner.verifier.verify(subject.repo, pack, &subject.updates).await.map(Some)

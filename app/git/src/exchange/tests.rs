@@ -1,9 +1,13 @@
-//! Packs from a gateway behind TLS, in this process.
+//! Packs from gateways in this process: behind TLS, slow on purpose, and busy.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::future::join_all;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::AsyncReadExt;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -51,12 +55,21 @@ async fn got(url: &str, authority: &[u8], pack: PackInfo) -> Result<Vec<u8>, Git
     let home = tempfile::TempDir::new().unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(certificate(authority)).unwrap();
+    get(&exchange(&home, roots), url, pack).await
+}
+
+fn exchange(home: &tempfile::TempDir, roots: RootCertStore) -> Exchange {
     let format_of = Box::new(|_| Err("there is none".to_owned()));
     let hook = home.path().join("hook");
-    let repositories = Repositories::open(home.path(), &hook, Limits::default(), format_of)?;
-    let exchange = Exchange::believing(roots, repositories, PackStore::open(home.path())?);
+    let limits = Limits::default();
+    let repositories = Repositories::open(home.path(), &hook, limits, format_of).unwrap();
+    Exchange::believing(roots, repositories, PackStore::open(home.path()).unwrap())
+}
+
+async fn get(exchange: &Exchange, url: &str, pack: PackInfo) -> Result<Vec<u8>, GitError> {
     let draft = exchange.packs.draft()?;
-    exchange.download(url, &pack, &draft).await?;
+    let turn = exchange.source(url).acquire_owned().await.unwrap();
+    exchange.get(url, &pack, &draft, turn).await?;
     Ok(std::fs::read(draft.incoming()).unwrap())
 }
 
@@ -74,4 +87,99 @@ async fn a_gateway_behind_tls_gives_packs_to_who_knows_its_authority() {
     let short = PackInfo { size: pack.size - 1, ..pack };
     let refused = got(&url, AUTHORITY, short).await.unwrap_err().to_string();
     assert!(refused.contains("longer than the transaction says"), "{refused}");
+}
+
+/// A gateway without TLS that answers each request with a pack as `answer` writes it; its URL.
+async fn plain<F, A>(answer: F) -> String
+where
+    F: Fn(tokio::net::TcpStream) -> A + Send + 'static,
+    A: Future<Output = ()> + Send + 'static,
+{
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                PACK.len()
+            );
+            if stream.write_all(head.as_bytes()).await.is_ok() {
+                tokio::spawn(answer(stream));
+            }
+        }
+    });
+    format!("http://127.0.0.1:{port}")
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_keep_up_is_left() {
+    let drip = |mut stream: tokio::net::TcpStream| async move {
+        let _ = stream.write_all(&PACK[..1]).await;
+        std::future::pending().await
+    };
+    let url = plain(drip).await;
+    let home = tempfile::TempDir::new().unwrap();
+    let mut exchange = exchange(&home, RootCertStore::empty());
+    let pack = PackInfo { hash: PackHash::of(PACK), size: PACK.len() as u64 };
+    exchange.pace.part_within = Duration::from_secs(3600);
+    exchange.pace.grace = Duration::from_millis(100);
+    let error = get(&exchange, &url, pack).await.unwrap_err().to_string();
+    assert!(error.contains("the gateway is too slow"), "{error}");
+    // The next one that has it gives it.
+    let whole = plain(|mut stream| async move { drop(stream.write_all(PACK).await) }).await;
+    exchange.pace.grace = PACE.grace;
+    let refused = "http://127.0.0.1:1".to_owned();
+    let found = exchange.download(pack, &[refused, whole]).await.unwrap();
+    assert!(found.is_some());
+}
+
+#[test]
+fn what_came_already_earns_time_at_the_least_rate() {
+    let start = Instant::now();
+    let pace = Pace {
+        part_within: Duration::from_secs(1_000_000),
+        grace: Duration::from_secs(10),
+        bytes_per_s: 100,
+    };
+    assert_eq!(pace.due(start, 0), start + Duration::from_secs(10));
+    assert_eq!(pace.due(start, 199), start + Duration::from_secs(11));
+    assert_eq!(pace.due(start, 5000), start + Duration::from_secs(60));
+    let pace = Pace { part_within: Duration::ZERO, ..pace };
+    assert!(pace.due(start, u64::MAX) <= Instant::now());
+}
+
+#[tokio::test]
+async fn so_many_packs_and_no_more_are_asked_of_a_gateway_at_once() {
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (gate, opened) = watch::channel(false);
+    let counts = (open.clone(), most.clone());
+    let url = plain(move |mut stream| {
+        let ((open, most), mut opened) = (counts.clone(), opened.clone());
+        most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        async move {
+            let _ = opened.wait_for(|opened| *opened).await;
+            open.fetch_sub(1, Ordering::SeqCst);
+            let _ = stream.write_all(PACK).await;
+        }
+    })
+    .await;
+    let home = tempfile::TempDir::new().unwrap();
+    let exchange = exchange(&home, RootCertStore::empty());
+    let pack = PackInfo { hash: PackHash::of(PACK), size: PACK.len() as u64 };
+    let urls = [url.clone()];
+    let all = join_all((0..3 * DOWNLOADS_PER_GATEWAY).map(|_| exchange.download(pack, &urls)));
+    let test = async {
+        while open.load(Ordering::SeqCst) < DOWNLOADS_PER_GATEWAY {
+            tokio::task::yield_now().await;
+        }
+        // Who can ask another first does not wait for its turn here.
+        let elsewhere = ["http://127.0.0.1:1".to_owned(), url.clone()];
+        assert!(exchange.download(pack, &elsewhere).await.unwrap().is_none());
+        gate.send_replace(true);
+    };
+    let (got, ()) = futures::join!(all, test);
+    assert!(got.into_iter().all(|got| got.unwrap().is_some()));
+    assert_eq!(most.load(Ordering::SeqCst), DOWNLOADS_PER_GATEWAY);
+    assert!(exchange.sources.lock().unwrap().len() <= 2, "what is over is forgotten");
 }

@@ -16,6 +16,8 @@ mod replay;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]
+mod slow;
+#[cfg(test)]
 mod tools;
 #[cfg(test)]
 mod world;

@@ -37,8 +37,13 @@ pub struct Limits {
     pub wall: Duration,
     /// Bytes we feed it, after decompression.
     pub input_bytes: u64,
-    /// Seconds without a byte of a client's request, after which it is not waited for.
+    /// Seconds without a byte of a client's request, or without its taking one of the answer, after
+    /// which it is not waited for.
     pub silence_s: u64,
+    /// Seconds spent waiting for a client over which it must keep up [`Limits::pace_bytes_per_s`].
+    pub pace_s: u64,
+    /// The least rate, in bytes a second, at which a client must send a pack or take an answer.
+    pub pace_bytes_per_s: u64,
     /// Bytes we read back into memory (streamed answers are not counted).
     pub output_bytes: u64,
 }
@@ -53,6 +58,8 @@ impl Default for Limits {
             wall: Duration::from_secs(1800),
             input_bytes: 2 << 30,
             silence_s: 30,
+            pace_s: 60,
+            pace_bytes_per_s: 4 << 10,
             output_bytes: 256 << 20,
         }
     }

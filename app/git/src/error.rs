@@ -46,6 +46,9 @@ pub enum GitError {
     /// Nobody knows what objects a repository has.
     #[error("repository {0}: its object format cannot be told: {1}")]
     Format(crate::RepoId, String),
+    /// A client does not take its answer.
+    #[error("the client takes the answer too slowly")]
+    Slow,
     /// Bytes that should be git's protocol are not.
     #[error("git protocol: {0}")]
     Protocol(&'static str),

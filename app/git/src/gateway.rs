@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use guts_schema::certificate::Certificate;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::child::Limits;
 use crate::desk::Desk;
@@ -14,6 +14,7 @@ use crate::error::GitError;
 use crate::http::REQUESTS_BYTES_MAX;
 use crate::packs::PackStore;
 use crate::repositories::Repositories;
+use crate::shares::Shares;
 use crate::turns::Turns;
 use crate::types::{PackInfo, RepoId};
 
@@ -112,8 +113,8 @@ pub struct Gateway {
     pub(crate) fetches: Turns,
     /// Bounds the pushes held at once.
     pub(crate) pushes: Turns,
-    /// The bytes that large requests of fetches may take.
-    pub(crate) requests: Arc<Semaphore>,
+    /// The bytes that large requests may take.
+    pub(crate) requests: Shares,
 }
 
 /// Advertisements at once: each is a git process that reads all refs of a repository.
@@ -129,25 +130,27 @@ const PUSHES_MAX: usize = 128;
 const WAITING_MAX: usize = 128;
 
 impl Gateway {
-    /// A gateway over `repositories` and `packs`, its hook socket at `<home>/hook.sock`. Must be
-    /// called within a tokio runtime.
+    /// A gateway over `repositories` and `packs`, its hook socket at `<home>/hook.sock`, of which
+    /// one address may take `address_percent`. Must be called within a tokio runtime.
     pub fn open(
         home: &Path,
         repositories: Repositories,
         packs: PackStore,
         host: Arc<dyn Host>,
+        address_percent: u8,
     ) -> Result<Arc<Self>, GitError> {
         let home = std::path::absolute(home).map_err(GitError::file("finding", home))?;
         let desk = Desk::open(home.join("hook.sock"), packs.clone(), host.clone())?;
+        let turns = |at_once| Turns::new(at_once, WAITING_MAX, address_percent);
         Ok(Arc::new(Self {
             repositories,
             packs,
             host,
             desk,
-            advertisements: Turns::new(ADVERTISEMENTS_MAX, WAITING_MAX),
-            fetches: Turns::new(FETCHES_MAX, WAITING_MAX),
-            pushes: Turns::new(PUSHES_MAX, WAITING_MAX),
-            requests: Arc::new(Semaphore::new(REQUESTS_BYTES_MAX)),
+            advertisements: turns(ADVERTISEMENTS_MAX),
+            fetches: turns(FETCHES_MAX),
+            pushes: turns(PUSHES_MAX),
+            requests: Shares::new(REQUESTS_BYTES_MAX, address_percent),
         }))
     }
 

@@ -29,6 +29,7 @@ pub mod http;
 mod packs;
 mod pktline;
 mod repositories;
+mod shares;
 mod turns;
 mod types;
 mod verify;

@@ -53,5 +53,39 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Line<'_>, &[u8])>, GitError> {
     }
 }
 
+/// Looks for the end of the first list of lines, in bytes that come in parts.
+#[derive(Debug, Default)]
+pub struct Section {
+    /// Of the length of the next line: less than four digits.
+    digits: Vec<u8>,
+    /// Bytes of its payload still to come.
+    left: usize,
+}
+
+impl Section {
+    /// Passes the next part; true when the list ends in it, or when it is none.
+    pub fn pass(&mut self, mut bytes: &[u8]) -> bool {
+        loop {
+            let payload = self.left.min(bytes.len());
+            self.left = self.left.saturating_sub(payload);
+            bytes = &bytes[payload..];
+            let missing = 4_usize.saturating_sub(self.digits.len()).min(bytes.len());
+            self.digits.extend_from_slice(&bytes[..missing]);
+            bytes = &bytes[missing..];
+            if self.digits.len() < 4 {
+                return false;
+            }
+            let digits = std::str::from_utf8(&self.digits).ok();
+            let digits = digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            let length = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok());
+            match length {
+                Some(length @ 4..=LINE_MAX_BYTES) => self.left = length.saturating_sub(4),
+                _ => return true,
+            }
+            self.digits.clear();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -81,6 +81,10 @@ pub struct Config {
     /// Of them, from one address (of IPv6: from one network of 64 bits); 0 for no bound, as it
     /// should be behind a proxy.
     pub connections_per_address_max: usize,
+    /// How much of what the gateway does at a time (clones, pushes, and those that wait) one address
+    /// may have, in percent: nobody alone keeps others out. 100 for no bound, as it should be behind
+    /// a proxy, whose clients have one address: there, the proxy is the one to bound them.
+    pub address_share_percent: u8,
 }
 
 impl Default for Config {
@@ -99,6 +103,7 @@ impl Default for Config {
             log_format: "plain".into(),
             connections_max: 900,
             connections_per_address_max: 200,
+            address_share_percent: 25,
         }
     }
 }
@@ -176,6 +181,10 @@ impl Config {
         if self.connections_max == 0 {
             return refuse("connections_max", "nobody could connect: 1 or more".into());
         }
+        if !(1..=100).contains(&self.address_share_percent) {
+            let why = format!("{} is not within 1 and 100", self.address_share_percent);
+            return refuse("address_share_percent", why);
+        }
         if (1..KEEP_HEIGHTS_MIN).contains(&self.keep_heights) {
             let least = format!("at least {KEEP_HEIGHTS_MIN} are needed; 0 keeps all");
             return refuse("keep_heights", format!("{} are too few, {least}", self.keep_heights));
@@ -209,6 +218,10 @@ impl Config {
             "CONNECTIONS_MAX" => self.connections_max = whole(&value)?,
             "CONNECTIONS_PER_ADDRESS_MAX" => {
                 self.connections_per_address_max = whole(&value)?;
+            }
+            "ADDRESS_SHARE_PERCENT" => {
+                let wrong = |_| format!("{value} is not a whole number of percent");
+                self.address_share_percent = value.parse().map_err(wrong)?;
             }
             // Read with the command line: it says where the file is.
             "HOME" => {}

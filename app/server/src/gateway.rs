@@ -10,6 +10,7 @@ use std::future::Future;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
+use guts_git::http::Asker;
 use guts_rpc::server::door::{self, Bounds, Handler, Pass};
 use guts_rpc::server::files;
 use hyper::Request;
@@ -67,7 +68,8 @@ struct Routes(Router);
 impl Handler for Routes {
     type Body = Body;
 
-    async fn answer(&self, request: Request<Incoming>, _: Pass) -> Response {
+    async fn answer(&self, mut request: Request<Incoming>, pass: Pass) -> Response {
+        request.extensions_mut().insert(Asker(pass.address()));
         // A router is always ready, and never fails.
         let answer: Result<_, Infallible> = self.0.clone().call(request).await;
         match answer {

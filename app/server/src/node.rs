@@ -146,7 +146,8 @@ impl Node {
             submitter,
             receipts,
         });
-        let gateway = Gateway::open(data, repositories.clone(), packs.clone(), Arc::new(host))?;
+        let (host, share) = (Arc::new(host), config.address_share_percent);
+        let gateway = Gateway::open(data, repositories.clone(), packs.clone(), host, share)?;
         let meters = Meters {
             shared: shared.clone(),
             served: served.clone(),

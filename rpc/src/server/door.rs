@@ -66,11 +66,18 @@ pub struct Pass {
     pub(super) stopped: watch::Receiver<bool>,
 }
 
+impl Pass {
+    /// Where it comes from: an address, or of IPv6 the network of 64 bits.
+    pub fn address(&self) -> IpAddr {
+        self.place.share.address
+    }
+}
+
 /// A place among the connections.
 #[derive(Debug)]
 pub(super) struct Place {
     _slot: OwnedSemaphorePermit,
-    _share: Share,
+    share: Share,
 }
 
 /// Pause after a failed accept (out of file descriptors), so that it does not spin.
@@ -126,7 +133,7 @@ pub(super) async fn admit(
         };
         let pass = {
             let stopped = stopped.clone();
-            |slot| Pass { place: Arc::new(Place { _slot: slot, _share: share }), stopped }
+            |slot| Pass { place: Arc::new(Place { _slot: slot, share }), stopped }
         };
         if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
             each(stream, pass(slot));

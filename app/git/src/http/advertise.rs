@@ -1,5 +1,7 @@
 //! Advertisements: what a repository has, and what this server can do.
 
+use std::net::IpAddr;
+
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
@@ -13,6 +15,7 @@ use crate::types::RepoId;
 /// has no service line of its own.
 pub(super) async fn upload_pack(
     gateway: &Gateway,
+    asker: IpAddr,
     repo: RepoId,
     protocol: Option<&str>,
     waits: bool,
@@ -20,7 +23,7 @@ pub(super) async fn upload_pack(
     if waits {
         gateway.host.shows_newest(repo).await;
     }
-    let _turn = super::turn(&gateway.advertisements).await?;
+    let _turn = super::turn(&gateway.advertisements, asker).await?;
     let dir = gateway.repositories.ensure(repo)?;
     let args = ["upload-pack", "--strict", "--http-backend-info-refs", "."];
     let mut command = gateway.repositories.git().command(&dir, &args);
@@ -34,10 +37,10 @@ pub(super) async fn upload_pack(
 }
 
 /// The advertisement for pushes, its nonce replaced by ours.
-pub(super) async fn receive_pack(gateway: &Gateway, repo: RepoId) -> Answer {
+pub(super) async fn receive_pack(gateway: &Gateway, asker: IpAddr, repo: RepoId) -> Answer {
     let nonce = gateway.host.nonce(repo);
     let nonce = nonce.map_err(|text| Refusal(StatusCode::SERVICE_UNAVAILABLE, text))?;
-    let _turn = super::turn(&gateway.advertisements).await?;
+    let _turn = super::turn(&gateway.advertisements, asker).await?;
     let args = ["receive-pack", "--http-backend-info-refs", "."];
     let advertisement = receive_pack_command(gateway, repo, &args)?.success(b"").await?;
     let advertisement = with_nonce(&advertisement, &nonce)?;

@@ -8,38 +8,41 @@
 
 mod advertise;
 mod input;
+mod pace;
 mod report;
 mod stream;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::child::FSCK_IGNORED;
 use crate::desk::Ticket;
 use crate::error::GitError;
 use crate::gateway::{Found, Gateway};
 use crate::hook;
+use crate::shares::Share;
 use crate::turns::Turns;
 use crate::types::RepoId;
 
-/// Longest request of a fetch, in bytes as it comes: git compresses what is longer than 1 KiB.
+/// Longest request of a fetch, or section of commands of a push, in bytes as it comes: git
+/// compresses what is longer than 1 KiB.
 const REQUEST_BYTES_MAX: usize = 8 << 20;
 
-/// Bytes of a fetch's request that are always taken; most have no more.
+/// Bytes of such a request that are always taken; most have no more.
 const SMALL_BYTES: usize = 16 << 10;
 
 /// What the rest of all such requests may take, in bytes.
 pub(crate) const REQUESTS_BYTES_MAX: usize = 64 << 20;
 
-/// Seconds in which a fetch's request must be there, however steadily it trickles.
+/// Seconds in which such a request must be there, however steadily it trickles.
 const REQUEST_S_MAX: u64 = 120;
 
 /// Longest `Git-Protocol` header passed on, in bytes.
@@ -48,6 +51,17 @@ const PROTOCOL_MAX_BYTES: usize = 128;
 /// The `Prefer` header (RFC 7240) of a gateway that lacks objects itself: two such do not wait for
 /// each other.
 pub(crate) const NO_WAIT: &str = "wait=0";
+
+/// Who asks, as an extension of a request: one address may have a part of what there is. Requests
+/// without are all of one address.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker(pub IpAddr);
+
+impl Asker {
+    fn address(asker: Option<Extension<Self>>) -> IpAddr {
+        asker.map_or(Ipv4Addr::UNSPECIFIED.into(), |Extension(Self(address))| address)
+    }
+}
 
 /// The routes of git and of the pack exchange.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -111,16 +125,18 @@ async fn info_refs(
     State(gateway): State<Arc<Gateway>>,
     Path((owner, repo)): Path<(String, String)>,
     Query(query): Query<InfoRefs>,
+    asker: Option<Extension<Asker>>,
     headers: HeaderMap,
 ) -> Answer {
+    let asker = Asker::address(asker);
     let repo = find(&gateway, &owner, &repo)?;
     match query.service.as_deref() {
         Some("git-upload-pack") => {
             let protocol = protocol(&headers);
             let waits = headers.get("prefer").is_none_or(|value| value != NO_WAIT);
-            advertise::upload_pack(&gateway, repo, protocol.as_deref(), waits).await
+            advertise::upload_pack(&gateway, asker, repo, protocol.as_deref(), waits).await
         }
-        Some("git-receive-pack") => advertise::receive_pack(&gateway, repo).await,
+        Some("git-receive-pack") => advertise::receive_pack(&gateway, asker, repo).await,
         _ => Err(Refusal(
             StatusCode::FORBIDDEN,
             "this gateway speaks git's smart HTTP only: use a git of the last ten years".into(),
@@ -131,9 +147,11 @@ async fn info_refs(
 async fn upload_pack(
     State(gateway): State<Arc<Gateway>>,
     Path((owner, repo)): Path<(String, String)>,
+    asker: Option<Extension<Asker>>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
+    let asker = Asker::address(asker);
     let repo = find(&gateway, &owner, &repo)?;
     check_content_type(&headers, Service::UploadPack)?;
     let dir = gateway.repositories.ensure(repo)?;
@@ -145,38 +163,42 @@ async fn upload_pack(
     }
     // All of it is here before it takes a turn: who asks slowly holds up nobody.
     let input = input::Input::new(body, &headers, git.limits())?;
-    let input = input.gathered(&gateway.requests).await?;
-    let turn = turn(&gateway.fetches).await?;
+    let input = input.gathered(&gateway.requests, asker).await?;
+    let turn = turn(&gateway.fetches, asker).await?;
     Ok(stream::respond(Service::UploadPack, command.start()?, input, Held { turn, ticket: None }))
 }
 
 async fn receive_pack(
     State(gateway): State<Arc<Gateway>>,
     Path((owner, repo)): Path<(String, String)>,
+    asker: Option<Extension<Asker>>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
+    let asker = Asker::address(asker);
     let repo = find(&gateway, &owner, &repo)?;
     check_content_type(&headers, Service::ReceivePack)?;
     let ticket = gateway.desk.register(repo);
     let mut command =
         receive_pack_command(&gateway, repo, &["receive-pack", "--stateless-rpc", "."])?;
     command.env(hook::SOCKET, gateway.desk.socket()).env(hook::TOKEN, &ticket.token);
+    // Who has not said yet what is to be pushed takes no turn.
     let input = input::Input::new(body, &headers, gateway.limits())?;
-    let held = Held { turn: turn(&gateway.pushes).await?, ticket: Some(ticket) };
+    let input = input.headed(&gateway.requests, asker).await?;
+    let held = Held { turn: turn(&gateway.pushes, asker).await?, ticket: Some(ticket) };
     Ok(stream::respond(Service::ReceivePack, command.start()?, input, held))
 }
 
 /// What a streamed answer holds until it ends.
 struct Held {
-    turn: OwnedSemaphorePermit,
+    turn: Share,
     ticket: Option<Ticket>,
 }
 
-async fn turn(turns: &Turns) -> Result<OwnedSemaphorePermit, Refusal> {
-    let crowded = "this gateway serves all it can, and enough wait: try again in a minute, or \
-                   another gateway";
-    turns.take().await.ok_or_else(|| Refusal(StatusCode::SERVICE_UNAVAILABLE, crowded.into()))
+async fn turn(turns: &Turns, asker: IpAddr) -> Result<Share, Refusal> {
+    let crowded = "this gateway serves all it can, or all that your address may have, and enough \
+                   wait: try again in a minute, or another gateway";
+    turns.take(asker).await.ok_or_else(|| Refusal(StatusCode::SERVICE_UNAVAILABLE, crowded.into()))
 }
 
 /// receive-pack as `push-path` wants it: every pack kept as a pack, every ref left to our hook.

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::input::Input;
+use super::pace::{Pace, TooSlow};
 use super::report::Report;
 use super::{Held, Service};
 use crate::child::Running;
@@ -29,19 +30,21 @@ pub(super) fn respond(service: Service, mut child: Running, input: Input, held: 
     let stdin = child.stdin.take();
     let (parts, received) = mpsc::channel(PARTS_AHEAD);
     let serving = tokio::spawn(async move {
-        let wall = child.wall();
-        let Held { turn: _turn, ticket } = held;
+        let (wall, pace) = (child.wall(), Pace::new(input.limits()));
+        let Held { turn, ticket } = held;
         let fed = async {
             if let Some(stdin) = stdin {
                 input.feed(stdin).await;
             }
             Ok(())
         };
-        let pumped = async { tokio::try_join!(pump(&mut child, &parts, ticket), fed) };
+        let pumped = async { tokio::try_join!(pump(&mut child, &parts, pace, ticket), fed) };
         let pumped = tokio::time::timeout(wall, pumped).await;
         let late = || GitError::Limit { what: service.command().into(), limit: "time" };
         if let Err(error) = pumped.unwrap_or_else(|_| Err(late())) {
             tracing::debug!(%error, service = service.name(), "a git request broke off");
+            // Whoever does not take this holds nothing any more.
+            drop((child, turn));
             // A body that ends with an error is seen as broken off, not as complete.
             let _ = parts.send(Err(error)).await;
         }
@@ -57,6 +60,7 @@ type Part = Result<Bytes, GitError>;
 async fn pump(
     child: &mut Running,
     parts: &mpsc::Sender<Part>,
+    mut pace: Pace,
     ticket: Option<Ticket>,
 ) -> Result<(), GitError> {
     use tokio::io::AsyncReadExt;
@@ -75,9 +79,12 @@ async fn pump(
         };
         if !part.is_empty() {
             sent = true;
-            if parts.send(Ok(part)).await.is_err() {
+            let length = part.len();
+            let taken = pace.wait(parts.send(Ok(part))).await;
+            if taken.map_err(|TooSlow| GitError::Slow)?.is_err() {
                 return Ok(());
             }
+            pace.count(length);
         }
         if n == 0 {
             break;

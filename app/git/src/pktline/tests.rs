@@ -31,3 +31,25 @@ fn wrong_lengths_are_refused() {
     assert!(write(&mut out, &vec![0; LINE_MAX_BYTES - 4]).is_ok());
     assert!(write(&mut out, &vec![0; LINE_MAX_BYTES - 3]).is_err());
 }
+
+#[test]
+fn the_end_of_a_section_is_found_however_it_comes() {
+    let mut section = Vec::new();
+    write(&mut section, b"push-cert").unwrap();
+    write(&mut section, &[b'x'; 3000]).unwrap();
+    write(&mut section, b"").unwrap();
+    section.extend_from_slice(FLUSH);
+    let after = [&section[..], b"PACK and so on"].concat();
+    for size in [1, 3, 4, 5, 7, 1000, 4000] {
+        let mut seen = Section::default();
+        let at = after.chunks(size).position(|part| seen.pass(part)).unwrap();
+        assert_eq!(at, (section.len() - 1) / size, "in parts of {size}");
+    }
+    // What is no list is over at once; what is unfinished, not yet.
+    for none in [&b"zzzz"[..], b"0003", b"fff1", b"+004", b"0001"] {
+        assert!(Section::default().pass(none), "{none:?}");
+    }
+    for part in [&b""[..], b"00", b"0006", b"0006x", b"0006xx", b"fff0"] {
+        assert!(!Section::default().pass(part), "{part:?}");
+    }
+}

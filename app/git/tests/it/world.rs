@@ -1,10 +1,15 @@
 //! A gateway on a loopback port over one repository, and git clients with an SSH key.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use guts_git::http::Asker;
 use guts_git::{
     FormatOf, Found, Gateway, Host, Limits, ObjectFormat, Outcome, PackStore, Push, RefUpdate,
     RepoId, Repositories, Say, Verifier,
@@ -100,6 +105,14 @@ impl FakeHost {
     }
 }
 
+/// What one address may have.
+pub const PERCENT: u8 = 25;
+
+async fn asker(from: ConnectInfo<SocketAddr>, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Asker(from.ip()));
+    next.run(request).await
+}
+
 /// All repositories of the tests.
 pub fn sha1() -> FormatOf {
     Box::new(|_| Ok(ObjectFormat::Sha1))
@@ -137,12 +150,13 @@ impl World {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let _inside = runtime.enter();
         let shared = Arc::new(Shared(host.clone()));
-        let gateway = Gateway::open(&home, repositories.clone(), packs, shared).unwrap();
+        let gateway = Gateway::open(&home, repositories.clone(), packs, shared, PERCENT).unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        let app = guts_git::http::router(gateway);
+        let app = guts_git::http::router(gateway).layer(from_fn(asker));
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         runtime.spawn(async move { axum::serve(listener, app).await });
         guts_tests::keys::make(&dir.path().join("key"));
         Self { url: format!("{base}/alice/hello.git"), dir, host, repositories, runtime }
@@ -166,6 +180,18 @@ impl World {
     fn signing(&self, checkout: Checkout) -> Checkout {
         checkout.sign_with(&self.dir.path().join("key"));
         checkout
+    }
+
+    /// A connection to the gateway from an address of this machine.
+    pub fn connect(&self, from: &str) -> std::net::TcpStream {
+        let to = self.url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+        let connected = self.runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+            socket.connect(to.parse().unwrap()).await.unwrap().into_std().unwrap()
+        });
+        connected.set_nonblocking(false).unwrap();
+        connected
     }
 
     /// The refs the gateway's repository has, as `name oid` lines.

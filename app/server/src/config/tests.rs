@@ -67,6 +67,8 @@ fn a_value_that_cannot_be_used_is_refused_with_the_rule() {
         ("connections_max = 0", "connections_max: nobody could connect"),
         ("keep_heights = 1", "keep_heights: 1 are too few, at least 10 are needed; 0 keeps all"),
         ("keep_heights = 9", "keep_heights: 9 are too few"),
+        ("address_share_percent = 0", "address_share_percent: 0 is not within 1 and 100"),
+        ("address_share_percent = 101", "address_share_percent: 101 is not within"),
     ] {
         fs::write(Config::file(home.path()), text).unwrap();
         let error = Config::load(home.path(), given(&[])).unwrap_err().to_string();
@@ -76,6 +78,9 @@ fn a_value_that_cannot_be_used_is_refused_with_the_rule() {
     let wrong = ("GUTS_APP_CONNECTIONS_MAX", "many");
     let error = Config::load(home.path(), given(&[wrong])).unwrap_err().to_string();
     assert!(error.contains("many is not a whole number"), "{error}");
+    let wrong = ("GUTS_APP_ADDRESS_SHARE_PERCENT", "half");
+    let error = Config::load(home.path(), given(&[wrong])).unwrap_err().to_string();
+    assert!(error.contains("half is not a whole number of percent"), "{error}");
     let right = [("GUTS_APP_CONNECTIONS_PER_ADDRESS_MAX", "0"), ("GUTS_APP_LOG_FORMAT", "json")];
     let config = Config::load(home.path(), given(&right)).unwrap();
     assert_eq!((config.connections_per_address_max, &*config.log_format), (0, "json"));

@@ -39,6 +39,47 @@ pub struct TxHit {
     pub index: u32,
 }
 
+/// Bytes of the entries of one page of a search as they are stored, at most; as JSON they are up to
+/// twice as many. CometBFT has no such bound. A page of one entry is answered whatever its size.
+pub const PAGE_BYTES_MAX: usize = 32 << 20;
+
+/// What is left of a page's bytes.
+#[derive(Debug)]
+pub struct PageRoom {
+    most: usize,
+    taken: usize,
+    is_begun: bool,
+}
+
+impl PageRoom {
+    /// Room for `most` bytes.
+    pub fn new(most: usize) -> PageRoom {
+        PageRoom { most, taken: 0, is_begun: false }
+    }
+
+    /// Takes the bytes of the next entry.
+    ///
+    /// # Errors
+    /// There is no room for it, and it is not the first.
+    pub fn take(&mut self, bytes: usize) -> Result<(), RpcError> {
+        self.taken = self.taken.saturating_add(bytes);
+        if self.is_begun && self.taken > self.most {
+            let most = self.most;
+            return Err(RpcError::internal(format!(
+                "the page is larger than {most} bytes: ask for less with per_page"
+            )));
+        }
+        self.is_begun = true;
+        Ok(())
+    }
+}
+
+impl Default for PageRoom {
+    fn default() -> PageRoom {
+        PageRoom::new(PAGE_BYTES_MAX)
+    }
+}
+
 /// The parameters of `/abci_query`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
@@ -179,13 +220,19 @@ pub trait Backend: Send + Sync + 'static {
         unsupported("tx_search")
     }
 
-    /// A committed transaction that a search has found.
-    fn tx_at(&self, _hit: TxHit, _prove: bool) -> Reply<'_, types::TxResponse> {
+    /// The committed transactions of a page, in this order: of one block stand together.
+    /// [`PageRoom`] says when they are too many bytes.
+    fn txs_at(&self, _hits: Vec<TxHit>, _prove: bool) -> Reply<'_, Vec<types::TxResponse>> {
         unsupported("tx_search")
     }
 
     /// The heights whose blocks a query is about, ascending.
     fn block_hits(&self, _search: Search) -> Reply<'_, Vec<u64>> {
+        unsupported("block_search")
+    }
+
+    /// The blocks of a page, in this order. [`PageRoom`] says when they are too many bytes.
+    fn blocks_at(&self, _heights: Vec<u64>) -> Reply<'_, Vec<types::BlockResult>> {
         unsupported("block_search")
     }
 

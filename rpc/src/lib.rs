@@ -4,7 +4,8 @@
 //! - [`types`]: the answers, printing and reading as CometBFT v0.38's JSON.
 //! - [`server`]: JSON-RPC over POST (single and batch), URI GET and WebSocket; further
 //!   methods of a server's own are registered with [`server::Methods`]. Its [`server::door`]
-//!   bounds connections, for any other HTTP service as well.
+//!   bounds connections, for any other HTTP service as well; [`server::files`] lets the process
+//!   have open files enough for them.
 //! - [`search`]: the query language of searches and subscriptions; [`events`]: what is told.
 //! - [`client`]: typed calls to any server of this shape.
 //!
@@ -19,9 +20,13 @@
 //!
 //! And it differs in these, which no client depends on: paths are not cleaned (`//health` is 404,
 //! not a redirect); headers may have about 400 KB; answers always have a Content-Length; with CORS
-//! on, `Vary` is sent with every answer; the calls of a batch run at the same time, begun in order.
-//!
-//! Not here yet: unsafe routes, and the events of rounds over WebSocket.
+//! on, `Vary` is sent with every answer; the calls of a batch run at the same time, begun in order,
+//! and then one after the other those that may have long answers; a page of a search
+//! ([`PAGE_BYTES_MAX`]) and what the answers to a batch come to (64 MiB) are bounded; a subscriber
+//! that is too slow always loses its subscriptions and is told so, where CometBFT leaves out single
+//! events unless `experimental_close_on_slow_client` is set. What subscribers may be behind is
+//! bounded in bytes, over all of them: nothing here is the buffer of messages for each that
+//! CometBFT's other two experimental settings are about.
 
 mod backend;
 pub mod client;
@@ -33,5 +38,5 @@ pub mod server;
 mod time;
 pub mod types;
 
-pub use backend::{Backend, Heights, Query, Reply, TxHit};
+pub use backend::{Backend, Heights, PAGE_BYTES_MAX, PageRoom, Query, Reply, TxHit};
 pub use error::RpcError;

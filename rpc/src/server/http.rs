@@ -23,6 +23,10 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const DAY: HeaderValue = HeaderValue::from_static("public, max-age=86400");
 
+/// Bytes of the answers to a batch after which no further long one is begun: two of the largest
+/// pages.
+const BATCH_BYTES_MAX: usize = 2 * crate::PAGE_BYTES_MAX;
+
 pub(super) type Answer = Response<Full<Bytes>>;
 
 /// Answers requests: a backend, limits, and further methods. For use in an HTTP server of one's
@@ -136,9 +140,7 @@ impl Service {
         if let Err(error) = self.check_batch(calls.len()) {
             return json_answer(StatusCode::OK, envelope::error_answer(&Id::None, &error), false);
         }
-        // All at once: calls of a batch that wait for the application wait together.
-        let answers = futures::future::join_all(calls.iter().map(|call| self.answer(call))).await;
-        let answers: Vec<Outcome> = answers.into_iter().flatten().collect();
+        let answers = self.answer_all(&calls).await;
         let is_cacheable = answers.iter().all(|one| one.is_cacheable);
         match &answers[..] {
             [] => status_only(StatusCode::OK),
@@ -158,6 +160,33 @@ impl Service {
                 json_answer(StatusCode::OK, json, is_cacheable)
             }
         }
+    }
+
+    /// The answers to a batch, in its order.
+    async fn answer_all(&self, calls: &[Call<'_>]) -> Vec<Outcome> {
+        let is_long =
+            |call: &Call<'_>| methods::find(&call.method).is_some_and(|spec| spec.method.is_long());
+        // At once: calls of a batch that wait for the application wait together.
+        let short = calls
+            .iter()
+            .map(|call| async move { if is_long(call) { None } else { self.answer(call).await } });
+        let mut answers = futures::future::join_all(short).await;
+        let mut bytes: usize = answers.iter().flatten().map(|one| one.json.len()).sum();
+        // One after another: a batch holds no more than one page beyond its bound.
+        for (call, answer) in calls.iter().zip(&mut answers) {
+            if !is_long(call) || call.id == Id::None {
+                continue;
+            }
+            let one = if bytes > BATCH_BYTES_MAX {
+                let why = format!("the answers to this batch are longer than {BATCH_BYTES_MAX}");
+                Some(failed(&call.id, RpcError::internal(why + " bytes: ask for less"), false))
+            } else {
+                self.answer(call).await
+            };
+            bytes += one.as_ref().map_or(0, |one| one.json.len());
+            *answer = one;
+        }
+        answers.into_iter().flatten().collect()
     }
 
     fn check_batch(&self, len: usize) -> Result<(), RpcError> {
@@ -265,8 +294,8 @@ impl Service {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
         let is_plain = |c: char| c.is_ascii_alphanumeric() || ".:-[]_".contains(c);
         let host = if host.chars().all(is_plain) { host } else { "" };
-        let mut names: Vec<(&str, &[&str])> =
-            methods::TABLE.iter().map(|spec| (spec.name, spec.params)).collect();
+        let served = methods::TABLE.iter().filter(|spec| self.target(spec.name).is_some());
+        let mut names: Vec<(&str, &[&str])> = served.map(|spec| (spec.name, spec.params)).collect();
         names.extend(ws::METHODS);
         names.extend(self.methods.extras.iter().map(|(name, extra)| (*name, extra.params)));
         names.sort_unstable();
@@ -380,7 +409,6 @@ fn status_only(status: StatusCode) -> Answer {
     answer
 }
 
-/// CometBFT closes the connection here, and so sends no time.
 /// The rest of the body may never come: the connection ends.
 fn too_slow() -> Answer {
     let mut answer = plain(StatusCode::REQUEST_TIMEOUT, "408 the request's body is too slow\n");
@@ -388,6 +416,7 @@ fn too_slow() -> Answer {
     answer
 }
 
+/// CometBFT closes the connection here, and so sends no time.
 fn too_large() -> Answer {
     let error =
         RpcError::invalid_request("error reading request body: http: request body too large");

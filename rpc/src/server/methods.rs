@@ -52,6 +52,22 @@ pub(super) enum Method {
     DumpConsensusState,
 }
 
+impl Method {
+    /// Whether an answer may be as long as a block or several.
+    pub(super) fn is_long(self) -> bool {
+        matches!(
+            self,
+            Self::Block
+                | Self::BlockByHash
+                | Self::BlockResults
+                | Self::BlockSearch
+                | Self::Genesis
+                | Self::GenesisChunked
+                | Self::TxSearch
+        )
+    }
+}
+
 /// A method's entry in the table.
 #[derive(Debug)]
 pub(super) struct Spec {
@@ -178,6 +194,20 @@ fn put<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), RpcErr
     json::append(value, out).map_err(|e| RpcError::internal(e.to_string()))
 }
 
+/// As [`put`], beside the tasks that answer: it may take long.
+async fn put_long<T>(out: &mut Vec<u8>, value: T) -> Result<(), RpcError>
+where
+    T: Serialize + Send + 'static,
+{
+    let mut text = std::mem::take(out);
+    let printing = tokio::task::spawn_blocking(move || {
+        put(&mut text, &value)?;
+        Ok(text)
+    });
+    *out = printing.await.map_err(|error| RpcError::internal(error.to_string()))??;
+    Ok(())
+}
+
 /// Calls the backend and appends the result.
 pub(super) async fn call(
     backend: &dyn Backend,
@@ -261,8 +291,8 @@ async fn call_rare(
         }
         Method::ConsensusState => put(out, &backend.consensus_state().await?),
         Method::DumpConsensusState => put(out, &backend.dump_consensus_state().await?),
-        Method::TxSearch => put(out, &search::txs(backend, args).await?),
-        Method::BlockSearch => put(out, &search::blocks(backend, args).await?),
+        Method::TxSearch => put_long(out, search::txs(backend, args).await?).await,
+        Method::BlockSearch => put_long(out, search::blocks(backend, args).await?).await,
         _ => Err(RpcError::method_not_found()),
     }
 }

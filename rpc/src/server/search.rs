@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::args::{Args, decode_hex};
 use super::methods::page_of;
 use crate::RpcError;
-use crate::backend::{Backend, TxHit};
+use crate::backend::Backend;
 use crate::search::{QUERY_BYTES_MAX, Search};
 use crate::types::{self, Evidence, Vote};
 
@@ -57,10 +57,10 @@ pub(super) async fn txs(
     let mut hits = backend.tx_hits(search).await?;
     order(&mut hits, &order_by, false)?;
     let total_count = hits.len() as u64;
-    let mut txs = Vec::new();
-    for hit in page_of::<TxHit>(hits, page, per_page)? {
-        txs.push(backend.tx_at(hit, prove).await?);
-    }
+    let txs = match page_of(hits, page, per_page)? {
+        none if none.is_empty() => Vec::new(),
+        page => backend.txs_at(page, prove).await?,
+    };
     Ok(types::TxSearchResult { txs, total_count })
 }
 
@@ -73,10 +73,10 @@ pub(super) async fn blocks(
     let mut hits = backend.block_hits(parse(&query)?).await?;
     order(&mut hits, &order_by, true)?;
     let total_count = hits.len() as u64;
-    let mut blocks = Vec::new();
-    for height in page_of(hits, page, per_page)? {
-        blocks.push(backend.block(height).await?);
-    }
+    let blocks = match page_of(hits, page, per_page)? {
+        none if none.is_empty() => Vec::new(),
+        page => backend.blocks_at(page).await?,
+    };
     Ok(types::BlockSearchResult { blocks, total_count })
 }
 

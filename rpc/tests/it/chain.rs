@@ -351,13 +351,19 @@ impl Backend for Chain {
         hits.sort_unstable();
         ready(Ok(hits))
     }
-    fn tx_at(&self, hit: TxHit, prove: bool) -> Reply<'_, types::TxResponse> {
-        let is_it = |tx: &types::TxResponse| {
-            (tx.height.unsigned_abs(), tx.index) == (hit.height, hit.index)
+    fn txs_at(&self, hits: Vec<TxHit>, prove: bool) -> Reply<'_, Vec<types::TxResponse>> {
+        let find = |hit: TxHit| {
+            let is_it = |tx: &types::TxResponse| {
+                (tx.height.unsigned_abs(), tx.index) == (hit.height, hit.index)
+            };
+            let mut found = self.all_txs().find(is_it).unwrap();
+            found.proof = found.proof.filter(|_| prove);
+            found
         };
-        let mut found = self.all_txs().find(is_it).unwrap();
-        found.proof = found.proof.filter(|_| prove);
-        ready(Ok(found))
+        ready(Ok(hits.into_iter().map(find).collect()))
+    }
+    fn blocks_at(&self, heights: Vec<u64>) -> Reply<'_, Vec<types::BlockResult>> {
+        ready(Ok(heights.into_iter().map(|height| get(self.at(height, "block"))).collect()))
     }
     fn block_hits(&self, search: Search) -> Reply<'_, Vec<u64>> {
         if !self.is_indexed {

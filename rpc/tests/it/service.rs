@@ -1,11 +1,13 @@
 //! What the recordings do not show: methods of one's own, keep-alive, shutting down.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt as _;
 use guts_rpc::client::Client;
+use guts_rpc::search::Search;
 use guts_rpc::server::{Coding, Limits, Methods};
-use guts_rpc::{Backend, RpcError};
+use guts_rpc::{Backend, Reply, RpcError, types};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -118,5 +120,54 @@ async fn connections_over_the_limit_wait_for_their_turn() {
         tokio::spawn(async move { send(&address, "GET", "/health", &[], None).await.status });
     drop(first);
     assert_eq!(second.await.unwrap(), 200);
+    server.stop().await;
+}
+
+/// Finds one block, which is long; says when two are read at a time.
+#[derive(Default)]
+struct Long(AtomicUsize);
+
+const LONG_BYTES: usize = 12 << 20;
+
+impl Backend for Long {
+    fn block_hits(&self, _search: Search) -> Reply<'_, Vec<u64>> {
+        async { Ok(vec![1]) }.boxed()
+    }
+
+    fn blocks_at(&self, _heights: Vec<u64>) -> Reply<'_, Vec<types::BlockResult>> {
+        async {
+            assert_eq!(self.0.fetch_add(1, Ordering::SeqCst), 0, "one after another");
+            tokio::task::yield_now().await;
+            self.0.fetch_sub(1, Ordering::SeqCst);
+            let mut found = types::BlockResult::default();
+            let mut block = types::Block::default();
+            block.data.txs = vec![vec![0; LONG_BYTES].into()];
+            found.block = Some(block);
+            Ok(vec![found])
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn long_answers_of_a_batch_come_one_after_another_and_not_without_end() {
+    let server = Server::start(Arc::new(Long::default()), Limits::default(), <_>::default()).await;
+    let search = |id: usize| {
+        let params = json!({ "query": "block.height = 1" });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "block_search", "params": params })
+    };
+    let mut batch: Vec<Value> = (0..9).map(search).collect();
+    batch.insert(4, json!({ "jsonrpc": "2.0", "id": 100, "method": "health" }));
+    let body = Value::from(batch).to_string();
+    let got = send(&server.address, "POST", "/", &[], Some(body.as_bytes())).await;
+    let answers: Vec<Value> = serde_json::from_str(&got.body).unwrap();
+    let ids: Vec<u64> = answers.iter().map(|one| one["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids, [0, 1, 2, 3, 100, 4, 5, 6, 7, 8], "in the order of the calls");
+    // Each is 16 MiB in base64: beyond 64 MiB none is begun.
+    let is_refused = |one: &Value| one["error"]["data"].as_str().is_some();
+    let refused: Vec<bool> = answers.iter().map(is_refused).collect();
+    assert_eq!(refused, [false, false, false, false, false, true, true, true, true, true]);
+    let says = answers[9]["error"]["data"].as_str().unwrap();
+    assert_eq!(says, "the answers to this batch are longer than 67108864 bytes: ask for less");
     server.stop().await;
 }

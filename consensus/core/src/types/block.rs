@@ -64,9 +64,15 @@ impl Txs {
 
     /// Proof that the transaction at `index` is in the data hash.
     pub fn proof(&self, index: usize) -> Option<(Hash, merkle::Proof)> {
+        let (root, mut proofs) = self.proofs_at([index]);
+        proofs.pop().map(|proof| (root, proof))
+    }
+
+    /// The data hash, and a proof for each of the transactions at `places`, which ascend; places
+    /// beyond the last are left out.
+    pub fn proofs_at(&self, places: impl IntoIterator<Item = usize>) -> (Hash, Vec<merkle::Proof>) {
         let leaves: Vec<&[u8]> = self.0.hashes.iter().map(Hash::as_bytes).collect();
-        let (root, mut proofs) = merkle::proofs(&leaves);
-        (index < proofs.len()).then(|| (root, proofs.swap_remove(index)))
+        merkle::proofs_at(&leaves, places)
     }
 
     fn encode(&self) -> Vec<u8> {

@@ -54,32 +54,42 @@ fn subtree(leaves: &[Node]) -> Node {
 
 /// The root over `items` and a proof for each.
 pub fn proofs<T: AsRef<[u8]>>(items: &[T]) -> (Hash, Vec<Proof>) {
+    proofs_at(items, 0..items.len())
+}
+
+/// The root over `items` and a proof for each of those at `places`, which ascend; places beyond the
+/// last item are left out.
+pub fn proofs_at<T: AsRef<[u8]>>(
+    items: &[T],
+    places: impl IntoIterator<Item = usize>,
+) -> (Hash, Vec<Proof>) {
     let leaves: Vec<Node> = items.iter().map(|item| leaf_hash(item.as_ref())).collect();
-    let mut proofs: Vec<Proof> = leaves
-        .iter()
-        .zip(0..)
-        .map(|(leaf, index)| Proof {
-            total: leaves.len() as u64,
-            index,
-            leaf_hash: *leaf,
-            aunts: Vec::new(),
-        })
-        .collect();
+    let proof = |index: usize| {
+        let leaf_hash = *leaves.get(index)?;
+        let (total, index) = (leaves.len() as u64, index as u64);
+        Some(Proof { total, index, leaf_hash, aunts: Vec::new() })
+    };
+    let mut proofs: Vec<Proof> = places.into_iter().filter_map(proof).collect();
+    assert!(proofs.is_sorted_by_key(|proof| proof.index), "places ascend");
     if leaves.is_empty() {
         return (Hash::of(&[]), proofs);
     }
-    let root = collect_aunts(&leaves, &mut proofs);
+    let root = collect_aunts(&leaves, 0, &mut proofs);
     (Hash::new(root), proofs)
 }
 
-fn collect_aunts(leaves: &[Node], proofs: &mut [Proof]) -> Node {
+/// The hash over `leaves`, the first of which is at `first`; each of `proofs`, which are of leaves
+/// among them, is told the other halves on its way up.
+fn collect_aunts(leaves: &[Node], first: u64, proofs: &mut [Proof]) -> Node {
     if let [leaf] = leaves {
         return *leaf;
     }
-    let middle = split(leaves.len());
-    let (left_proofs, right_proofs) = proofs.split_at_mut(middle);
-    let left = collect_aunts(&leaves[..middle], left_proofs);
-    let right = collect_aunts(&leaves[middle..], right_proofs);
+    let (left, right) = leaves.split_at(split(leaves.len()));
+    let middle = first + left.len() as u64;
+    let on_the_left = proofs.partition_point(|proof| proof.index < middle);
+    let (left_proofs, right_proofs) = proofs.split_at_mut(on_the_left);
+    let left = collect_aunts(left, first, left_proofs);
+    let right = collect_aunts(right, middle, right_proofs);
     left_proofs.iter_mut().for_each(|proof| proof.aunts.push(right));
     right_proofs.iter_mut().for_each(|proof| proof.aunts.push(left));
     inner_hash(&left, &right)

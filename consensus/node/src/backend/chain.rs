@@ -1,13 +1,11 @@
 //! Reads of the chain. A height is answered for only once it is shown: its block, its results and
 //! its transactions become visible together.
 
-use super::{Chain, Failed, internal, missing, reply};
-use crate::store::TxPlace;
-use guts_abci::proto::{self, Message, abci as pb};
-use guts_consensus::types::{Block, tx_hash};
+use super::{Chain, Failed, internal, missing, page, reply};
+use guts_abci::proto::{self, abci as pb};
 use guts_genesis::Height;
 use guts_rpc::search::Search;
-use guts_rpc::{Backend, Heights, Reply, RpcError, TxHit, types};
+use guts_rpc::{Backend, Heights, PageRoom, Reply, TxHit, types};
 use serde_json::value::RawValue;
 use std::sync::atomic::Ordering;
 
@@ -39,22 +37,8 @@ impl Chain {
         Ok(id.map(|id| id.hash).unwrap_or_default())
     }
 
-    pub(super) fn block_at(&self, height: u64) -> Result<types::BlockResult, Failed> {
-        let bytes = self.store.block_bytes(Height(height))?;
-        let (Some(bytes), Some(meta)) = (bytes, self.meta_at(height)?) else {
-            return Err(missing("block", height).into());
-        };
-        let block = proto::types::Block::decode(bytes)
-            .map_err(|e| RpcError::internal(format!("block {height} is unreadable: {e}")))?;
-        Ok(types::BlockResult {
-            block_id: meta.block_id.map(Into::into).unwrap_or_default(),
-            block: Some(block.into()),
-        })
-    }
-
     pub(super) fn response_at(&self, height: u64) -> Result<pb::ResponseFinalizeBlock, Failed> {
-        let response = self.store.response(Height(height))?;
-        Ok(response.ok_or_else(|| missing("results", height))?)
+        page::response(&self.store, height)
     }
 
     pub(super) fn commit_at(&self, height: u64) -> Result<types::CommitResult, Failed> {
@@ -86,32 +70,8 @@ impl Chain {
         if !self.is_shown(place.height.0) {
             return Ok(None);
         }
-        self.tx_placed(place, prove).map(Some)
-    }
-
-    /// The transaction at a place that is shown.
-    pub(super) fn tx_placed(
-        &self,
-        place: TxPlace,
-        prove: bool,
-    ) -> Result<types::TxResponse, Failed> {
-        let height = place.height.0;
-        let block = self.store.block(place.height)?.ok_or_else(|| missing("block", height))?;
-        let index = place.index as usize;
-        let tx = block.txs().as_slice().get(index).ok_or_else(|| missing("tx", height))?;
-        let mut response = self.response_at(height)?;
-        if index >= response.tx_results.len() {
-            return Err(missing("tx result", height).into());
-        }
-        let result = response.tx_results.swap_remove(index);
-        Ok(types::TxResponse {
-            hash: tx_hash(tx).to_vec().into(),
-            height: place.height.wire(),
-            index: place.index,
-            tx_result: result.into(),
-            tx: tx.clone().into(),
-            proof: if prove { proof(&block, index) } else { None },
-        })
+        let hit = TxHit { height: place.height.0, index: place.index };
+        Ok(page::txs(&self.store, &[hit], prove, PageRoom::default())?.pop())
     }
 }
 
@@ -136,13 +96,15 @@ impl Backend for Chain {
     }
 
     fn block(&self, height: u64) -> Reply<'_, types::BlockResult> {
-        reply(async move { self.block_at(height) })
+        reply(async move { Ok(page::block(&self.store, height)?.0) })
     }
 
     fn block_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::BlockResult>> {
         reply(async move {
             match self.store.height_of(&hash)? {
-                Some(Height(height)) if self.is_shown(height) => Ok(Some(self.block_at(height)?)),
+                Some(Height(height)) if self.is_shown(height) => {
+                    Ok(Some(page::block(&self.store, height)?.0))
+                }
                 _ => Ok(None),
             }
         })
@@ -202,23 +164,19 @@ impl Backend for Chain {
         self.find_txs(search)
     }
 
-    fn tx_at(&self, hit: TxHit, prove: bool) -> Reply<'_, types::TxResponse> {
-        self.tx_in(hit, prove)
+    fn txs_at(&self, hits: Vec<TxHit>, prove: bool) -> Reply<'_, Vec<types::TxResponse>> {
+        self.read_page(move |store| page::txs(store, &hits, prove, PageRoom::default()))
     }
 
     fn block_hits(&self, search: Search) -> Reply<'_, Vec<u64>> {
         self.find_blocks(search)
     }
 
+    fn blocks_at(&self, heights: Vec<u64>) -> Reply<'_, Vec<types::BlockResult>> {
+        self.read_page(move |store| page::blocks(store, &heights, PageRoom::default()))
+    }
+
     fn header_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::Header>> {
         self.header_with(hash)
     }
-}
-
-fn proof(block: &Block, index: usize) -> Option<types::TxProof> {
-    let (root, proof) = block.txs().proof(index)?;
-    let data = block.txs().as_slice().get(index)?.to_vec();
-    let wire =
-        proto::types::TxProof { root_hash: root.to_vec(), data, proof: Some(proof.to_proto()) };
-    Some(wire.into())
 }

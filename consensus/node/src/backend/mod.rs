@@ -2,6 +2,7 @@
 
 mod chain;
 mod feed;
+mod page;
 mod rounds;
 mod search;
 mod submit;
@@ -284,12 +285,16 @@ impl Backend for NodeBackend {
         self.chain.tx_hits(search)
     }
 
-    fn tx_at(&self, hit: TxHit, prove: bool) -> Reply<'_, types::TxResponse> {
-        self.chain.tx_at(hit, prove)
+    fn txs_at(&self, hits: Vec<TxHit>, prove: bool) -> Reply<'_, Vec<types::TxResponse>> {
+        self.chain.txs_at(hits, prove)
     }
 
     fn block_hits(&self, search: Search) -> Reply<'_, Vec<u64>> {
         self.chain.block_hits(search)
+    }
+
+    fn blocks_at(&self, heights: Vec<u64>) -> Reply<'_, Vec<types::BlockResult>> {
+        self.chain.blocks_at(heights)
     }
 
     fn events(&self) -> Option<Receiver<Arc<Batch>>> {

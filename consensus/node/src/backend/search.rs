@@ -1,6 +1,7 @@
 //! Searches, and the calls about what is not in a block yet.
 
 use super::{Chain, Failed, NodeBackend, internal, missing, reply};
+use crate::network::dial::parse_peers;
 use crate::store::{SearchError, Store};
 use bytes::Bytes;
 use guts_abci::Kind;
@@ -86,10 +87,15 @@ impl Chain {
         }
     }
 
-    pub(super) fn tx_in(&self, hit: TxHit, prove: bool) -> Reply<'_, types::TxResponse> {
+    /// Reads what a search has found beside the tasks that answer, in the place of a search.
+    pub(super) fn read_page<T, F>(&self, read: F) -> Reply<'_, Vec<T>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<Vec<T>, Failed> + Send + 'static,
+    {
         reply(async move {
-            let place = crate::store::TxPlace { height: Height(hit.height), index: hit.index };
-            self.tx_placed(place, prove)
+            let store = self.store.clone();
+            self.searches.run(move || read(&store)).await?
         })
     }
 

@@ -7,6 +7,11 @@ fn every_proof_of_every_small_tree_holds_and_no_other_item_does() {
         let items: Vec<Vec<u8>> = (0..count).map(|i| format!("item-{i}").into_bytes()).collect();
         let (tree_root, all) = proofs(&items);
         assert_eq!(tree_root, root(&items));
+        for step in 1..4 {
+            let some: Vec<Proof> = all.iter().step_by(step).cloned().collect();
+            let at = (0..count + 3).step_by(step);
+            assert_eq!(proofs_at(&items, at), (tree_root, some), "each {step} of {count}");
+        }
         for (i, proof) in all.iter().enumerate() {
             assert_eq!(proof.verify(&tree_root, &items[i]), Ok(()));
             assert_eq!(proof.verify(&tree_root, b"other"), Err(Invalid::LeafHashMismatch));

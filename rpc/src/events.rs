@@ -22,6 +22,8 @@ use crate::types::{
 pub struct NodeEvent {
     /// Values by tag.
     values: BTreeMap<String, Vec<String>>,
+    /// They as every message has them.
+    values_json: Box<RawValue>,
     /// `{"type":..,"value":..}`
     data: Box<RawValue>,
 }
@@ -226,6 +228,11 @@ fn shown(events: &[Event]) -> Vec<EventValue<'_>> {
     events.iter().map(|one| EventValue { kind: &one.kind, attributes: &one.attributes }).collect()
 }
 
+fn raw<T: Serialize>(value: &T) -> Box<RawValue> {
+    let text = json::to_string(value).expect("our types print as JSON");
+    RawValue::from_string(text).expect("what was printed is JSON")
+}
+
 fn add(values: &mut BTreeMap<String, Vec<String>>, events: &[Event]) {
     for event in events.iter().filter(|event| !event.kind.is_empty()) {
         for attribute in event.attributes.iter().filter(|a| !a.key.is_empty()) {
@@ -238,17 +245,29 @@ fn add(values: &mut BTreeMap<String, Vec<String>>, events: &[Event]) {
 impl NodeEvent {
     /// An event of a kind, with data of type `tendermint/event/{data}`.
     fn new<T: Serialize>(kind: &str, data: &str, value: &T, events: &[Event]) -> Self {
-        let mut values = BTreeMap::from([("tm.event".to_owned(), vec![kind.to_owned()])]);
+        let mut values = BTreeMap::new();
         add(&mut values, events);
+        Self::with(kind, data, value, values)
+    }
+
+    /// An event of a kind with further `values`.
+    fn with<T>(kind: &str, data: &str, value: &T, mut values: BTreeMap<String, Vec<String>>) -> Self
+    where
+        T: Serialize,
+    {
+        values.entry("tm.event".to_owned()).or_default().insert(0, kind.to_owned());
         let data = Data { kind: &format!("tendermint/event/{data}"), value };
-        let text = json::to_string(&data).expect("our types print as JSON");
-        let data = RawValue::from_string(text).expect("what was printed is JSON");
-        Self { values, data }
+        Self { values_json: raw(&values), data: raw(&data), values }
     }
 
     /// Values by tag.
     pub fn values(&self) -> &BTreeMap<String, Vec<String>> {
         &self.values
+    }
+
+    /// Values by tag, printed.
+    pub fn values_json(&self) -> &RawValue {
+        &self.values_json
     }
 
     /// `{"type":..,"value":..}`
@@ -262,7 +281,7 @@ impl NodeEvent {
             list.iter().map(|text| size_of::<String>() + text.len()).sum()
         };
         let values = self.values.iter().map(|(tag, list)| tag.len() + strings(list));
-        self.data.get().len() + values.sum::<usize>()
+        self.data.get().len() + self.values_json.get().len() + values.sum::<usize>()
     }
 
     /// Everything that is told of a block.
@@ -339,9 +358,10 @@ impl NodeEvent {
             codespace: &result.codespace,
         };
         let placed = PlacedTx { height, index, tx, result: value };
-        let mut event = Self::new("Tx", "Tx", &TxValue { result: placed }, &result.events);
-        event.values.entry("tx.hash".into()).or_default().push(hash.to_string());
-        event.values.entry("tx.height".into()).or_default().push(height.to_string());
-        event
+        let mut values = BTreeMap::new();
+        add(&mut values, &result.events);
+        values.entry("tx.hash".into()).or_default().push(hash.to_string());
+        values.entry("tx.height".into()).or_default().push(height.to_string());
+        Self::with("Tx", "Tx", &TxValue { result: placed }, values)
     }
 }

@@ -239,8 +239,7 @@ impl Service {
         json.extend_from_slice(b",\"result\":");
         let (done, cache) = match target {
             Target::Table(spec) => {
-                let backend = &*self.backend;
-                (methods::call(backend, spec.method, args, &mut json).await, spec.cache)
+                (methods::call(self, spec.method, args, &mut json).await, spec.cache)
             }
             Target::Extra(extra) => {
                 let result = (extra.handler)(args).await;

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 
 use super::args::{Args, Coding};
+use super::http::Service;
 use super::search;
 use crate::backend::{Backend, Heights, Query};
 use crate::{RpcError, json, types};
@@ -210,11 +211,12 @@ where
 
 /// Calls the backend and appends the result.
 pub(super) async fn call(
-    backend: &dyn Backend,
+    service: &Service,
     method: Method,
     args: &Args<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), RpcError> {
+    let backend = &*service.backend;
     match method {
         Method::Health => put(out, &backend.health().await?),
         Method::Status => put(out, &backend.status().await?),
@@ -259,7 +261,9 @@ pub(super) async fn call(
             put(out, &backend.broadcast_tx_sync(args.bytes(0, Coding::Base64)?).await?)
         }
         Method::BroadcastTxCommit => {
-            put(out, &backend.broadcast_tx_commit(args.bytes(0, Coding::Base64)?).await?)
+            let tx = args.bytes(0, Coding::Base64)?;
+            let _waiting = service.clients.enter(service.limits().ws_clients_max)?;
+            put(out, &backend.broadcast_tx_commit(tx).await?)
         }
         Method::Tx => tx(backend, args, out).await,
         Method::NumUnconfirmedTxs => put(out, &backend.num_unconfirmed_txs().await?),

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::chain::Chain;
 use crate::events::{new_block, tell};
-use crate::requests::{DEADLINE, own_words, send, vector};
+use crate::requests::{DEADLINE, differences, own_words, send, vector};
 use crate::wire::Server;
 
 type Socket = WebSocketStream<TcpStream>;
@@ -134,7 +134,9 @@ async fn the_websocket_client_of_tendermint_rs_hears_blocks_and_transactions() {
 
 #[tokio::test]
 async fn limits_are_those_of_clients_and_of_each() {
-    let limits = Limits { ws_clients_max: 2, ..Limits::default() };
+    // Origins as where the case below was recorded.
+    let cors_origins = vec!["https://example.org".into()];
+    let limits = Limits { ws_clients_max: 2, cors_origins, ..Limits::default() };
     let (server, _chain) = start(limits).await;
     let mut sockets = Vec::new();
     for _ in 0..2 {
@@ -146,6 +148,13 @@ async fn limits_are_those_of_clients_and_of_each() {
     let mut third = connect(&server).await;
     let refused = call(&mut third, "subscribe", json!(["tm.event='Tx'"])).await;
     assert_eq!(refused["error"]["data"], "max_subscription_clients 2 reached");
+    // A commit waits as a client does.
+    let file = vector("rpc/broadcast_tx_commit.json");
+    let cases = file["cases"].as_array().unwrap();
+    let exhausted = |case: &&Value| case["name"] == "limits: subscription clients exhausted";
+    let case = cases.iter().find(exhausted).unwrap();
+    let found = differences(&server.address, "broadcast_tx_commit", case).await;
+    assert!(found.is_empty(), "{found:#?}");
     let left = call(&mut sockets[0], "unsubscribe_all", json!({})).await;
     assert_eq!(left["result"], json!({}));
     let welcome = call(&mut third, "subscribe", json!(["tm.event='Tx'"])).await;

@@ -23,21 +23,39 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, hash: &[u8]) -> oneshot::Receiver<Outcome> {
-        let (sender, receiver) = oneshot::channel();
-        let mut waiters = self.lock();
-        let list = waiters.entry(hash.to_vec()).or_default();
-        list.retain(|s| !s.is_closed());
-        list.push(sender);
-        receiver
+    pub(super) fn add(&self, hash: Vec<u8>) -> Waiter<'_> {
+        let (sender, outcome) = oneshot::channel();
+        self.lock().entry(hash.clone()).or_default().push(sender);
+        Waiter { waiting: self, hash, outcome }
     }
 
-    fn clean(&self, hash: &[u8]) {
-        let mut waiters = self.lock();
-        if let Some(list) = waiters.get_mut(hash) {
-            list.retain(|s| !s.is_closed());
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.lock().values().map(Vec::len).sum()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+}
+
+/// One of the clients. Nothing is left of it once it is dropped: when it is answered, or hangs up.
+pub(super) struct Waiter<'a> {
+    waiting: &'a Waiting,
+    hash: Vec<u8>,
+    outcome: oneshot::Receiver<Outcome>,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.outcome.close();
+        let mut waiters = self.waiting.lock();
+        if let Some(list) = waiters.get_mut(&self.hash) {
+            list.retain(|waiter| !waiter.is_closed());
             if list.is_empty() {
-                waiters.remove(hash);
+                waiters.remove(&self.hash);
             }
         }
     }
@@ -102,28 +120,24 @@ impl NodeBackend {
     pub(super) fn submit_commit(&self, tx: Bytes) -> Reply<'_, types::BroadcastTxCommit> {
         reply(async move {
             let hash = tx_hash(&tx).to_vec();
-            let committed = self.waiting.add(&hash);
+            let mut waiter = self.waiting.add(hash.clone());
             let answer = self.inbox.request(ClientRequest::SubmitTx(tx));
             let limit = self.config.rpc.timeout_broadcast_tx_commit.0;
-            let outcome = async {
-                let check = checked(answer).await.map_err(|e| {
-                    let why = e.data.unwrap_or_default();
-                    RpcError::internal(format!("error on broadcastTxCommit: {why}"))
-                })?;
-                if check.code != 0 {
-                    return Ok((check, None));
-                }
-                match tokio::time::timeout(limit, committed).await {
-                    Ok(Ok(outcome)) => Ok((check, Some(outcome))),
-                    Ok(Err(_)) => Err(stopped()),
-                    Err(_) => Err(RpcError::internal(
-                        "timed out waiting for tx to be included in a block",
-                    )),
-                }
-            }
-            .await;
-            self.waiting.clean(&hash);
-            let (check, block) = outcome?;
+            let check = checked(answer).await.map_err(|e| {
+                let why = e.data.unwrap_or_default();
+                RpcError::internal(format!("error on broadcastTxCommit: {why}"))
+            })?;
+            let block = match check.code {
+                0 => match tokio::time::timeout(limit, &mut waiter.outcome).await {
+                    Ok(Ok(outcome)) => Some(outcome),
+                    Ok(Err(_)) => return Err(stopped().into()),
+                    Err(_) => {
+                        let late = "timed out waiting for tx to be included in a block";
+                        return Err(RpcError::internal(late).into());
+                    }
+                },
+                _ => None,
+            };
             let (height, result) = block.unwrap_or_default();
             Ok(types::BroadcastTxCommit {
                 check_tx: check.into(),

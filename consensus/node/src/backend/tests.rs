@@ -1,5 +1,6 @@
 //! Searches take no more threads than are theirs; events that are lost or too many are said to be.
 
+use super::Waiting;
 use super::feed::{Ring, make};
 use super::search::{SEARCHES_MAX, Searches};
 use guts_rpc::events::{Batch, NewBlock, NodeEvent};
@@ -109,4 +110,24 @@ async fn lost_events_are_told_of() {
     blocks.send(Arc::new(true)).await.unwrap();
     assert!(!next().await, "one that found no room");
     assert!(next().await);
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_client_that_hangs_up() {
+    let waiting = Waiting::default();
+    let hash = vec![1; 32];
+    let stays = waiting.add(hash.clone());
+    // As a connection that ends drops the answer in the middle.
+    let answer = async {
+        let _waiter = waiting.add(hash.clone());
+        std::future::pending::<()>().await;
+    };
+    {
+        let mut answer = std::pin::pin!(answer);
+        assert!(futures::poll!(&mut answer).is_pending());
+        assert_eq!(waiting.count(), 2);
+    }
+    assert_eq!(waiting.count(), 1, "the other one waits on");
+    drop(stays);
+    assert!(waiting.is_empty(), "and then nothing is kept of the transaction");
 }

@@ -33,27 +33,34 @@ use super::door::Pass;
 use super::http::{Answer, Service};
 use super::patient::Patient;
 use super::quotes::Quotes;
+use crate::RpcError;
 pub(super) use session::METHODS;
 use session::{Next, Session};
 
-/// How many clients have subscriptions.
+/// How many clients have subscriptions, or wait for a transaction to be in a block, which at
+/// CometBFT is one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Clients(Arc<AtomicUsize>);
 
 impl Clients {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+    /// One more of at most `max`.
+    pub(super) fn enter(&self, max: usize) -> Result<Client, RpcError> {
+        let one_more = |count: usize| (count < max).then_some(count.saturating_add(1));
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
+            Ok(_) => Ok(Client(self.clone())),
+            Err(_) => Err(RpcError::internal(format!("max_subscription_clients {max} reached"))),
+        }
     }
 
-    fn enter(&self) -> Client {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Client(self.clone())
+    /// Refuses when there are `max` already.
+    fn check(&self, max: usize) -> Result<(), RpcError> {
+        self.enter(max).map(drop)
     }
 }
 
-/// One client with subscriptions.
+/// One of the clients.
 #[derive(Debug)]
-struct Client(Clients);
+pub(super) struct Client(Clients);
 
 impl Drop for Client {
     fn drop(&mut self) {

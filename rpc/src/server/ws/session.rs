@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::Client;
@@ -45,6 +47,8 @@ enum Subscribing {
 
 #[derive(Debug)]
 struct Subscription {
+    /// The first of a connection is 0, the next 1: they stand in this order.
+    number: u64,
     search: Search,
     /// The query as it was sent.
     text: String,
@@ -52,10 +56,70 @@ struct Subscription {
     head: Vec<u8>,
 }
 
+/// What a subscriber is told of an event.
+#[derive(Serialize)]
+struct Message<'a> {
+    query: &'a str,
+    data: &'a RawValue,
+    events: &'a RawValue,
+}
+
+impl Subscription {
+    fn message(&self, event: &NodeEvent) -> Vec<u8> {
+        let (data, events) = (event.data(), event.values_json());
+        whole(&self.head, "result", &Message { query: &self.text, data, events })
+    }
+}
+
+/// Events that are being told. They stay the feed's, which may take them back: no message is made
+/// before the one before it was written.
+struct Telling {
+    batch: Arc<Batch>,
+    /// The event in hand.
+    event: usize,
+    /// Subscriptions below this number have been told of it.
+    number: u64,
+}
+
+/// What comes next of the events that are being told.
+enum Told {
+    Text(Vec<u8>),
+    /// Nothing found so far: others shall have a turn.
+    Nothing,
+    Done,
+    TakenBack,
+}
+
+/// Events looked at in one turn.
+const TURN: usize = 256;
+
+impl Telling {
+    fn next(&mut self, subscriptions: &[Subscription]) -> Told {
+        let Some(events) = self.batch.events() else { return Told::TakenBack };
+        for _ in 0..TURN {
+            let Some(event) = events.get(self.event) else { return Told::Done };
+            let is_due = |one: &&Subscription| {
+                one.number >= self.number && one.search.admits(event.values())
+            };
+            match subscriptions.iter().find(is_due) {
+                Some(one) => {
+                    self.number = one.number.saturating_add(1);
+                    return Told::Text(one.message(event));
+                }
+                None => (self.event, self.number) = (self.event.saturating_add(1), 0),
+            }
+        }
+        Told::Nothing
+    }
+}
+
 pub(super) struct Session {
     service: Service,
     call: Option<BoxFuture<'static, Handled>>,
     subscriptions: Vec<Subscription>,
+    /// The number of the next one.
+    number: u64,
+    telling: Option<Telling>,
     /// Present with the first subscription.
     client: Option<Client>,
     events: Option<Receiver<Arc<Batch>>>,
@@ -67,7 +131,15 @@ pub(in crate::server) const METHODS: [(&str, &[&str]); 3] =
 
 impl Session {
     pub(super) fn new(service: Service) -> Session {
-        Session { service, call: None, subscriptions: Vec::new(), client: None, events: None }
+        Session {
+            service,
+            call: None,
+            subscriptions: Vec::new(),
+            number: 0,
+            telling: None,
+            client: None,
+            events: None,
+        }
     }
 
     /// Whether a call is being answered.
@@ -89,10 +161,21 @@ impl Session {
                 None => std::future::pending().await,
             }
         };
+        let (telling, subscriptions) = (&mut self.telling, &self.subscriptions);
         let news = async {
-            match &mut self.events {
-                Some(events) => events.recv().await,
-                None => std::future::pending().await,
+            let Some(events) = &mut self.events else { return std::future::pending().await };
+            loop {
+                let Some(told) = telling else {
+                    let batch = events.recv().await?;
+                    *telling = Some(Telling { batch, event: 0, number: 0 });
+                    continue;
+                };
+                match told.next(subscriptions) {
+                    Told::Text(text) => return Ok(text),
+                    Told::Nothing => tokio::task::yield_now().await,
+                    Told::Done => *telling = None,
+                    Told::TakenBack => return Err(RecvError::Lagged(1)),
+                }
             }
         };
         tokio::select! {
@@ -107,32 +190,14 @@ impl Session {
                     }
                 }
             }
-            news = news => match news.map(|batch| batch.events()) {
-                Ok(Some(events)) => Next::Texts(self.matching(&events)),
-                Ok(None) | Err(RecvError::Lagged(_)) => {
+            news = news => match news {
+                Ok(text) => Next::Texts(vec![text]),
+                Err(RecvError::Lagged(_)) => {
                     Next::Texts(self.cancel_all("client is not pulling messages fast enough"))
                 }
                 Err(RecvError::Closed) => Next::Texts(self.cancel_all("CometBFT exited")),
             },
         }
-    }
-
-    /// The messages that tell of `events`.
-    fn matching(&self, events: &[NodeEvent]) -> Vec<Vec<u8>> {
-        let mut texts = Vec::new();
-        for event in events {
-            for one in &self.subscriptions {
-                if one.search.admits(event.values()) {
-                    let result = serde_json::json!({
-                        "query": one.text,
-                        "data": event.data(),
-                        "events": event.values(),
-                    });
-                    texts.push(whole(&one.head, "result", &result));
-                }
-            }
-        }
-        texts
     }
 
     /// Ends every subscription; the messages say so.
@@ -142,7 +207,7 @@ impl Session {
             message: "Server error".into(),
             data: Some(format!("subscription was canceled (reason: {why})")),
         };
-        (self.client, self.events) = (None, None);
+        (self.client, self.events, self.telling) = (None, None, None);
         let ended = self.subscriptions.drain(..);
         ended.map(|one| whole(&one.head, "error", &error)).collect()
     }
@@ -158,7 +223,7 @@ impl Session {
             }
         };
         if self.subscriptions.is_empty() {
-            (self.client, self.events) = (None, None);
+            (self.client, self.events, self.telling) = (None, None, None);
         }
         match done {
             Ok(()) => whole(&head, "result", &serde_json::json!({})),
@@ -170,9 +235,8 @@ impl Session {
         let limits = self.service.limits();
         let (clients_max, each_max) = (limits.ws_clients_max, limits.ws_subscriptions_max);
         let refuse = |why: String| Err(RpcError::internal(why));
-        if self.service.clients.count() >= clients_max {
-            return refuse(format!("max_subscription_clients {clients_max} reached"));
-        }
+        // As at CometBFT, who has subscriptions already is refused as well.
+        self.service.clients.check(clients_max)?;
         if self.subscriptions.len() >= each_max {
             return refuse(format!("max_subscriptions_per_client {each_max} reached"));
         }
@@ -184,11 +248,14 @@ impl Session {
             return refuse("already subscribed".into());
         }
         if self.events.is_none() {
+            let client = self.service.clients.enter(clients_max)?;
             let events = self.service.backend.events();
             self.events = Some(events.ok_or_else(|| RpcError::not_supported("subscribe"))?);
-            self.client = Some(self.service.clients.enter());
+            self.client = Some(client);
         }
-        self.subscriptions.push(Subscription { search, text, head: head.to_vec() });
+        let (number, head) = (self.number, head.to_vec());
+        self.number = number.saturating_add(1);
+        self.subscriptions.push(Subscription { number, search, text, head });
         Ok(())
     }
 
@@ -253,3 +320,6 @@ async fn handle(service: Service, text: String) -> Handled {
         Err(error) => Handled::Answer(whole(&head, "error", &error.over_websocket())),
     }
 }
+
+#[cfg(test)]
+mod tests;

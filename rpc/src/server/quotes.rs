@@ -1,10 +1,10 @@
 //! Lets quotation marks through in request lines: `GET /block?height="5"` is how CometBFT's own
 //! documents show it and what curl sends, but hyper refuses a URI with a bare `"`.
 //!
-//! The first bytes after an answer was written (or of the connection) begin a request, because a
-//! request is answered only when its body has been read. They are held back until the request line
-//! is whole, bare `"`, `<` and `>` in it are escaped, and hyper sees it then; nothing else is
-//! touched.
+//! The first bytes after an answer was written (or of the connection) begin a request, if they look
+//! like it: they may also be the rest of a body that was sent before the answer was read. They are
+//! held back until the request line is whole, bare `"`, `<` and `>` in it are escaped, and hyper
+//! sees it then; nothing else is touched.
 
 use std::io;
 use std::pin::Pin;
@@ -14,6 +14,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A longer line is passed on as it is: hyper refuses it.
 const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// How request lines with something to escape begin: with the methods that this server answers.
+const BEGINNINGS: [&[u8]; 4] = [b"GET /", b"POST /", b"HEAD /", b"OPTIONS /"];
+
+/// What is written before a body is asked for, and no answer.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 ";
+
+/// Whether bytes that begin like this, or will, are a request line.
+fn is_line(begun: &[u8]) -> bool {
+    BEGINNINGS.iter().any(|line| line.starts_with(begun) || begun.starts_with(line))
+}
 
 /// A stream whose request lines may hold quotation marks.
 #[derive(Debug)]
@@ -97,8 +108,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Quotes<S> {
             if !self.is_start {
                 return Poll::Ready(Ok(()));
             }
-            let is_whole = read.windows(2).any(|pair| pair == b"\r\n");
-            if is_whole && self.line.is_empty() {
+            let is_over =
+                |read: &[u8]| !is_line(read) || read.windows(2).any(|pair| pair == b"\r\n");
+            if self.line.is_empty() && is_over(read) {
                 self.is_start = false;
                 if let Some(escaped) = escape(read) {
                     to.set_filled(before);
@@ -110,8 +122,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Quotes<S> {
             let is_end = read.is_empty();
             self.line.extend_from_slice(read);
             to.set_filled(before);
-            let is_whole = self.line.windows(2).any(|pair| pair == b"\r\n");
-            if is_whole || is_end || self.line.len() > LINE_BYTES_MAX {
+            if is_over(&self.line) || is_end || self.line.len() > LINE_BYTES_MAX {
                 self.is_start = false;
                 let line = std::mem::take(&mut self.line);
                 self.pending = escape(&line).unwrap_or(line);
@@ -128,7 +139,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Quotes<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.is_start = true;
+        self.is_start = !bytes.starts_with(CONTINUE);
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
@@ -137,7 +148,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Quotes<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.is_start = true;
+        self.is_start = !slices.iter().any(|bytes| bytes.starts_with(CONTINUE));
         Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
     }
 

@@ -171,3 +171,47 @@ async fn long_answers_of_a_batch_come_one_after_another_and_not_without_end() {
     assert_eq!(says, "the answers to this batch are longer than 67108864 bytes: ask for less");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_body_that_waits_to_be_asked_for_is_read() {
+    let server = Server::start(Arc::new(Nothing), Limits::default(), Methods::default()).await;
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"health"}"#;
+    let len = body.len();
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {len}");
+    for _ in 0..2 {
+        stream.write_all(format!("{head}\r\n\r\n").as_bytes()).await.unwrap();
+        let wanted = "HTTP/1.1 100 Continue\r\n\r\n";
+        let mut asked = vec![0; wanted.len()];
+        stream.read_exact(&mut asked).await.unwrap();
+        assert_eq!(String::from_utf8(asked).unwrap(), wanted);
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let answer = tokio::time::timeout(DEADLINE, read_one(&mut stream)).await.unwrap();
+        assert_eq!(answer, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    }
+    drop(stream);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_may_be_in_the_middle_of_its_body_when_the_one_before_is_answered() {
+    let server = Server::start(Arc::new(Nothing), Limits::default(), Methods::default()).await;
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let body = |id: u32| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"health"}}"#);
+    let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body(1).len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body(1).as_bytes()).await.unwrap();
+    for id in 1..9 {
+        let next = body(id + 1);
+        let (first, rest) = next.split_at(4 * id as usize);
+        stream.write_all(format!("{head}{first}").as_bytes()).await.unwrap();
+        let answer = tokio::time::timeout(DEADLINE, read_one(&mut stream)).await.unwrap();
+        assert_eq!(answer, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+        stream.write_all(rest.as_bytes()).await.unwrap();
+    }
+    let answer = tokio::time::timeout(DEADLINE, read_one(&mut stream)).await.unwrap();
+    assert_eq!(answer, r#"{"jsonrpc":"2.0","id":9,"result":{}}"#);
+    drop(stream);
+    server.stop().await;
+}

@@ -93,6 +93,17 @@ pub struct Query {
     pub prove: bool,
 }
 
+/// Peers to be dialled at an operator's request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dial {
+    /// `ID@HOST:PORT` each; at least one.
+    pub peers: Vec<String>,
+    /// Whether to keep connected to them.
+    pub is_persistent: bool,
+    /// Whether they may be connected when there is no room for others.
+    pub is_unconditional: bool,
+}
+
 fn unsupported<T: Send + 'static>(method: &'static str) -> Reply<'static, T> {
     Box::pin(std::future::ready(Err(RpcError::not_supported(method))))
 }
@@ -259,6 +270,16 @@ pub trait Backend: Send + Sync + 'static {
     /// The height in progress, whole.
     fn dump_consensus_state(&self) -> Reply<'_, types::DumpConsensusState> {
         unsupported("dump_consensus_state")
+    }
+
+    /// Begins to dial. Asked for only where unsafe methods are served, as the next.
+    fn dial(&self, _peers: Dial) -> Reply<'_, ()> {
+        unsupported("dial_peers")
+    }
+
+    /// Forgets the transactions that wait, and which ones were seen.
+    fn flush_mempool(&self) -> Reply<'_, types::Flushed> {
+        unsupported("unsafe_flush_mempool")
     }
 
     /// What happens from now on. None if this server tells nothing.

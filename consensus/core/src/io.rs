@@ -420,6 +420,8 @@ pub enum ClientRequest {
         /// How many.
         limit: u64,
     },
+    /// Forget every transaction that waits, and which ones were seen.
+    FlushMempool,
 }
 
 /// An answer to a client.
@@ -440,6 +442,8 @@ pub enum ClientReply {
         /// Bytes of all of them.
         total_bytes: u64,
     },
+    /// To [`ClientRequest::FlushMempool`].
+    Flushed,
 }
 
 /// Why a transaction was not taken. The texts are those CometBFT's clients know.

@@ -434,6 +434,7 @@ async fn serve(
         connections_max: config.rpc.max_open_connections,
         ws_clients_max: config.rpc.max_subscription_clients,
         ws_subscriptions_max: config.rpc.max_subscriptions_per_client,
+        is_unsafe: config.rpc.is_unsafe,
         cors_origins: config.rpc.cors_allowed_origins.clone(),
         ..Limits::default()
     };

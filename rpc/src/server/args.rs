@@ -220,6 +220,15 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// A list of strings, as JSON in a URI too; empty if it is absent or null.
+    ///
+    /// # Errors
+    /// Invalid params, for anything else.
+    pub(super) fn strings(&self, at: usize) -> Result<Vec<String>, RpcError> {
+        let Some(text) = self.json(at) else { return Ok(Vec::new()) };
+        serde_json::from_str(text).map_err(|error| self.refuse(&format!("json: {error}")))
+    }
+
     fn hex(&self, digits: &str) -> Result<Bytes, RpcError> {
         decode_hex(digits).map(Bytes::from).map_err(|why| self.refuse(&why))
     }

@@ -228,6 +228,7 @@ impl Service {
 
     fn target(&self, name: &str) -> Option<Target<'_>> {
         match methods::find(name) {
+            Some(spec) if spec.method.is_unsafe() && !self.limits.is_unsafe => None,
             Some(spec) => Some(Target::Table(spec)),
             None => self.methods.extras.get(name).map(Target::Extra),
         }

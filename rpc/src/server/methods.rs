@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::args::{Args, Coding};
 use super::http::Service;
 use super::search;
-use crate::backend::{Backend, Heights, Query};
+use crate::backend::{Backend, Dial, Heights, Query};
 use crate::{RpcError, json, types};
 
 /// When an answer may be kept by a cache for a day.
@@ -51,9 +51,17 @@ pub(super) enum Method {
     BlockSearch,
     ConsensusState,
     DumpConsensusState,
+    DialPeers,
+    DialSeeds,
+    UnsafeFlushMempool,
 }
 
 impl Method {
+    /// Whether it changes the node: such are served only where that is wanted.
+    pub(super) fn is_unsafe(self) -> bool {
+        matches!(self, Self::DialPeers | Self::DialSeeds | Self::UnsafeFlushMempool)
+    }
+
     /// Whether an answer may be as long as a block or several.
     pub(super) fn is_long(self) -> bool {
         matches!(
@@ -88,7 +96,7 @@ const fn spec(
 }
 
 /// Every method, by name.
-pub(super) static TABLE: [Spec; 28] = [
+pub(super) static TABLE: [Spec; 31] = [
     spec("abci_info", &[], Cache::Always, Method::AbciInfo),
     spec("abci_query", &["path", "data", "height", "prove"], Cache::Never, Method::AbciQuery),
     spec("block", &["height"], Cache::WithHeight, Method::Block),
@@ -109,6 +117,13 @@ pub(super) static TABLE: [Spec; 28] = [
     spec("commit", &["height"], Cache::WithHeight, Method::Commit),
     spec("consensus_params", &["height"], Cache::WithHeight, Method::ConsensusParams),
     spec("consensus_state", &[], Cache::Never, Method::ConsensusState),
+    spec(
+        "dial_peers",
+        &["peers", "persistent", "unconditional", "private"],
+        Cache::Never,
+        Method::DialPeers,
+    ),
+    spec("dial_seeds", &["seeds"], Cache::Never, Method::DialSeeds),
     spec("dump_consensus_state", &[], Cache::Never, Method::DumpConsensusState),
     spec("genesis", &[], Cache::Always, Method::Genesis),
     spec("genesis_chunked", &["chunk"], Cache::Always, Method::GenesisChunked),
@@ -126,6 +141,7 @@ pub(super) static TABLE: [Spec; 28] = [
         Method::TxSearch,
     ),
     spec("unconfirmed_txs", &["limit"], Cache::Never, Method::UnconfirmedTxs),
+    spec("unsafe_flush_mempool", &[], Cache::Never, Method::UnsafeFlushMempool),
     spec("validators", &["height", "page", "per_page"], Cache::WithHeight, Method::Validators),
 ];
 
@@ -297,7 +313,38 @@ async fn call_rare(
         Method::DumpConsensusState => put(out, &backend.dump_consensus_state().await?),
         Method::TxSearch => put_long(out, search::txs(backend, args).await?).await,
         Method::BlockSearch => put_long(out, search::blocks(backend, args).await?).await,
+        Method::DialPeers => {
+            let dial = Dial {
+                peers: listed(args, "peers")?,
+                is_persistent: args.bool(1)?,
+                is_unconditional: args.bool(2)?,
+            };
+            // Hides nothing here: no peer is told of another.
+            args.bool(3)?;
+            backend.dial(dial).await?;
+            let log = "Dialing peers in progress. See /net_info for details".into();
+            put(out, &types::Dialing { log })
+        }
+        Method::DialSeeds => {
+            let peers = listed(args, "seeds")?;
+            backend.dial(Dial { peers, ..Dial::default() }).await?;
+            let log = "Dialing seeds in progress. See /net_info for details".into();
+            put(out, &types::Dialing { log })
+        }
+        Method::UnsafeFlushMempool => put(out, &backend.flush_mempool().await?),
         _ => Err(RpcError::method_not_found()),
+    }
+}
+
+/// The peers that are to be dialled, `ID@HOST:PORT` each.
+fn listed(args: &Args<'_>, what: &str) -> Result<Vec<String>, RpcError> {
+    let peers = args.strings(0)?;
+    if peers.is_empty() {
+        return Err(RpcError::internal(format!("no {what} provided")));
+    }
+    match peers.iter().find(|peer| peer.split('@').count() != 2) {
+        Some(bad) => Err(RpcError::internal(format!("address ({bad}) does not contain ID"))),
+        None => Ok(peers),
     }
 }
 

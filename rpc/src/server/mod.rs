@@ -68,6 +68,9 @@ pub struct Limits {
     /// A WebSocket with an `Origin` that is neither here nor the host it asks for is refused with
     /// 403, which CometBFT does not do: any page that an operator looks at could open one.
     pub cors_origins: Vec<String>,
+    /// Whether methods are served that change the node: `dial_peers`, `dial_seeds` and
+    /// `unsafe_flush_mempool`.
+    pub is_unsafe: bool,
 }
 
 impl Limits {
@@ -102,6 +105,7 @@ impl Default for Limits {
             ws_idle_s: 30,
             ws_write_s: 10,
             cors_origins: Vec::new(),
+            is_unsafe: false,
         }
     }
 }

@@ -22,8 +22,9 @@ pub use evidence::{
 };
 pub use key::{ProtoKey, PublicKey};
 pub use node::{
-    Channel, ConnectionStatus, GenesisChunk, GenesisResult, Health, Monitor, NetInfo, NodeInfo,
-    NodeInfoOther, Peer, ProtocolVersion, StatusResult, SyncInfo, UnconfirmedTxs, ValidatorInfo,
+    Channel, ConnectionStatus, Dialing, Flushed, GenesisChunk, GenesisResult, Health, Monitor,
+    NetInfo, NodeInfo, NodeInfoOther, Peer, ProtocolVersion, StatusResult, SyncInfo,
+    UnconfirmedTxs, ValidatorInfo,
 };
 pub use params::{
     AbciParams, BlockParams, ConsensusParamUpdates, ConsensusParams, ConsensusParamsResult,

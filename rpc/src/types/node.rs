@@ -10,6 +10,17 @@ use crate::json;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {}
 
+/// `/unsafe_flush_mempool`: an empty object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flushed {}
+
+/// `/dial_peers` and `/dial_seeds`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dialing {
+    /// Where to look for what comes of it.
+    pub log: String,
+}
+
 /// The protocols a node speaks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtocolVersion {

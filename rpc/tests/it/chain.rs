@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use guts_rpc::events::Batch;
 use guts_rpc::search::Search;
-use guts_rpc::{Backend, Heights, Query, Reply, RpcError, TxHit, types};
+use guts_rpc::{Backend, Dial, Heights, Query, Reply, RpcError, TxHit, types};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::broadcast;
@@ -394,6 +394,14 @@ impl Backend for Chain {
         let mut heights = self.data["heights"].as_array().unwrap().iter();
         let found = heights.find(|height| height["block"]["block_id"]["hash"] == *hash);
         ready(Ok(found.map(|height| get(&height["header"]["header"]))))
+    }
+    fn dial(&self, _peers: Dial) -> Reply<'_, ()> {
+        ready(Ok(()))
+    }
+    fn flush_mempool(&self) -> Reply<'_, types::Flushed> {
+        self.pending.lock().unwrap().clear();
+        self.cache.lock().unwrap().clear();
+        ready(Ok(types::Flushed {}))
     }
     fn broadcast_evidence(&self, evidence: types::Evidence) -> Reply<'_, types::EvidenceHash> {
         ready(Self::judge(&evidence))

@@ -54,6 +54,10 @@ impl Engine {
                 let reply = ClientReply::Unconfirmed { txs, total, total_bytes };
                 self.act(Action::Reply { ticket, reply });
             }
+            ClientRequest::FlushMempool => {
+                self.mempool.flush();
+                self.act(Action::Reply { ticket, reply: ClientReply::Flushed });
+            }
         }
     }
 

@@ -153,6 +153,15 @@ impl Mempool {
             .collect()
     }
 
+    /// Forgets what waits and what was seen; what is being checked may still come in.
+    pub fn flush(&mut self) {
+        self.waiting.clear();
+        self.place.clear();
+        self.bytes = 0;
+        self.cache.retain(|key, _| self.checking.contains_key(key));
+        self.ages.retain(|(key, age)| self.cache.get(key) == Some(age));
+    }
+
     /// A recheck found a transaction no longer good: it leaves, and may come again.
     pub fn drop_rechecked(&mut self, key: &TxKey) {
         self.remove(key);

@@ -47,6 +47,22 @@ fn seen_transactions_are_refused_and_bad_ones_may_come_again() {
 }
 
 #[test]
+fn after_a_flush_everything_may_come_again_but_what_is_being_checked() {
+    let mut pool = pool(4, 4);
+    put(&mut pool, 1);
+    pool.remove_committed(&committed(&[tx(2)]));
+    let key = pool.admit(&tx(3), None).unwrap();
+    put(&mut pool, 4);
+    pool.flush();
+    pool.audit();
+    assert!(pool.is_empty() && pool.bytes() == 0 && pool.reap(-1, -1).is_empty());
+    assert_eq!(pool.admit(&tx(3), None), Err(TxRefused::InCache), "its answer is still to come");
+    assert!(pool.checked((key, tx(3)), (true, 1), 0).is_some());
+    [1, 2, 4].iter().for_each(|n| put(&mut pool, *n));
+    assert_eq!(pool.first(9), [3, 1, 2, 4].map(tx));
+}
+
+#[test]
 fn it_is_bounded_with_what_is_being_checked() {
     let mut pool = pool(3, 100);
     put(&mut pool, 0);

@@ -26,7 +26,7 @@ use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
 use guts_genesis::{PublicKey, key_file};
 use guts_rpc::events::Batch;
 use guts_rpc::search::Search;
-use guts_rpc::{Backend, Heights, Query, Reply, RpcError, TxHit, types};
+use guts_rpc::{Backend, Dial, Heights, Query, Reply, RpcError, TxHit, types};
 pub(crate) use search::{Searches, Watchers};
 use std::future::Future;
 use std::ops::Deref;
@@ -319,6 +319,14 @@ impl Backend for NodeBackend {
 
     fn num_unconfirmed_txs(&self) -> Reply<'_, types::UnconfirmedTxs> {
         self.unconfirmed(0)
+    }
+
+    fn dial(&self, dial: Dial) -> Reply<'_, ()> {
+        self.dial_peers(dial)
+    }
+
+    fn flush_mempool(&self) -> Reply<'_, types::Flushed> {
+        self.forget_txs()
     }
 
     fn consensus_state(&self) -> Reply<'_, types::ConsensusState> {

@@ -10,7 +10,7 @@ use guts_consensus::io::{ClientReply, ClientRequest};
 use guts_consensus::types::Evidence;
 use guts_genesis::Height;
 use guts_rpc::search::{Plan, Search};
-use guts_rpc::{Backend, Reply, RpcError, TxHit, types};
+use guts_rpc::{Backend, Dial, Reply, RpcError, TxHit, types};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -141,6 +141,28 @@ impl NodeBackend {
                 }
                 _ => Err(internal(&"the engine has stopped").into()),
             }
+        })
+    }
+
+    pub(super) fn forget_txs(&self) -> Reply<'_, types::Flushed> {
+        reply(async move {
+            match self.ask_engine(ClientRequest::FlushMempool).await? {
+                ClientReply::Flushed => Ok(types::Flushed {}),
+                _ => Err(internal(&"the engine has stopped").into()),
+            }
+        })
+    }
+
+    /// Hands peers to the network, all or none.
+    pub(super) fn dial_peers(&self, dial: Dial) -> Reply<'_, ()> {
+        reply(async move {
+            let peers = dial.peers.iter().map(|peer| parse_peers(peer));
+            let peers = peers.collect::<Result<Vec<_>, _>>().map_err(|e| internal(&e))?.concat();
+            if dial.is_unconditional {
+                peers.iter().for_each(|one| self.network.prefer(one.peer));
+            }
+            self.network.dial(peers, dial.is_persistent);
+            Ok(())
         })
     }
 

@@ -88,6 +88,10 @@ pub struct Rpc {
     pub max_subscriptions_per_client: usize,
     /// Requests in a batch; 0 for no limit.
     pub max_request_batch_size: usize,
+    /// Whether `dial_peers`, `dial_seeds` and `unsafe_flush_mempool` are served: to everybody who
+    /// can reach `laddr`.
+    #[serde(rename = "unsafe")]
+    pub is_unsafe: bool,
     /// How long `broadcast_tx_commit` waits.
     pub timeout_broadcast_tx_commit: Span,
 }
@@ -222,6 +226,7 @@ impl Default for Rpc {
             max_subscription_clients: 100,
             max_subscriptions_per_client: 5,
             max_request_batch_size: 10,
+            is_unsafe: false,
             timeout_broadcast_tx_commit: Span(Duration::from_secs(10)),
         }
     }

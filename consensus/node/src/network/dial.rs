@@ -116,6 +116,12 @@ pub(super) struct Way {
     pub(super) transport: Transport,
 }
 
+/// The ways to a peer; `transports` are those to an address that names none.
+pub(super) fn ways(to: PeerAddress, transports: &[Transport]) -> Vec<Way> {
+    let over = to.transport.map_or(transports.to_vec(), |one| vec![one]);
+    over.into_iter().map(|transport| Way { address: to.address.clone(), transport }).collect()
+}
+
 #[derive(Debug)]
 struct Target {
     peer: PeerId,
@@ -138,20 +144,29 @@ impl Schedule {
     /// A peer that is named several times is one, with several ways to reach it; `transports` are
     /// the ways to an address that names none, the preferred first.
     pub(super) fn new(peers: Vec<PeerAddress>, transports: &[Transport], now: Instant) -> Self {
-        let mut targets: Vec<Target> = Vec::new();
-        for PeerAddress { peer, address, transport } in peers {
-            let over = transport.map_or(transports.to_vec(), |one| vec![one]);
-            let ways =
-                over.into_iter().map(|transport| Way { address: address.clone(), transport });
-            match targets.iter_mut().find(|target| target.peer == peer) {
-                Some(target) => target.ways.extend(ways),
+        let mut schedule = Schedule(Vec::new());
+        schedule.add(peers, transports, now);
+        schedule
+    }
+
+    /// Further peers, and further ways to those that are known.
+    pub(super) fn add(&mut self, peers: Vec<PeerAddress>, transports: &[Transport], now: Instant) {
+        for one in peers {
+            let (peer, ways) = (one.peer, ways(one, transports));
+            match self.0.iter_mut().find(|target| target.peer == peer) {
+                Some(target) => {
+                    for way in ways {
+                        if !target.ways.contains(&way) {
+                            target.ways.push(way);
+                        }
+                    }
+                }
                 None => {
-                    let (ways, at) = (ways.collect(), Some(now));
-                    targets.push(Target { peer, ways, next: 0, failures: 0, up: None, at });
+                    let at = Some(now);
+                    self.0.push(Target { peer, ways, next: 0, failures: 0, up: None, at });
                 }
             }
         }
-        Schedule(targets)
     }
 
     /// When the next dial is due.

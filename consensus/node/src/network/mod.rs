@@ -149,6 +149,15 @@ enum Command {
         reason: String,
         time: Duration,
     },
+    /// Peers to be dialled, and whether to keep connected to them.
+    Connect {
+        peers: Vec<PeerAddress>,
+        is_kept: bool,
+    },
+    /// To this peer and from it there may be a connection when there is no room for others.
+    Prefer {
+        peer: PeerId,
+    },
     /// A name was looked up: no address when it could not be.
     Dial {
         peer: PeerId,
@@ -211,6 +220,18 @@ impl Network {
     pub fn ban(&self, peer: PeerId, reason: impl Into<String>, time: Duration) {
         // Fails only while the process is ending.
         let _ = self.commands.send(Command::Ban { peer, reason: reason.into(), time });
+    }
+
+    /// Dials `peers` now: once, or again whenever they are not connected, beyond the limits of
+    /// connections like those of the configuration.
+    pub fn dial(&self, peers: Vec<PeerAddress>, is_kept: bool) {
+        // Fails only while the process is ending.
+        let _ = self.commands.send(Command::Connect { peers, is_kept });
+    }
+
+    /// Takes connections with `peer` when there is no room for others.
+    pub fn prefer(&self, peer: PeerId) {
+        let _ = self.commands.send(Command::Prefer { peer });
     }
 
     /// Who is connected.

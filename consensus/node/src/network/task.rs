@@ -1,7 +1,7 @@
 //! The task that owns the swarm: listens, dials, closes, and says in the log what happens.
 
 use super::behaviour::{Behaviour, BehaviourEvent, Ending, Streams, address_text};
-use super::dial::{HostPort, Schedule, parse_address, resolve};
+use super::dial::{HostPort, PeerAddress, Schedule, Way, parse_address, resolve, ways};
 use super::shared::Shared;
 use super::transport::{self, Transport};
 use super::{Command, Settings, StartError};
@@ -42,7 +42,8 @@ pub(super) async fn start(
     }
     let persistent = settings.persistent.into_iter().filter(|p| p.peer != shared.local).collect();
     let schedule = Schedule::new(persistent, &settings.transports, Instant::now());
-    tokio::spawn(Task { swarm, shared, schedule, to_self }.run(commands));
+    let transports = settings.transports;
+    tokio::spawn(Task { swarm, shared, schedule, transports, to_self }.run(commands));
     Ok(listening)
 }
 
@@ -92,6 +93,8 @@ struct Task {
     swarm: Swarm<Behaviour>,
     shared: Arc<Shared>,
     schedule: Schedule,
+    /// The preferred first.
+    transports: Vec<Transport>,
     to_self: UnboundedSender<Command>,
 }
 
@@ -112,6 +115,10 @@ impl Task {
                     Some(Command::Dial { peer, over, addresses }) => {
                         self.dial_at(peer, over, addresses);
                     }
+                    Some(Command::Connect { peers, is_kept }) => self.connect(peers, is_kept),
+                    Some(Command::Prefer { peer }) => {
+                        self.swarm.behaviour_mut().limits.bypass_peer_id(&peer);
+                    }
                     Some(Command::Shutdown) | None => return self.close().await,
                 },
                 () = timer => self.dial(),
@@ -124,21 +131,44 @@ impl Task {
         self.swarm.behaviour_mut().streams.ban(peer, time);
     }
 
-    /// Looks up the names of peers that are due; they are dialled when that is done.
+    /// Dials those who are due.
     fn dial(&mut self) {
         for (peer, to) in self.schedule.due(Instant::now()) {
-            let to_self = self.to_self.clone();
-            tokio::spawn(async move {
-                let found = resolve(&to.address).await.unwrap_or_else(|error| {
-                    let address = to.address.over(to.transport);
-                    tracing::warn!(%address, %error, "cannot look up a peer");
-                    Vec::new()
-                });
-                let addresses = found.iter().map(|at| at.over(to.transport)).collect();
-                // Fails only when the network is ending.
-                let _ = to_self.send(Command::Dial { peer, over: to.transport, addresses });
-            });
+            self.look_up(peer, to);
         }
+    }
+
+    /// Dials peers that were not configured: once, over the preferred transport, or as those.
+    fn connect(&mut self, mut peers: Vec<PeerAddress>, is_kept: bool) {
+        peers.retain(|one| one.peer != self.shared.local);
+        if is_kept {
+            for one in &peers {
+                self.swarm.behaviour_mut().limits.bypass_peer_id(&one.peer);
+            }
+            // One that is connected already is not dialled, and again when that connection ends.
+            return self.schedule.add(peers, &self.transports, Instant::now());
+        }
+        for one in peers {
+            let peer = one.peer;
+            if let Some(way) = ways(one, &self.transports).into_iter().next() {
+                self.look_up(peer, way);
+            }
+        }
+    }
+
+    /// Looks up the name of a peer, which is dialled when that is done.
+    fn look_up(&self, peer: PeerId, to: Way) {
+        let to_self = self.to_self.clone();
+        tokio::spawn(async move {
+            let found = resolve(&to.address).await.unwrap_or_else(|error| {
+                let address = to.address.over(to.transport);
+                tracing::warn!(%address, %error, "cannot look up a peer");
+                Vec::new()
+            });
+            let addresses = found.iter().map(|at| at.over(to.transport)).collect();
+            // Fails only when the network is ending.
+            let _ = to_self.send(Command::Dial { peer, over: to.transport, addresses });
+        });
     }
 
     fn dial_at(&mut self, peer: PeerId, over: Transport, addresses: Vec<Multiaddr>) {

@@ -20,6 +20,8 @@ mod metrics;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod operator;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 #[path = "../../../../tests/vectors/requests.rs"]

@@ -353,6 +353,7 @@ async fn start_network(
         listen_addr: config.p2p.laddr.clone(),
         rpc_addr: config.rpc.laddr.clone(),
         session: rand::random(),
+        tx_index: config.tx_index.on_or_off().into(),
     };
     let key =
         Keypair::ed25519_from_bytes(node.seed()).expect("a seed of 32 bytes is an ed25519 key");

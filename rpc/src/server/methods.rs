@@ -237,7 +237,7 @@ pub(super) async fn call(
         Method::Health => put(out, &backend.health().await?),
         Method::Status => put(out, &backend.status().await?),
         Method::NetInfo => put(out, &backend.net_info().await?),
-        Method::Genesis => put(out, &backend.genesis().await?),
+        Method::Genesis => put(out, &search::genesis(backend).await?),
         Method::Block => match stored_height(backend, args)? {
             0 => put(out, &types::BlockResult::default()),
             height => put(out, &backend.block(height).await?),

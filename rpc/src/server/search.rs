@@ -80,6 +80,16 @@ pub(super) async fn blocks(
     Ok(types::BlockSearchResult { blocks, total_count })
 }
 
+/// The genesis document, if it is no longer than a chunk.
+pub(super) async fn genesis(backend: &dyn Backend) -> Result<types::GenesisResult, RpcError> {
+    let (_, bytes) = backend.genesis_part(0, 1).await?;
+    if bytes > CHUNK_BYTES {
+        let why = "genesis response is large, please use the genesis_chunked API instead";
+        return Err(RpcError::internal(why));
+    }
+    backend.genesis().await
+}
+
 pub(super) async fn genesis_chunk(
     backend: &dyn Backend,
     args: &Args<'_>,

@@ -37,8 +37,9 @@ pub use results::{
 };
 
 pub use round::{
-    ConsensusState, DumpConsensusState, LastCommit, Parts, Proposal, Proposer, RoundState,
-    RoundStateSimple, RoundVotes, bits, vote_lines, voters_line,
+    ConsensusState, DumpConsensusState, LastCommit, Parts, PeerRoundState, PeerState,
+    PeerStateInfo, PeerStats, Proposal, Proposer, RoundState, RoundStateSimple, RoundVotes, bits,
+    vote_lines, voters_line,
 };
 
 pub use crate::json::{Base64, Hex, Text64};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use guts_abci::proto::types as pb;
 use serde::{Deserialize, Serialize};
 
-use super::{Base64, Block, BlockId, Hex, Time, ValidatorSet, Vote};
+use super::{Base64, Block, BlockId, Hex, PartSetHeader, Time, ValidatorSet, Vote};
 use crate::json;
 
 /// In the place of a vote that is not there.
@@ -140,9 +140,84 @@ pub struct RoundState {
 pub struct DumpConsensusState {
     /// The height in progress.
     pub round_state: RoundState,
-    /// What the node believes of each peer, in CometBFT's JSON; empty from nodes that do not tell.
+    /// What the node knows of each peer.
     #[serde(deserialize_with = "json::null_default")]
-    pub peers: Vec<serde_json::Value>,
+    pub peers: Vec<PeerStateInfo>,
+}
+
+/// A peer, and where it is in the height.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerStateInfo {
+    /// `ID@HOST:PORT`
+    pub node_address: String,
+    /// What is known of it.
+    pub peer_state: PeerState,
+}
+
+/// What a node knows of a peer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerState {
+    /// Where it is, and what it has.
+    pub round_state: PeerRoundState,
+    /// What it has sent.
+    pub stats: PeerStats,
+}
+
+/// Where a peer is in the height, and what it has. A node of ours keeps no books of what its peers
+/// have: the default stands for that, and is what CometBFT shows before it knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // each name says it; the meanings are CometBFT's
+pub struct PeerRoundState {
+    #[serde(with = "json::text")]
+    pub height: i64,
+    pub round: i32,
+    /// As in [`RoundState`].
+    pub step: u8,
+    pub start_time: Time,
+    pub proposal: bool,
+    pub proposal_block_part_set_header: PartSetHeader,
+    pub proposal_block_parts: Option<String>,
+    pub proposal_pol_round: i32,
+    pub proposal_pol: Option<String>,
+    pub prevotes: Option<String>,
+    pub precommits: Option<String>,
+    pub last_commit_round: i32,
+    pub last_commit: Option<String>,
+    pub catchup_commit_round: i32,
+    pub catchup_commit: Option<String>,
+}
+
+impl Default for PeerRoundState {
+    fn default() -> Self {
+        Self {
+            height: 0,
+            round: -1,
+            step: 0,
+            start_time: Time::default(),
+            proposal: false,
+            proposal_block_part_set_header: PartSetHeader::default(),
+            proposal_block_parts: None,
+            proposal_pol_round: -1,
+            proposal_pol: None,
+            prevotes: None,
+            precommits: None,
+            last_commit_round: -1,
+            last_commit: None,
+            catchup_commit_round: -1,
+            catchup_commit: None,
+        }
+    }
+}
+
+/// What a peer has sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerStats {
+    /// Votes that were new.
+    #[serde(with = "json::text")]
+    pub votes: u64,
+    /// Block parts that were new.
+    #[serde(with = "json::text")]
+    pub block_parts: u64,
 }
 
 /// `x` for each that is set, `_` for each that is not.

@@ -215,3 +215,32 @@ async fn a_request_may_be_in_the_middle_of_its_body_when_the_one_before_is_answe
     drop(stream);
     server.stop().await;
 }
+
+/// The genesis document of a chain with much in its application's state.
+struct Large;
+
+impl Backend for Large {
+    fn genesis(&self) -> Reply<'_, types::GenesisResult> {
+        let genesis = json!({ "app_state": "x".repeat(16 << 20) });
+        let genesis = serde_json::value::to_raw_value(&genesis).unwrap();
+        async { Ok(types::GenesisResult { genesis }) }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_large_genesis_document_is_given_in_chunks_alone() {
+    let server = Server::start(Arc::new(Large), Limits::default(), Methods::default()).await;
+    let client = Client::new(&server.address).unwrap();
+    let refused = client.genesis().await.unwrap_err().to_string();
+    let says = "genesis response is large, please use the genesis_chunked API instead";
+    assert!(refused.contains(says), "{refused}");
+    let mut bytes = 0;
+    for chunk in ["0", "1"] {
+        let params = json!({ "chunk": chunk });
+        let got: types::GenesisChunk = client.call("genesis_chunked", params).await.unwrap();
+        assert_eq!(got.total, 2);
+        bytes += got.data.0.len();
+    }
+    assert_eq!(bytes, (16 << 20) + r#"{"app_state":""}"#.len());
+    server.stop().await;
+}

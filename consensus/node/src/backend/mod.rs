@@ -136,7 +136,7 @@ impl NodeBackend {
             channels: channels.into(),
             moniker: self.config.moniker.clone(),
             other: types::NodeInfoOther {
-                tx_index: if self.config.tx_index.is_on() { "on" } else { "off" }.into(),
+                tx_index: self.config.tx_index.on_or_off().into(),
                 rpc_address: self.config.rpc.laddr.clone(),
             },
         })
@@ -348,7 +348,9 @@ fn node_id(peer: &crate::network::PeerId) -> String {
 
 fn peer(connected: crate::network::Connected) -> types::Peer {
     let info = &connected.info;
-    let ip = connected.remote.rsplit_once(':').map_or(connected.remote.as_str(), |(ip, _)| ip);
+    // Without the brackets that an address of IPv6 has before a port.
+    let remote = connected.remote.parse::<std::net::SocketAddr>();
+    let remote_ip = remote.map_or_else(|_| connected.remote.clone(), |at| at.ip().to_string());
     types::Peer {
         node_info: types::NodeInfo {
             protocol_version: types::ProtocolVersion {
@@ -363,13 +365,13 @@ fn peer(connected: crate::network::Connected) -> types::Peer {
             channels: info.channels.clone().into(),
             moniker: info.moniker.clone(),
             other: types::NodeInfoOther {
-                tx_index: "on".into(),
+                tx_index: info.tx_index.clone(),
                 rpc_address: info.rpc_addr.clone(),
             },
         },
         is_outbound: connected.is_outbound,
         connection_status: connection_status(&connected),
-        remote_ip: ip.into(),
+        remote_ip,
     }
 }
 

@@ -1,11 +1,14 @@
 //! The height in progress, in CometBFT's JSON.
 
 use super::{NodeBackend, internal, reply};
+use crate::network::{Connected, PeerId};
 use guts_consensus::height::{RoundVotes, Tally};
+use guts_consensus::io::PeerStatus;
 use guts_consensus::types::{BitArray, ValidatorSet};
 use guts_consensus::watch::{BlockSoFar, RoundState};
-use guts_genesis::Round;
+use guts_genesis::{Height, Round};
 use guts_rpc::{Reply, RpcError, types};
+use std::collections::BTreeMap;
 
 /// In the place of a round that there is none of.
 const NO_ROUND: i32 = -1;
@@ -14,6 +17,12 @@ impl NodeBackend {
     async fn round_state(&self) -> Result<Box<RoundState>, RpcError> {
         let none = |_| internal(&"the engine has stopped, or has too much to do");
         self.inbox.round_state().await.map_err(none)
+    }
+
+    /// What each peer said last of where it is.
+    async fn peers_said(&self) -> Result<BTreeMap<PeerId, PeerStatus>, RpcError> {
+        let none = |_| internal(&"the engine has stopped, or has too much to do");
+        self.inbox.peers_said().await.map_err(none)
     }
 
     pub(super) fn rounds_in_short(&self) -> Reply<'_, types::ConsensusState> {
@@ -26,10 +35,25 @@ impl NodeBackend {
     pub(super) fn rounds_whole(&self) -> Reply<'_, types::DumpConsensusState> {
         reply(async {
             let state = self.round_state().await?;
-            // The engine does not show what it believes of each peer.
-            Ok(types::DumpConsensusState { round_state: whole(&state), peers: Vec::new() })
+            let said = self.peers_said().await?;
+            let connected = self.network.connected().into_iter();
+            let peers = connected.map(|one| peer_state(&one, said.get(&one.peer))).collect();
+            Ok(types::DumpConsensusState { round_state: whole(&state), peers })
         })
     }
+}
+
+/// A peer as far as it has said where it is.
+pub(super) fn peer_state(connected: &Connected, said: Option<&PeerStatus>) -> types::PeerStateInfo {
+    let mut round_state = types::PeerRoundState::default();
+    if let Some(said) = said.filter(|said| said.height > Height::ZERO) {
+        round_state.height = said.height.wire();
+        round_state.round = said.round.wire();
+        round_state.step = said.step as u8;
+    }
+    let node_address = format!("{}@{}", super::node_id(&connected.peer), connected.remote);
+    let stats = types::PeerStats::default();
+    types::PeerStateInfo { node_address, peer_state: types::PeerState { round_state, stats } }
 }
 
 pub(super) fn simple(state: &RoundState) -> types::RoundStateSimple {

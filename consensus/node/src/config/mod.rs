@@ -171,6 +171,11 @@ impl TxIndex {
     pub fn is_on(&self) -> bool {
         self.indexer == "kv"
     }
+
+    /// As nodes tell each other.
+    pub fn on_or_off(&self) -> &'static str {
+        if self.is_on() { "on" } else { "off" }
+    }
 }
 
 impl Default for TxIndex {

@@ -53,6 +53,9 @@ pub struct NodeInfo {
     /// Drawn at each start: tells a restarted peer's new connection from a second one.
     #[prost(uint64, tag = "11")]
     pub session: u64,
+    /// `on` or `off`: whether it finds transactions. Empty from nodes that do not say.
+    #[prost(string, tag = "12")]
+    pub tx_index: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

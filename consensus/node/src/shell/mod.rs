@@ -26,7 +26,7 @@ use disk::Disk;
 use guts_consensus::engine::Engine;
 use guts_consensus::io::{
     AppAnswer, AppException, ClientReply, ClientRequest, Committed, Input, Now, Output, PeerId,
-    Status, Ticket,
+    PeerStatus, Status, Ticket,
 };
 use guts_consensus::watch::Notice;
 use guts_consensus::watch::RoundState;
@@ -45,6 +45,9 @@ const INPUTS_AT_ONCE: usize = 256;
 /// What clients may have waiting for the engine.
 const CLIENT_ROOM: Room = Room { items_max: 8_192, bytes_max: 8 << 20 };
 
+/// What each peer said last of where it is.
+pub(crate) type PeersSaid = BTreeMap<network::PeerId, PeerStatus>;
+
 /// What comes to the engine from this process itself.
 pub(crate) enum Local {
     AppUp(Life),
@@ -53,6 +56,7 @@ pub(crate) enum Local {
     Client { request: ClientRequest, reply: oneshot::Sender<ClientReply> },
     Status(oneshot::Sender<Status>),
     RoundState(oneshot::Sender<Box<RoundState>>),
+    PeersSaid(oneshot::Sender<PeersSaid>),
     Stop,
 }
 
@@ -113,6 +117,14 @@ impl Inbox {
         let (reply, answer) = oneshot::channel();
         // A refused one drops its sender.
         let _ = self.local.try_push(1, 0, Local::RoundState(reply));
+        answer
+    }
+
+    /// What each peer said last of itself; no answer when too many wait.
+    pub(crate) fn peers_said(&self) -> oneshot::Receiver<PeersSaid> {
+        let (reply, answer) = oneshot::channel();
+        // A refused one drops its sender.
+        let _ = self.local.try_push(1, 0, Local::PeersSaid(reply));
         answer
     }
 
@@ -347,6 +359,13 @@ impl Shell {
             Local::RoundState(reply) => {
                 // The asker may have gone.
                 let _ = reply.send(Box::new(self.engine.round_state()));
+                None
+            }
+            Local::PeersSaid(reply) => {
+                let said = self.engine.status().peers.into_iter();
+                let named = |one: PeerStatus| Some((*self.peers.get(&one.peer)?, one));
+                // The asker may have gone.
+                let _ = reply.send(said.filter_map(named).collect());
                 None
             }
             Local::Stop => {

@@ -1,7 +1,7 @@
 //! The height in progress as operators look at it: of a chain at rest, and of one that is stuck.
 
 use crate::network::{Network, eventually};
-use guts_rpc::types::DumpConsensusState;
+use guts_rpc::types::{DumpConsensusState, PeerStateInfo};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_round_that_waits_for_others_shows_what_is_missing() {
@@ -14,10 +14,22 @@ async fn a_round_that_waits_for_others_shows_what_is_missing() {
     // The last block shows the result of the one before: from then on the chain rests.
     let rests = |dump: &DumpConsensusState| {
         let state = &dump.round_state;
-        state.height == height + 1 && state.step == 2 && state.last_commit.is_some()
+        let is_with_us = |peer: &PeerStateInfo| {
+            let said = &peer.peer_state.round_state;
+            (said.height, said.round) == (height + 1, 0)
+        };
+        let is_at_rest = state.height == height + 1 && state.step == 2;
+        let are_peers_here = dump.peers.len() == 3 && dump.peers.iter().all(is_with_us);
+        is_at_rest && state.last_commit.is_some() && are_peers_here
     };
     let dump = eventually(|| async { client.dump_consensus_state().await.ok().filter(rests) });
-    let state = dump.await.expect("it rests").round_state;
+    let dump = dump.await.expect("it rests");
+    for peer in &dump.peers {
+        let (id, address) = peer.node_address.split_once('@').unwrap();
+        assert!(id.len() == 40 && id.chars().all(|c| c.is_ascii_hexdigit()), "{peer:?}");
+        assert!(address.parse::<std::net::SocketAddr>().is_ok(), "{peer:?}");
+    }
+    let state = dump.round_state;
     assert!(state.proposal.is_none() && state.locked_block.is_none());
     assert_eq!((state.round, state.locked_round, state.commit_round), (0, -1, -1));
     assert_eq!(state.validators.validators.len(), 4);

@@ -9,9 +9,13 @@ use crate::signer::{SignerError, with_owner};
 use crate::store::{RollbackError, StoreError};
 use crate::wal::{Log, LogError};
 use clap::{Parser, Subcommand};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use guts_genesis::{ChainId, GenesisDoc, Manifest, Power, PrivateKey, Time, key_file};
 use key_file::LastSign;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -55,7 +59,9 @@ enum Command {
         keep_keys: bool,
     },
     /// Serve blocks, results, validators and searches of a node that does not run, at rpc.laddr.
-    Inspect(RunArgs),
+    /// The index of events is brought up to the chain before, if a kill has left it behind; nothing
+    /// else is changed.
+    Inspect(SettingArgs),
     /// Make the index of events anew from what the application answered. The node must not run.
     Reindex {
         #[command(flatten)]
@@ -95,11 +101,17 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct RunArgs {
-    #[command(flatten)]
-    at: At,
     /// Where the application listens: unix://PATH or tcp://HOST:PORT.
     #[arg(long)]
     proxy_app: Option<String>,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct SettingArgs {
+    #[command(flatten)]
+    at: At,
     /// Overrides a setting: section.key=value. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
@@ -172,33 +184,53 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
     }
 }
 
-fn config(home: &Home, args: &RunArgs) -> Result<Config, CliError> {
+/// The settings in force; none if they were only to be printed.
+fn config(home: &Home, args: SettingArgs) -> Result<Option<Config>, CliError> {
     let path = home.config("config.toml");
     let text = read_if_exists(&path)?.unwrap_or_default();
-    let mut sets = args.sets.clone();
-    sets.extend(args.proxy_app.iter().map(|address| format!("proxy_app={address}")));
+    let mut sets = args.sets;
     sets.extend(args.log_format.iter().map(|format| format!("log_format={format}")));
     let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v)));
     let env = env.map(|(key, value)| (key, value.to_string_lossy().into_owned()));
-    Ok(Config::read(&path.display().to_string(), &text, env, &sets)?)
-}
-
-fn run_node(args: RunArgs) -> Result<(), CliError> {
-    let home = Home::new(&args.at.home);
-    let config = config(&home, &args)?;
+    let config = Config::read(&path.display().to_string(), &text, env, &sets)?;
     if args.print_config {
         print!("{}", config.to_toml());
-        return Ok(());
+        return Ok(None);
     }
     log_to_stderr(&config)?;
+    Ok(Some(config))
+}
+
+fn run_node(RunArgs { proxy_app, mut settings }: RunArgs) -> Result<(), CliError> {
+    let home = Home::new(&settings.at.home);
+    settings.sets.extend(proxy_app.iter().map(|address| format!("proxy_app={address}")));
+    let Some(config) = config(&home, settings)? else { return Ok(()) };
     guts_rpc::server::files::raise_limit();
-    let runtime = runtime()?;
-    let result = runtime.block_on(async {
-        let asked = asked_to_end()?;
+    until_asked_to_end(async |asked| {
         let node = Node::start(&home, config).await?;
         Ok(node.run_until(asked).await?)
+    })
+}
+
+/// Runs `work` on a runtime of its own; it is given what is done with SIGTERM or Ctrl-C. Says in
+/// the log how long it took to end from there.
+fn until_asked_to_end(
+    work: impl AsyncFnOnce(BoxFuture<'static, ()>) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let runtime = runtime()?;
+    let when = Arc::new(OnceLock::new());
+    let result = runtime.block_on(async {
+        let (asked, when) = (asked_to_end()?, when.clone());
+        let asked = asked.map(move |()| {
+            when.get_or_init(Instant::now);
+        });
+        work(asked.boxed()).await
     });
     runtime.shutdown_timeout(RUNTIME_STOP);
+    if let Some(asked) = when.get() {
+        let ms = asked.elapsed().as_millis();
+        tracing::info!(ms = u64::try_from(ms).unwrap_or(u64::MAX), "ended");
+    }
     result
 }
 
@@ -218,18 +250,13 @@ fn asked_to_end() -> Result<impl Future<Output = ()>, CliError> {
     })
 }
 
-fn inspect(args: RunArgs) -> Result<(), CliError> {
+fn inspect(args: SettingArgs) -> Result<(), CliError> {
     let home = Home::new(&args.at.home);
-    let config = config(&home, &args)?;
-    log_to_stderr(&config)?;
-    let runtime = runtime()?;
-    let result = runtime.block_on(async {
-        let asked = asked_to_end()?;
+    let Some(config) = config(&home, args)? else { return Ok(()) };
+    until_asked_to_end(async |asked| {
         let say = |address: &str| println!("the stores of {} at {address}", home.dir().display());
         Ok(crate::node::inspect(&home, config, say, asked).await?)
-    });
-    runtime.shutdown_timeout(RUNTIME_STOP);
-    result
+    })
 }
 
 fn log_to_stderr(config: &Config) -> Result<(), CliError> {

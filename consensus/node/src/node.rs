@@ -22,7 +22,7 @@ use guts_rpc::server::{self, Limits};
 use key_file::KeyFileError;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -274,6 +274,15 @@ fn read_keys(home: &Home) -> Result<Keys, NodeError> {
 }
 
 fn open_disk(home: &Home, config: &Config, genesis: &Genesis) -> Result<Disk, NodeError> {
+    let store = open_store(home, config, genesis)?;
+    let (log, found) = Log::open(&home.data("wal"))?;
+    if found.torn > 0 {
+        tracing::warn!(bytes = found.torn, "cut off a half-written end of the write-ahead log");
+    }
+    Ok(Disk { store, log, found })
+}
+
+fn open_store(home: &Home, config: &Config, genesis: &Genesis) -> Result<Arc<Store>, NodeError> {
     let memory = Memory {
         cache_bytes: (config.storage.cache_mb as usize) << 20,
         memtable_bytes: (config.storage.memtables_mb as usize) << 20,
@@ -285,11 +294,7 @@ fn open_disk(home: &Home, config: &Config, genesis: &Genesis) -> Result<Disk, No
             genesis: genesis.path().to_owned(),
         });
     }
-    let (log, found) = Log::open(&home.data("wal"))?;
-    if found.torn > 0 {
-        tracing::warn!(bytes = found.torn, "cut off a half-written end of the write-ahead log");
-    }
-    Ok(Disk { store, log, found })
+    Ok(store)
 }
 
 fn boot(
@@ -391,7 +396,9 @@ async fn serve_metrics(
 }
 
 /// Serves what a stopped node has stored, until `signal` is done. Calls about anything but the
-/// chain are refused. Says where it listens through `ready`.
+/// chain are refused. Says where it listens through `ready`. Of what is stored it changes only the
+/// index of events, if a kill has left that behind the chain: it is brought up to it before, as the
+/// node would do it at its start. The write-ahead log is not opened.
 ///
 /// # Errors
 /// The home is in use or unreadable, or the address taken.
@@ -403,11 +410,26 @@ pub async fn inspect(
 ) -> Result<(), NodeError> {
     let _lock = home.lock()?;
     let genesis = Arc::new(Genesis::open(home)?);
-    let Disk { store, .. } = open_disk(home, &config, &genesis)?;
+    let store = open_store(home, &config, &genesis)?;
     let shown = Arc::new(Shown::default());
     let top = store.state()?.map_or(Height::ZERO, |state| state.last_block_height);
     shown.base.store(store.base()?.0, Ordering::Release);
     shown.top.store(top.0, Ordering::Release);
+    let mut signal = std::pin::pin!(signal);
+    if config.tx_index.is_on() && store.indexed()? < top {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mut indexing = tokio::task::spawn_blocking({
+            let (store, is_over) = (store.clone(), is_over.clone());
+            move || bring_index(&store, top, &is_over)
+        });
+        tokio::select! {
+            done = &mut indexing => done.map_err(|_| NodeError::Thread)??,
+            () = signal.as_mut() => {
+                is_over.store(true, Ordering::Release);
+                return indexing.await.map_err(|_| NodeError::Thread)?.map_err(NodeError::Store);
+            }
+        }
+    }
     let searches = Searches::default();
     let chain = Chain { config: config.clone(), genesis, store, shown, searches };
     let (stop, stopped) = watch::channel(false);
@@ -417,6 +439,13 @@ pub async fn inspect(
     stop.send_replace(true);
     let _ = tokio::time::timeout(STOP_MAX, server).await;
     Ok(())
+}
+
+/// Brings the index of events up to `top`, and keeps it so; less when `is_over`.
+fn bring_index(store: &Store, top: Height, is_over: &AtomicBool) -> Result<(), StoreError> {
+    tracing::info!(from = store.indexed()?.0, to = top.0, "indexing what a kill took of the index");
+    index::catch_up(store, || top, |_| !is_over.load(Ordering::Acquire))?;
+    store.save_index()
 }
 
 async fn serve(

@@ -28,12 +28,13 @@ const SAYINGS: [&str; 4] = [
     "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{\"jsonrpc\": \"2.0\",",
 ];
 
-/// Opens as many files as the system lets this process, and says how many connections that makes.
-fn room() -> usize {
+/// Lets this process open files for the whole crowd.
+fn make_room() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let wanted = CROWD as u64 + SPARE_FILES;
+    let is_enough = maximum.is_none_or(|maximum| maximum >= wanted);
+    assert!(is_enough, "{maximum:?} open files are not {wanted}: raise the limit (ulimit -Hn)");
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("up to the maximum");
-    let files = maximum.unwrap_or(u64::MAX).saturating_sub(SPARE_FILES);
-    usize::try_from(files).unwrap_or(usize::MAX).min(CROWD)
 }
 
 /// A connection that has said its word; none if it was ended before.
@@ -60,17 +61,17 @@ async fn crowd(address: &str, count: usize) -> Vec<TcpStream> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_costs_the_node_nothing_but_patience() {
-    let room = room();
+    make_room();
     let network = Network::start(2, &[]).await;
     network.reach(1).await;
     network.nodes[1].commit("before", "1").await;
     let before = network.nodes[0].memory_kib();
-    let mut silent = crowd(network.nodes[0].p2p(), room / 10).await;
-    let mut idle = crowd(network.nodes[0].rpc(), room - room / 10).await;
+    let mut silent = crowd(network.nodes[0].p2p(), CROWD / 10).await;
+    let mut idle = crowd(network.nodes[0].rpc(), CROWD - CROWD / 10).await;
     // Two of two must agree: the one with the crowd votes, too.
     network.nodes[1].commit("during", "1").await;
     let memory = network.nodes[0].memory_kib().saturating_sub(before);
-    assert!(memory < MEMORY_KIB_MAX, "{memory} KiB more for {room} connections");
+    assert!(memory < MEMORY_KIB_MAX, "{memory} KiB more for {CROWD} connections");
 
     // The last to come is told that there is no room, or that it was too slow.
     let mut said = String::new();

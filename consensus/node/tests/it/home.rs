@@ -31,6 +31,11 @@ fn init_makes_a_home_once_and_shows_its_keys() {
     let set = ["run", "--home", home, "--print-config", "--set", "consensus.timeout_commit=2s"];
     let (good, settings, _) = engine(&set);
     assert!(good && settings.contains("timeout_commit = \"2s\""), "{settings}");
+    let inspect = ["inspect", "--home", home, "--print-config", "--set", "rpc.unsafe=true"];
+    let (good, settings, _) = engine(&inspect);
+    assert!(good && settings.contains("unsafe = true"), "{settings}");
+    let (good, _, error) = engine(&["inspect", "--home", home, "--proxy-app", "tcp://127.0.0.1:1"]);
+    assert!(!good && error.contains("--proxy-app"), "it asks no application: {error}");
     let (good, _, error) = engine(&["run", "--home", home, "--set", "consensus.nonsense=1"]);
     assert!(!good && error.contains("there is no setting consensus.nonsense"), "{error}");
 }

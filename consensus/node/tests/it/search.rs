@@ -1,6 +1,7 @@
 //! Searches on a node that runs, and the index made anew.
 
 use crate::network::{Network, Node, eventually};
+use crate::requests::vector;
 use guts_rpc::client::ClientError;
 use guts_rpc::types::{
     BlockSearchResult, GenesisChunk, HeaderResult, TxResult, TxSearchResult, UnconfirmedTxs,
@@ -70,6 +71,58 @@ async fn transactions_and_blocks_are_found_by_their_events() {
     network.reach(heights[3]).await;
     let refused = txs(&network.nodes[0], "tx.height > 0").await.unwrap_err().to_string();
     assert!(refused.contains("transaction indexing is disabled"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_committed_is_read_at_once_as_at_cometbft() {
+    let network = Network::start(1, &[]).await;
+    network.reach(1).await;
+    let node = &network.nodes[0];
+    let client = node.client();
+    let recorded = vector("rpc/tx_visibility.json");
+    for (n, row) in recorded["rows"].as_array().unwrap().iter().enumerate() {
+        let tx = format!("visible{n}=yes");
+        let answer = client.broadcast_tx_commit(tx.as_bytes()).await.unwrap();
+        let height = u64::try_from(answer.height).unwrap();
+        // CometBFT needs a second try for some of them.
+        let found = client.tx(&answer.hash.0, false).await.expect("at the first try");
+        assert_eq!(found.height, answer.height);
+        let block = client.block(Some(height)).await.unwrap().block.unwrap();
+        let results = client.block_results(Some(height)).await.unwrap();
+        let seen = json!({
+            "abci_query": node.value(&format!("visible{n}")).await == "yes",
+            "block": block.data.txs.iter().any(|one| one.0 == tx.as_bytes()),
+            "block_results": results.txs_results.contains(&found.tx_result),
+        });
+        for (what, is_seen) in seen.as_object().unwrap() {
+            assert_eq!(*is_seen, row[what], "{what} of {row}");
+        }
+        let search = indexed(node, &format!("visible{n}")).await;
+        assert_eq!(row["tx_search_count"], search.total_count.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_kill_took_of_the_index_is_there_for_inspection() {
+    let mut network = Network::start(1, &[]).await;
+    network.reach(1).await;
+    for n in 0..3 {
+        network.nodes[0].commit(&format!("seen{n}"), "x").await;
+    }
+    indexed(&network.nodes[0], "seen2").await;
+    network.nodes[0].kill_engine();
+    // A kill may leave half an entry in the log as well: whoever only looks leaves it there.
+    let wal = std::fs::read_dir(network.nodes[0].home().join("data/wal")).unwrap();
+    let wal = wal.map(|file| file.unwrap().path()).max().unwrap();
+    let torn = [std::fs::read(&wal).unwrap().as_slice(), &[0x67; 9]].concat();
+    std::fs::write(&wal, &torn).unwrap();
+    network.nodes[0].start_inspect();
+    let node = &network.nodes[0];
+    let ask = || async { txs(node, "tx.height > 0 AND app.key EXISTS").await.ok() };
+    let first = eventually(ask).await.expect("a killed node is read");
+    assert_eq!(first.total_count, 3, "from the first answer on");
+    assert!(network.nodes[0].end_engine());
+    assert_eq!(std::fs::read(&wal).unwrap(), torn);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -81,9 +81,9 @@ pub struct Config {
     /// Of them, from one address (of IPv6: from one network of 64 bits); 0 for no bound, as it
     /// should be behind a proxy.
     pub connections_per_address_max: usize,
-    /// How much of what the gateway does at a time (clones, pushes, and those that wait) one address
-    /// may have, in percent: nobody alone keeps others out. 100 for no bound, as it should be behind
-    /// a proxy, whose clients have one address: there, the proxy is the one to bound them.
+    /// How much of what the gateway does at a time (clones, pushes, and those that wait) one
+    /// address may have, in percent: nobody alone keeps others out. 100 for no bound, as it should
+    /// be behind a proxy, whose clients have one address: there, it is the proxy's to bound them.
     pub address_share_percent: u8,
 }
 

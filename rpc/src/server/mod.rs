@@ -54,7 +54,7 @@ pub struct Limits {
     /// Seconds that a client may keep an answer waiting before it has taken 1 KiB for each of
     /// them; then its connection ends.
     pub write_timeout_s: u64,
-    /// WebSocket clients with subscriptions at a time, and calls of `broadcast_tx_commit` that wait.
+    /// WebSocket clients with subscriptions at a time, and waiting calls of `broadcast_tx_commit`.
     pub ws_clients_max: usize,
     /// Subscriptions of one of them.
     pub ws_subscriptions_max: usize,

@@ -59,8 +59,8 @@ impl Input {
         self.read(room, address, None).await
     }
 
-    /// As [`Input::gathered`], but of a push: its first section alone, which is its commands and its
-    /// certificate. The pack may come as slowly as the limits say.
+    /// As [`Input::gathered`], but of a push: its first section alone, which is its commands and
+    /// its certificate. The pack may come as slowly as the limits say.
     pub(super) async fn headed(self, room: &Shares, address: IpAddr) -> Result<Self, Refusal> {
         self.read(room, address, Some(Section::default())).await
     }

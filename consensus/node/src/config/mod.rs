@@ -82,7 +82,7 @@ pub struct Rpc {
     pub max_open_connections: usize,
     /// Bytes of a request.
     pub max_body_bytes: usize,
-    /// WebSocket clients with subscriptions at a time, and calls of `broadcast_tx_commit` that wait.
+    /// WebSocket clients with subscriptions at a time, and waiting calls of `broadcast_tx_commit`.
     pub max_subscription_clients: usize,
     /// Subscriptions of one of them.
     pub max_subscriptions_per_client: usize,

@@ -1,14 +1,10 @@
 //! Node settings of the engine: pacing, mempool, sync. Nobody else validates them.
 use std::time::Duration;
 
-use guts_genesis::Round;
-
-/// A rule broken on purpose, so that the simulator can show that it would notice. (Acting before
-/// records are durable is a canary too: the simulator's own, because the shell does the waiting.)
+/// A rule broken on purpose, so that the simulator can show that it would notice. Two others are
+/// its own: a shell that acts before records are durable, and a protocol that forgets its lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Canary {
-    /// Prevote any valid proposal, whatever is locked (breaks [S-3]).
-    ForgetLock,
     /// Take one validator less than a quorum for a quorum (breaks [S-1]).
     QuorumMinusOne,
 }
@@ -80,19 +76,6 @@ impl Default for Pacing {
             create_empty_blocks: false,
             create_empty_blocks_interval: Duration::from_secs(30),
         }
-    }
-}
-
-impl Pacing {
-    /// The timeout of a step in a round.
-    pub fn timeout(&self, step: crate::round::Step, round: Round) -> Duration {
-        use crate::round::Step;
-        let (base, delta) = match step {
-            Step::Propose => (self.timeout_propose, self.timeout_propose_delta),
-            Step::Prevote => (self.timeout_prevote, self.timeout_prevote_delta),
-            Step::Precommit => (self.timeout_precommit, self.timeout_precommit_delta),
-        };
-        base.saturating_add(delta.saturating_mul(round.0))
     }
 }
 

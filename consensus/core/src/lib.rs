@@ -6,7 +6,8 @@
 //! # Reading order
 //!
 //! 1. [`io`]: all that goes in and comes out, and the shell's loop of three steps.
-//! 2. [`round`]: the transition table, one `match`, arms labelled by the lines of the paper.
+//! 2. [`round`]: the transition table, one `match`, arms labelled by the lines of the paper;
+//!    [`protocol`]: the seam at which it, its leaders and its timing can be replaced.
 //! 3. [`height`]: votes, proposals and blocks of one height; which of the paper's conditions hold.
 //! 4. [`engine`]: heights one after another and everything around them.
 //! 5. [`wal`]: the log of the height in progress and its repair; [`messages`]: what peers say;
@@ -40,6 +41,7 @@ pub mod height;
 pub mod io;
 mod mempool;
 pub mod messages;
+pub mod protocol;
 pub mod round;
 pub mod step;
 pub mod types;

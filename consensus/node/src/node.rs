@@ -15,6 +15,7 @@ use crate::signer::{FileSigner, SignerError};
 use crate::store::{Memory, Store, StoreError};
 use crate::wal::{Found, Log, LogError};
 use guts_consensus::engine::{Boot, BootError, Engine};
+use guts_consensus::protocol::Tendermint;
 use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
 use guts_genesis::{GenesisDoc, Height, PrivateKey, Zip215, key_file};
 use guts_rpc::Backend;
@@ -328,6 +329,7 @@ fn boot(
             genesis: genesis.clone(),
             me: Some(signer.address()),
             scheme: Arc::new(Zip215),
+            protocol: Arc::new(Tendermint),
             state,
             base,
             last_block,

@@ -19,6 +19,7 @@ mod byzantine;
 mod check;
 mod disk;
 mod faults;
+mod forgetful;
 mod mishaps;
 mod network;
 mod node;

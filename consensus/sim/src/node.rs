@@ -5,6 +5,7 @@ use std::sync::Arc;
 use guts_consensus::config::Config;
 use guts_consensus::engine::{Boot, Engine};
 use guts_consensus::io::{AppCall, Counters, Output, PeerId, Ticket, TimerId};
+use guts_consensus::protocol::Protocol;
 use guts_genesis::{Address, GenesisDoc, Height, PublicKey};
 
 use crate::app::{App, History};
@@ -90,13 +91,19 @@ impl Node {
     }
 
     /// Starts an engine over what the disk has.
-    pub fn boot(&mut self, config: Config, genesis: &Arc<GenesisDoc>) -> Result<(), String> {
+    pub fn boot(
+        &mut self,
+        config: Config,
+        protocol: Arc<dyn Protocol>,
+        genesis: &Arc<GenesisDoc>,
+    ) -> Result<(), String> {
         let log = self.disk.recover()?;
         let contents = self.disk.contents();
         let boot = Boot {
             genesis: Arc::clone(genesis),
             me: Some(self.address),
             scheme: Arc::new(KeyedHash),
+            protocol,
             state: contents.state.as_deref().cloned(),
             base: contents.blocks.keys().next().copied().unwrap_or(Height::ZERO),
             last_block: contents.blocks.values().next_back().cloned(),

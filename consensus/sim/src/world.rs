@@ -11,6 +11,7 @@ use guts_consensus::io::{
     TimerId, To,
 };
 use guts_consensus::messages::{BlockResponse, Message};
+use guts_consensus::protocol::{Protocol, Tendermint};
 use guts_consensus::types::{Hash, State};
 use guts_genesis::{ChainId, ConsensusParams, GenesisDoc, GenesisValidator, Height, Power, Time};
 
@@ -18,6 +19,7 @@ use crate::app::History;
 use crate::byzantine::Byzantine;
 use crate::check::{Checkers, key_of};
 use crate::faults::{Boundary, Faults};
+use crate::forgetful::Forgetful;
 use crate::node::Node;
 use crate::plan::{Canary, Options, Plan, Villain};
 use crate::report::{Failure, Report, Totals};
@@ -448,12 +450,18 @@ impl World {
         if !self.check_bit_rot(node) {
             return self.fail(format!("node {node} takes a rotten log for a good one"));
         }
-        let mut config = self.config();
-        if self.nodes[node].villain.as_ref().is_some_and(|v| v.kind() == Villain::Amnesiac) {
+        let config = self.config();
+        let villain = self.nodes[node].villain.as_ref();
+        let is_amnesiac = villain.is_some_and(|v| v.kind() == Villain::Amnesiac);
+        if is_amnesiac {
             self.totals.count("amnesiac validator");
-            config.canary = Some(config::Canary::ForgetLock);
         }
-        if let Err(what) = self.nodes[node].boot(config, &self.genesis) {
+        let protocol: Arc<dyn Protocol> =
+            match is_amnesiac || self.options.canary == Some(Canary::ForgetLock) {
+                true => Arc::new(Forgetful),
+                false => Arc::new(Tendermint),
+            };
+        if let Err(what) = self.nodes[node].boot(config, protocol, &self.genesis) {
             return self.fail(format!("node {node} does not start: {what}"));
         }
         self.step(node, Input::AppUp);
@@ -515,9 +523,8 @@ impl World {
             sync_timeout: ms(1_500),
             audit: true,
             canary: match self.options.canary {
-                Some(Canary::ForgetLock) => Some(config::Canary::ForgetLock),
                 Some(Canary::QuorumMinusOne) => Some(config::Canary::QuorumMinusOne),
-                Some(Canary::ActBeforePersist) | None => None,
+                Some(Canary::ActBeforePersist | Canary::ForgetLock) | None => None,
             },
             ..Config::default()
         }

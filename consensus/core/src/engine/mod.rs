@@ -23,6 +23,7 @@ use crate::io::{
 };
 use crate::mempool::{Mempool, TxKey};
 use crate::messages::Message;
+use crate::protocol::Protocol;
 use crate::step::StepName;
 use crate::types::{Block, BlockId, CommitSig, Evidence, Invalid, State, Vote};
 use crate::wal::{Entry, Intent};
@@ -56,6 +57,8 @@ pub struct Boot {
     pub me: Option<Address>,
     /// How signatures are checked.
     pub scheme: Arc<dyn SignatureScheme>,
+    /// Who proposes, how long is waited, which votes follow: the same on all nodes of a network.
+    pub protocol: Arc<dyn Protocol>,
     /// The last [`Record::State`]; none before the first.
     pub state: Option<State>,
     /// The lowest block in the store; zero if it is empty.
@@ -194,7 +197,7 @@ impl Engine {
             chain_id: state.chain_id.clone(),
             scheme: boot.scheme,
             me: boot.me,
-            forget_lock: config.canary == Some(Canary::ForgetLock),
+            protocol: boot.protocol,
             quorum_minus_one: config.canary == Some(Canary::QuorumMinusOne),
         };
         let mut guard = Guard::default();
@@ -501,7 +504,7 @@ impl Engine {
 
     /// What must hold between any two steps, as far as it can be seen cheaply.
     fn check_invariants(&self) {
-        self.cur.machine.check_invariants();
+        self.cur.check_invariants();
         let next = self.state.next_height();
         assert_eq!(self.cur.height, next, "[S-5] the height in progress follows the state");
         let intended = self.intents.first_key_value().map_or(next, |(at, _)| at.height);

@@ -89,7 +89,8 @@ impl Engine {
             Step::Prevote => TimerId::Prevote(height, round),
             Step::Precommit => TimerId::Precommit(height, round),
         };
-        let after: Duration = self.config.pacing.timeout(step, round);
+        let protocol = &self.common.protocol;
+        let after: Duration = protocol.timeout(&self.config.pacing, step, round);
         self.act(Action::SetTimer { id, after });
     }
 

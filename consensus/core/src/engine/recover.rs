@@ -81,7 +81,7 @@ impl Engine {
             step: self.step_promised(entry.round, entry.step),
             locked: entry.locked,
             valid: entry.valid,
-            ..Machine::new(self.common.forget_lock)
+            ..Machine::new()
         };
     }
 

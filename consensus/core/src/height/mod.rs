@@ -2,22 +2,24 @@
 //!
 //! This layer knows the data and none of the outside: it verifies and counts what comes in
 //! ([`Progress::check_vote`], [`Progress::add_proposal`], [`Progress::add_part`],
-//! [`Progress::set_verdict`]) and [`Progress::advance`] asks, as long as anything changes, which of
-//! the paper's conditions hold now (`next_event`) and feeds them to the machine.
+//! [`Progress::set_verdict`]) and [`Progress::advance`] asks the protocol, as long as anything
+//! changes, which of its conditions hold now (`conditions`) and has it handle them.
 //! Because conditions are looked up in the data rather than noticed in passing, the order in which
 //! messages came, and a restart in between, make no difference.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use guts_genesis::{Address, Height, Power, Round, SignatureScheme};
+use guts_genesis::{Address, Height, Round, SignatureScheme};
 
 use crate::io::PeerId;
-use crate::round::{Effect, Event, Machine, Step};
+use crate::protocol::Protocol;
+use crate::round::{Effect, Event, Machine};
 use crate::types::{
     Block, BlockId, Invalid, Part, PartSet, PartSetHeader, Proposal, Validator, ValidatorSet, Vote,
     VoteKind,
 };
 
+mod conditions;
 mod tally;
 
 pub use tally::{Added, Tally};
@@ -38,9 +40,9 @@ pub struct Common {
     pub scheme: Arc<dyn SignatureScheme>,
     /// This node's validator address.
     pub me: Option<Address>,
-    /// Canaries, off but in the simulator.
-    pub forget_lock: bool,
-    /// Canaries, off but in the simulator.
+    /// Who proposes, how long is waited, which votes follow.
+    pub protocol: Arc<dyn Protocol>,
+    /// A canary, off but in the simulator.
     pub quorum_minus_one: bool,
 }
 
@@ -95,9 +97,9 @@ pub struct RoundVotes {
 }
 
 impl RoundVotes {
-    fn none(validators: &Arc<ValidatorSet>, round: Round, lax: bool) -> RoundVotes {
-        let none = || Tally::new(validators.clone(), lax);
-        let proposer = proposer_of(validators, round);
+    fn none(validators: &Arc<ValidatorSet>, round: Round, common: &Common) -> RoundVotes {
+        let none = || Tally::new(validators.clone(), common.quorum_minus_one);
+        let proposer = common.protocol.proposer(validators, round);
         RoundVotes { proposer, proposal: None, prevotes: none(), precommits: none() }
     }
 
@@ -176,7 +178,7 @@ impl Progress {
         (extended, block_max_bytes): (bool, i64),
         common: Common,
     ) -> Progress {
-        let machine = Machine::new(common.forget_lock);
+        let machine = Machine::new();
         Progress {
             height,
             validators,
@@ -194,13 +196,13 @@ impl Progress {
 
     /// The round's data, made if it is not there.
     pub fn round_mut(&mut self, round: Round) -> &mut RoundVotes {
-        let (validators, lax) = (&self.validators, self.common.quorum_minus_one);
-        self.rounds.entry(round).or_insert_with(|| RoundVotes::none(validators, round, lax))
+        let (validators, common) = (&self.validators, &self.common);
+        self.rounds.entry(round).or_insert_with(|| RoundVotes::none(validators, round, common))
     }
 
     /// The round's data, empty if it is not there.
     pub fn round_votes(&self, round: Round) -> RoundVotes {
-        let none = || RoundVotes::none(&self.validators, round, self.common.quorum_minus_one);
+        let none = || RoundVotes::none(&self.validators, round, &self.common);
         self.round(round).cloned().unwrap_or_else(none)
     }
 
@@ -456,9 +458,10 @@ impl Progress {
         let mut effects = Vec::new();
         let mut event = outside;
         while self.started || matches!(event, Some(Event::StartRound { .. })) {
-            let Some(now) = event.take().or_else(|| self.next_event()) else { break };
+            let Some(now) = event.take().or_else(|| self.next_condition()) else { break };
             self.started = true;
-            let Some(effect) = self.machine.step(now) else { continue };
+            let followed = self.common.protocol.step(&mut self.machine, now);
+            let Some(effect) = followed else { continue };
             effects.push(effect);
             self.check_lock();
             let Effect::Start(round) = effect else { break };
@@ -468,75 +471,13 @@ impl Progress {
         effects
     }
 
-    /// The first condition of the paper that holds and that the machine has not handled.
-    fn next_event(&self) -> Option<Event> {
-        if self.machine.decided {
-            return None;
-        }
-        for (round, votes) in &self.rounds {
-            if let Some(id) = votes.precommits.maj23()
-                && self.candidate(&id).is_some()
-            {
-                return Some(Event::Commit(*round, id));
-            }
-        }
-        let machine = &self.machine;
-        let event = self.rounds.get(&machine.round).and_then(|votes| self.round_event(votes));
-        event.or_else(|| {
-            let ahead = self.rounds.range(machine.round.next()..).rev();
-            ahead.into_iter().find(|(_, votes)| self.is_ahead(votes)).map(|(r, _)| Event::Skip(*r))
-        })
+    fn next_condition(&self) -> Option<Event> {
+        self.common.protocol.next_event(self)
     }
 
-    fn round_event(&self, votes: &RoundVotes) -> Option<Event> {
-        let machine = &self.machine;
-        if machine.step == Step::Propose
-            && let Some(proposal) = &votes.proposal
-            && let Some(valid) = self.proposal_verdict(proposal)
-            && proposal.pol_round.is_none_or(|pol| self.has_polka(pol, &proposal.block_id))
-        {
-            let (id, pol_round) = (proposal.block_id, proposal.pol_round);
-            return Some(Event::Proposal { id, valid, pol_round });
-        }
-        match votes.prevotes.maj23() {
-            Some(id) if id.is_nil() && machine.step == Step::Prevote => {
-                return Some(Event::PolkaNil);
-            }
-            Some(id) if !id.is_nil() && !machine.polka && machine.step != Step::Propose => {
-                let valid = self.candidate(&id).and_then(|candidate| candidate.verdict);
-                if valid == Some(true) {
-                    return Some(Event::Polka(id));
-                }
-            }
-            _ => {}
-        }
-        let split = votes.prevotes.has_two_thirds_any();
-        if machine.step == Step::Prevote && !machine.prevote_any && split {
-            return Some(Event::PrevoteAny);
-        }
-        let split = votes.precommits.has_two_thirds_any();
-        (!machine.precommit_any && split).then_some(Event::PrecommitAny)
-    }
-
-    /// Whether the proposal's block is valid, once that is known. A block whose hash is not the
-    /// proposed one is not.
-    fn proposal_verdict(&self, proposal: &Proposal) -> Option<bool> {
-        let candidate = self.candidate_of(&proposal.block_id.parts)?;
-        if candidate.parts.is_complete() && candidate.id() != Some(proposal.block_id) {
-            return Some(false);
-        }
-        candidate.verdict
-    }
-
-    fn has_polka(&self, round: Round, id: &BlockId) -> bool {
-        self.rounds.get(&round).is_some_and(|votes| votes.prevotes.maj23() == Some(*id))
-    }
-
-    fn is_ahead(&self, votes: &RoundVotes) -> bool {
-        let voters = votes.prevotes.voters().or(votes.precommits.voters());
-        let voters = voters.ones().filter_map(|i| self.validators.at(u32::try_from(i).ok()?));
-        let power = voters.fold(Power::ZERO, |sum, v| sum.saturating_add(v.power));
-        power.is_over_one_third(self.validators.total_power())
+    /// What must hold between any two steps, as far as it can be seen cheaply.
+    pub fn check_invariants(&self) {
+        self.common.protocol.check_invariants(&self.machine);
     }
 
     /// What a restart must bring back of this height, as text: votes, proposals, parts, the lock.
@@ -573,7 +514,7 @@ impl Progress {
 
     /// Whole audit, for the simulator.
     pub fn audit(&self) {
-        self.machine.check_invariants();
+        self.check_invariants();
         for votes in self.rounds.values() {
             votes.prevotes.audit();
             votes.precommits.audit();
@@ -590,10 +531,4 @@ impl Progress {
 
 fn proves(header: &PartSetHeader, part: &Part) -> bool {
     u64::from(header.total) == part.proof.total && part.proof.root() == Some(header.hash)
-}
-
-fn proposer_of(validators: &Arc<ValidatorSet>, round: Round) -> Address {
-    let turned = (round.0 > 0).then(|| validators.turned(round.0));
-    let set = turned.as_ref().unwrap_or(validators);
-    set.proposer().expect("a validator set is never empty").address
 }

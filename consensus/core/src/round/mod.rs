@@ -113,13 +113,17 @@ pub struct Machine {
     pub polka: bool,
     /// Line 47 was handled in this round.
     pub precommit_any: bool,
-    /// Breaks line 29 on purpose, to see whether the simulator notices.
-    pub forget_lock: bool,
+}
+
+impl Default for Machine {
+    fn default() -> Machine {
+        Machine::new()
+    }
 }
 
 impl Machine {
     /// Before round 0 of a height.
-    pub fn new(forget_lock: bool) -> Machine {
+    pub fn new() -> Machine {
         Machine {
             round: Round::ZERO,
             step: Step::Propose,
@@ -129,7 +133,6 @@ impl Machine {
             prevote_any: false,
             polka: false,
             precommit_any: false,
-            forget_lock,
         }
     }
 
@@ -210,7 +213,6 @@ impl Machine {
     fn lock_allows(&self, id: &BlockId, pol_round: Option<Round>) -> bool {
         match self.locked {
             None => true,
-            Some(_) if self.forget_lock => true,
             Some((_, locked)) if locked == *id => true,
             Some((locked_round, _)) => pol_round.is_some_and(|round| round >= locked_round),
         }

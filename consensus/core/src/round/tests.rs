@@ -10,7 +10,7 @@ fn id(name: &str) -> BlockId {
 }
 
 fn started(proposer: bool) -> Machine {
-    let mut machine = Machine::new(false);
+    let mut machine = Machine::new();
     let effect = machine.step(Event::StartRound { round: Round(0), proposer });
     let wanted = if proposer { Effect::Propose(None) } else { Effect::Timer(Step::Propose) };
     assert_eq!(effect, Some(wanted));
@@ -58,16 +58,6 @@ fn s3_a_lock_holds_until_a_newer_polka() {
     machine.step(Event::StartRound { round: Round(3), proposer: true });
     assert_eq!(machine.valid, Some((Round(0), id("a"))));
     machine.check_invariants();
-}
-
-#[test]
-fn s3_forgetting_the_lock_is_what_the_canary_does() {
-    let mut machine = started(false);
-    machine.forget_lock = true;
-    machine.step(proposal("a", None));
-    machine.step(Event::Polka(id("a")));
-    machine.step(Event::StartRound { round: Round(1), proposer: false });
-    assert_eq!(machine.step(proposal("b", None)), Some(Effect::Prevote(Some(id("b")))));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use guts_consensus::io::{
     TimerId, To, TxRefused,
 };
 use guts_consensus::messages::{BlockResponse, Message};
+use guts_consensus::protocol::{Protocol, Tendermint};
 use guts_consensus::types::{Evidence, State};
 use guts_consensus::wal;
 use guts_consensus::watch::Notice;
@@ -95,6 +96,7 @@ pub type Filter = Box<dyn FnMut(usize, usize, &Message) -> bool>;
 pub struct Cluster {
     pub genesis: Arc<GenesisDoc>,
     pub config: Config,
+    protocol: Arc<dyn Protocol>,
     pub nodes: Vec<Node>,
     pub mono: Duration,
     pub wall: Time,
@@ -123,19 +125,24 @@ impl Cluster {
         make_app: MakeApp,
         change: impl FnOnce(&mut Manifest),
     ) -> Cluster {
-        Cluster::build(count, config, make_app, change, None)
+        Cluster::build(count, config, (make_app, Arc::new(Tendermint)), change, None)
     }
 
     /// Nodes of which only these pairs are connected (the lower first).
     pub fn with_links(count: u32, config: Config, links: &[(usize, usize)]) -> Cluster {
         let links = Some(links.iter().copied().collect());
-        Cluster::build(count, config, kvstore(), |_| {}, links)
+        Cluster::build(count, config, (kvstore(), Arc::new(Tendermint)), |_| {}, links)
+    }
+
+    /// Nodes that agree by this protocol.
+    pub fn with_protocol(count: u32, config: Config, protocol: Arc<dyn Protocol>) -> Cluster {
+        Cluster::build(count, config, (kvstore(), protocol), |_| {}, None)
     }
 
     fn build(
         count: u32,
         config: Config,
-        make_app: MakeApp,
+        (make_app, protocol): (MakeApp, Arc<dyn Protocol>),
         change: impl FnOnce(&mut Manifest),
         links: Option<BTreeSet<(usize, usize)>>,
     ) -> Cluster {
@@ -149,6 +156,7 @@ impl Cluster {
         let mut cluster = Cluster {
             genesis,
             config: Config { audit: true, ..config },
+            protocol,
             nodes: Vec::new(),
             mono: Duration::ZERO,
             wall,
@@ -176,6 +184,7 @@ impl Cluster {
             genesis: self.genesis.clone(),
             me: Some(key.public_key().address()),
             scheme: Arc::new(Zip215),
+            protocol: self.protocol.clone(),
             state: disk.states.values().next_back().map(|state| State::clone(state)),
             base: disk.blocks.keys().next().copied().unwrap_or(Height::ZERO),
             last_block: disk.blocks.values().next_back().cloned(),

@@ -17,6 +17,7 @@ mod handshake;
 mod happy;
 mod merkle;
 mod messages;
+mod protocol;
 mod rules;
 mod support;
 mod topology;

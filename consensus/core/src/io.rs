@@ -572,7 +572,7 @@ pub struct Counters {
     pub synced_blocks: u64,
     /// Rounds above 0 entered.
     pub extra_rounds: u64,
-    /// Times that this node fell back to block sync.
+    /// Times that this node fell back to block sync, and blocks came.
     pub catch_ups: u64,
     /// Duplicate votes found by this node.
     pub equivocations: u64,

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use guts_consensus::messages::Message;
+use guts_consensus::messages::{Message, NewRoundStep};
 use guts_consensus::types::{
     Block, BlockId, DuplicateVote, Evidence, Hash, Part, PartSet, PartSetHeader, Proposal, Txs,
     Vote, VoteKind,
@@ -13,6 +13,9 @@ use guts_genesis::{Address, Height, Power, PublicKey, Round, Signature};
 use crate::plan::Villain;
 use crate::rng::Rng;
 use crate::scheme::sign;
+
+/// How far ahead a boaster says it is.
+const CLAIMED: u64 = 1_000_000_000_000;
 
 /// What to send, and whether it is a second version of something.
 pub struct Sent {
@@ -154,8 +157,24 @@ impl Byzantine {
             (Villain::Forger, Message::Vote(vote)) if self.is_mine(vote) && rng.chance(200) => {
                 vec![plain(), self.forged_evidence(vote)]
             }
+            (Villain::Boaster, message) => self.boast(message).unwrap_or_else(|| vec![plain()]),
             _ => vec![plain()],
         }
+    }
+
+    /// Heights that nobody has, and no answer to who asks for one.
+    fn boast(&self, message: &Message) -> Option<Vec<Sent>> {
+        let claim = match message {
+            Message::NewRoundStep(step) => {
+                Message::NewRoundStep(NewRoundStep { height: step.height.plus(CLAIMED), ..*step })
+            }
+            Message::StatusResponse { base, height } => {
+                Message::StatusResponse { base: *base, height: height.plus(CLAIMED) }
+            }
+            Message::BlockResponse(_) | Message::NoBlockResponse(_) => return Some(Vec::new()),
+            _ => return None,
+        };
+        Some(vec![Sent { message: Arc::new(claim), trick: Some("claimed height") }])
     }
 
     /// Nothing, the part, or one with a wrong byte.

@@ -48,6 +48,8 @@ pub enum Villain {
     Garbler,
     /// Accuses others without proof.
     Forger,
+    /// Claims heights that nobody has, and serves no block.
+    Boaster,
 }
 
 /// Who is connected to whom.
@@ -124,6 +126,7 @@ impl Plan {
             7 => Some(Villain::Flooder),
             8 => Some(Villain::Garbler),
             9 => Some(Villain::Forger),
+            10 => Some(Villain::Boaster),
             _ => None,
         };
         let count = if nodes >= 7 { 2 } else { 1 };

@@ -24,7 +24,7 @@ impl fmt::Display for Failure {
 pub struct Totals(BTreeMap<&'static str, u64>);
 
 /// What a batch of a hundred seeds or more must have seen at least once.
-pub const EXPECTED: [&str; 41] = [
+pub const EXPECTED: [&str; 42] = [
     "message lost",
     "message doubled",
     "message held up",
@@ -62,6 +62,7 @@ pub const EXPECTED: [&str; 41] = [
     "flooding vote",
     "garbage extension",
     "forged evidence",
+    "claimed height",
     "validator change",
     "round above 0",
     "evidence in a block",

@@ -499,7 +499,7 @@ impl Engine {
 
     /// The application is behind, or other nodes are ahead.
     fn is_catching_up(&self) -> bool {
-        !matches!(self.phase, Phase::Running) || self.sync.is_active()
+        !matches!(self.phase, Phase::Running) || self.is_fetching()
     }
 
     /// What must hold between any two steps, as far as it can be seen cheaply.

@@ -67,7 +67,7 @@ impl Engine {
 
     /// Begins round 0 if it is time.
     pub(super) fn maybe_start(&mut self) {
-        if self.cur.started || self.deciding.is_some() || self.sync.is_active() {
+        if self.cur.started || self.deciding.is_some() || self.is_fetching() {
             return;
         }
         let pace = self.pacing;

@@ -77,7 +77,7 @@ impl Engine {
         if !self.is_running() {
             return Err(TxRefused::NoApp);
         }
-        if self.sync.is_active() {
+        if self.is_fetching() {
             return Err(TxRefused::CatchingUp);
         }
         let key = self.mempool.admit(&tx, from).inspect_err(|refused| {

@@ -2,8 +2,12 @@
 //!
 //! There is no mode to switch: a node that sees that it is behind asks peers for the blocks of the
 //! heights to come, and a block that verifies is a decision like one of its own rounds. So falling
-//! behind and catching up need no restart, and a peer that claims a height it does not have costs
-//! one unanswered request. While blocks are coming, no round is begun.
+//! behind and catching up need no restart.
+//!
+//! While blocks are coming, no round is begun. A claim alone is no block: a peer that claims
+//! heights it does not have costs unanswered requests, and rounds go on beside them. Only the first
+//! claim after the start holds them back, for as long as a request may take: a node that was
+//! restored from a copy shall hear of the heights it has lost before it votes in them.
 //!
 //! Many blocks are asked for at a time, as many as peers can have on their way, and the signatures
 //! of all that wait are verified in one batch. A block is taken only if it is a next block of the
@@ -14,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use guts_genesis::{Height, PublicKey, Signature, SignatureScheme, SignedBytes};
+use guts_genesis::{Height, PublicKey, Signature, SignatureScheme, SignedBytes, Time};
 use sha2::{Digest, Sha256};
 
 use super::rounds::KnownSignatures;
@@ -42,7 +46,9 @@ const DISTRUST: Duration = Duration::from_secs(10);
 /// The state of catching up.
 #[derive(Clone, Debug)]
 pub(super) struct Sync {
+    /// Blocks are asked for.
     active: bool,
+    hold: Hold,
     asked: BTreeMap<Height, (PeerId, Duration)>,
     blocks: BTreeMap<Height, (PeerId, BlockResponse)>,
     /// How many blocks to ask for ahead: one more with each that comes, as long as so many of its
@@ -59,6 +65,17 @@ pub(super) struct Sync {
     turn: usize,
 }
 
+/// Until when no round is begun.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hold {
+    /// After a block that came.
+    until: Duration,
+    /// After the first claim.
+    claim_until: Option<Duration>,
+    /// Blocks came since there were blocks to ask for.
+    caught: bool,
+}
+
 /// What a signature is remembered by: a hash over key, signature and message.
 type SignatureKey = [u8; 32];
 
@@ -68,10 +85,6 @@ fn signature_key(item: &SignedBytes<'_>) -> SignatureKey {
 }
 
 impl Sync {
-    pub(super) fn is_active(&self) -> bool {
-        self.active
-    }
-
     /// Bytes of blocks that wait at `from` or above.
     fn waiting_bytes(&self, from: Height) -> u64 {
         self.blocks.range(from..).map(|(_, (_, response))| memory_of(response)).sum()
@@ -88,6 +101,7 @@ impl Default for Sync {
     fn default() -> Sync {
         Sync {
             active: false,
+            hold: Hold::default(),
             asked: BTreeMap::new(),
             blocks: BTreeMap::new(),
             window: WINDOW_FIRST,
@@ -172,7 +186,34 @@ impl Engine {
 
     fn begin_sync(&mut self) {
         self.sync.active = true;
-        self.counters.catch_ups += 1;
+        let until = self.now.mono.saturating_add(self.config.sync_timeout);
+        self.sync.hold.claim_until.get_or_insert(until);
+    }
+
+    fn end_sync(&mut self) {
+        let hold = Hold { claim_until: self.sync.hold.claim_until, ..Hold::default() };
+        let distrusted = std::mem::take(&mut self.sync.distrusted);
+        self.sync = Sync { hold, distrusted, ..Sync::default() };
+    }
+
+    /// Whether rounds wait for blocks that come. Not for long after the last one that proved good,
+    /// and not if others have begun the height.
+    pub(super) fn is_fetching(&self) -> bool {
+        let (hold, now) = (&self.sync.hold, self.now.mono);
+        let is_claimed = hold.claim_until.is_some_and(|until| now < until);
+        self.sync.active && (is_claimed || (now < hold.until && !self.pacing.others_began))
+    }
+
+    /// A fetched block is what the chain decided. One that was made just now may only have
+    /// overtaken the votes for it: then there is nothing to wait for.
+    fn on_caught(&mut self, time: Time) {
+        let pause = self.config.heal_interval;
+        if self.now.wall.saturating_since(time) > pause {
+            self.sync.hold.until = self.now.mono.saturating_add(pause);
+        }
+        if !std::mem::replace(&mut self.sync.hold.caught, true) {
+            self.counters.catch_ups += 1;
+        }
     }
 
     /// Asks for what is missing and executes what has come.
@@ -190,8 +231,7 @@ impl Engine {
         self.sync.blocks.retain(|of, _| *of >= height);
         self.sync.asked.retain(|of, _| *of >= height);
         if self.sources(height).is_empty() && !self.sync.blocks.contains_key(&height) {
-            self.sync =
-                Sync { distrusted: std::mem::take(&mut self.sync.distrusted), ..Sync::default() };
+            self.end_sync();
             self.maybe_start();
             return;
         }
@@ -312,6 +352,7 @@ impl Engine {
         match self.check_synced(&block, id, &commit) {
             Ok(tally) => {
                 self.sync.blocks.remove(&height);
+                self.on_caught(block.header().time);
                 let parts = parts.parts().cloned().map(Arc::new).collect();
                 let extended = self.cur.extended;
                 let decided = Arc::new(Decided { id, block, parts, commit, extended });

@@ -203,6 +203,48 @@ fn validators_leave_and_the_others_go_on() {
     cluster.assert_agreement();
 }
 
+/// A peer says that it works on a height.
+fn claim(peer: u64, height: Height) -> Input {
+    let (round, step) = (Round(0), StepName::Propose);
+    let said =
+        NewRoundStep { height, round, step, seconds_since_start: 0, last_commit_round: None };
+    Input::Message { peer: PeerId(peer), message: Message::NewRoundStep(said) }
+}
+
+#[test]
+fn claims_of_heights_hold_no_round_back() {
+    let config = Config::default();
+    let believed_once = config.sync_timeout * 2;
+    let mut cluster = Cluster::new(4, config, kvstore());
+    cluster.run_until(MINUTE, |c| c.all_at(1));
+    // Everybody hears it from everybody, and nobody ever serves a block.
+    cluster.filter = Box::new(|_, _, message| {
+        !matches!(message, Message::BlockResponse(_) | Message::NoBlockResponse(_))
+    });
+    let far = Height(1_000_000_000_000);
+    let boast = |cluster: &mut Cluster| {
+        for (from, to) in (0..4).flat_map(|to| (0..4).map(move |from| (from, to))) {
+            cluster.input(to, claim(from as u64, far));
+        }
+    };
+    boast(&mut cluster);
+    cluster.run_steps(4);
+    let is_behind = |c: &Cluster, i: usize| c.nodes[i].engine.status().catching_up;
+    assert!((0..4).all(|i| is_behind(&cluster, i)), "the first claim is believed for a while");
+    cluster.run_for(believed_once);
+    for n in 0..40 {
+        boast(&mut cluster);
+        cluster.submit(n % 4, 10 + n as u64, &format!("k{n}=v"));
+        let has = |c: &Cluster| (0..4).all(|i| c.has_tx(i, &format!("k{n}=v")));
+        cluster.run_until(Duration::from_millis(200), has);
+        assert!((0..4).all(|i| !is_behind(&cluster, i)));
+        cluster.run_for(Duration::from_millis(500));
+    }
+    let slow = |i: usize| cluster.nodes[i].offences.contains(&Offence::Slow);
+    assert!((0..4).all(slow), "they were asked for blocks");
+    cluster.assert_agreement();
+}
+
 #[test]
 fn a_peer_that_claims_heights_it_does_not_have_wedges_nobody() {
     let mut cluster = Cluster::new(4, Config::default(), kvstore());
@@ -212,15 +254,7 @@ fn a_peer_that_claims_heights_it_does_not_have_wedges_nobody() {
         let (base, height) = (Height(1), Height(height));
         let status = Message::StatusResponse { base, height };
         cluster.input(1, Input::Message { peer: PeerId(0), message: status });
-        let step = NewRoundStep {
-            height,
-            round: Round(0),
-            step: StepName::Propose,
-            seconds_since_start: 0,
-            last_commit_round: None,
-        };
-        let message = Message::NewRoundStep(step);
-        cluster.input(1, Input::Message { peer: PeerId(0), message });
+        cluster.input(1, claim(0, height));
     }
     for n in 0..5 {
         cluster.submit(1, 10 + n, &format!("k{n}=v"));

@@ -3,9 +3,10 @@
 //! One struct, one file for each duty: `handshake` (the application may be anywhere behind us),
 //! `rounds` (what the round machine wants becomes calls, signatures and messages), `commit` (a
 //! decision becomes a committed block and the next height), `recover` (the height in progress
-//! comes back from the log), `peers` (what others say), `relay` (what is passed on), `pool`
-//! (transactions and clients), `evidence` and `attack` (misbehaviour), `sync` (blocks that others
-//! decided without us), `pacing` (when to begin), `watch` (what is shown of it).
+//! comes back from the log), `peers` (what others say), `early` (what they say too early), `relay`
+//! (what is passed on), `pool` (transactions and clients), `evidence` and `attack` (misbehaviour),
+//! `sync` (blocks that others decided without us), `pacing` (when to begin), `watch` (what is shown
+//! of it).
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::wal::{Entry, Intent};
 
 mod attack;
 mod commit;
+mod early;
 mod evidence;
 mod handshake;
 mod pacing;
@@ -189,6 +191,7 @@ impl Engine {
         };
         if state.chain_id != genesis.chain_id.as_str() {
             return Err(BootError::ForeignChain {
+    early: early::Early,
                 found: state.chain_id,
                 expected: genesis.chain_id.as_str().to_owned(),
             });
@@ -244,6 +247,7 @@ impl Engine {
     /// and height of the misbehaviour. Before the first input.
     #[must_use]
     pub fn with_evidence_done(mut self, done: Vec<([u8; 32], Height)>) -> Engine {
+            early: early::Early::default(),
         self.evidences.know_done(done, self.state.last_block_time);
         self
     }

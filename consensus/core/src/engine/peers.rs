@@ -19,16 +19,12 @@ use crate::messages::{
     BlockResponse, Message, NewRoundStep, NewValidBlock, VoteSetBits, VoteSetMaj23,
 };
 use crate::step::StepName;
-use crate::types::{BlockId, Part, Proposal, Vote, VoteKind};
+use crate::types::{BlockId, Invalid, Part, Proposal, Vote, VoteKind};
 use crate::wal::Entry;
 
 /// Heights beyond the present one whose messages are kept until they begin. Others may decide a
 /// few while the application here is slow with one, and say each thing once.
 const EARLY_HEIGHTS_MAX: u64 = 8;
-/// Messages for those heights that are kept, from one peer.
-const EARLY_MESSAGES_MAX: usize = 1_000;
-/// Bytes of block parts among them.
-const EARLY_BYTES_MAX: usize = 32 << 20;
 /// How often in a heal interval one peer is asked at most: when it comes, when we can use what it
 /// says, and when it has more than it had.
 const ASKS_PER_INTERVAL: u8 = 3;
@@ -45,9 +41,6 @@ pub(super) struct Peer {
     /// Blocks it says it has.
     pub(super) base: Height,
     pub(super) top: Height,
-    /// Its messages for the next heights.
-    early: VecDeque<Message>,
-    early_bytes: usize,
     /// How often it was told lately what we have.
     asked: u8,
     /// Whom it reaches.
@@ -62,8 +55,6 @@ impl Peer {
             step: StepName::NewHeight,
             base: Height::ZERO,
             top: Height::ZERO,
-            early: VecDeque::new(),
-            early_bytes: 0,
             asked: 0,
             reach: Reach::of(node),
         }
@@ -99,6 +90,7 @@ impl Engine {
     }
 
     fn new_round_step(&self) -> NewRoundStep {
+        self.early.take(peer);
         let last = self.last.as_ref().map(|last| last.decided.commit.round);
         NewRoundStep {
             height: self.cur.height,
@@ -175,17 +167,10 @@ impl Engine {
         let last = self.cur.height.plus(EARLY_HEIGHTS_MAX);
         let known = self.peers.get_mut(&peer).expect("only known peers are heard");
         known.height = known.height.max(height);
-        let bytes = match &message {
-            Message::BlockPart { part, .. } => part.bytes.len(),
-            _ => 0,
-        };
-        let room =
-            known.early.len() < EARLY_MESSAGES_MAX && known.early_bytes + bytes <= EARLY_BYTES_MAX;
-        if height <= last && room {
-            known.early.push_back(message);
-            known.early_bytes += bytes;
-        } else {
-            self.counters.overflows += 1;
+        if let Message::Vote(vote) = &message
+            && self.check_early_place(vote).is_err()
+        {
+            return self.report(peer, Offence::BadSignature("early vote"));
         }
     }
 
@@ -193,6 +178,16 @@ impl Engine {
     /// ones is kept again, in order. Messages are only counted here: whether they decide the height
     /// is seen when the whole input is taken in (`settle`), and the next one begins with an answer
     /// of the application. So the height stays the same throughout.
+        let dropped = if height <= last { self.early.keep(peer, message) } else { 1 };
+        self.counters.overflows += dropped;
+    }
+
+    /// Whose place a vote of the next height stands in can be said already.
+    fn check_early_place(&self, vote: &Vote) -> Result<(), Invalid> {
+        if self.is_running() && vote.height == self.cur.height.next() {
+            self.common.check_place(&self.state.next_validators, vote)?;
+        }
+        Ok(())
     pub(super) fn replay_early(&mut self) {
         if !self.is_running() {
             return;
@@ -200,10 +195,7 @@ impl Engine {
         let height = self.cur.height;
         let peers: Vec<PeerId> = self.peers.keys().copied().collect();
         for peer in peers {
-            let Some(known) = self.peers.get_mut(&peer) else { continue };
-            let early = std::mem::take(&mut known.early);
-            known.early_bytes = 0;
-            for message in early {
+            for message in self.early.take(peer) {
                 self.on_consensus_message(peer, message);
                 assert_eq!(height, self.cur.height, "[S-5] no message moves the height on");
             }

@@ -48,7 +48,7 @@ pub struct Common {
 
 impl Common {
     /// The validator in whose place a vote stands, and whose it must be.
-    fn check_place<'a>(
+    pub(crate) fn check_place<'a>(
         &self,
         validators: &'a ValidatorSet,
         vote: &Vote,

@@ -285,12 +285,19 @@ fn votes_of_strangers_and_with_wrong_signatures_are_reported() {
     stranger.validator_index = 77;
     let mut misplaced = vote;
     misplaced.validator_index = (misplaced.validator_index + 1) % 4;
-    for vote in [wrong, stranger, misplaced] {
+    let mut offences_of = |vote: Vote| {
         cluster.nodes[1].offences.clear();
         cluster.input(1, Input::Message { peer: PeerId(2), message: Message::Vote(vote) });
         cluster.run_steps(60);
-        let offences = &cluster.nodes[1].offences;
-        assert_eq!(offences[..], [Offence::BadSignature("vote")]);
+        cluster.nodes[1].offences.clone()
+    };
+    for vote in [wrong, stranger.clone(), misplaced.clone()] {
+        assert_eq!(offences_of(vote), [Offence::BadSignature("vote")]);
+    }
+    // The next height's validators are known: what cannot be a vote of it is not kept until then.
+    for vote in [stranger, misplaced] {
+        let early = Vote { height: vote.height.next(), ..vote };
+        assert_eq!(offences_of(early), [Offence::BadSignature("early vote")]);
     }
 }
 

@@ -64,6 +64,12 @@ impl Outbox {
         pushed
     }
 
+    /// Whether a quarter of the room of `class` is free.
+    pub(super) fn has_room(&self, class: Class) -> bool {
+        let (i, room, inner) = (class.index(), OUTBOX_ROOMS[class.index()], self.lock());
+        inner.classes[i].len() < room.items_max / 4 * 3 && inner.bytes[i] < room.bytes_max / 4 * 3
+    }
+
     /// Takes the next message of `class` if `fits` says that its channel has room.
     pub(super) fn pop(&self, class: usize, fits: impl Fn(usize) -> bool) -> Option<(usize, Bytes)> {
         let mut inner = self.lock();

@@ -150,6 +150,14 @@ impl Shared {
         }
     }
 
+    /// Whether a quarter of the room that `peer` has in the channel's class is free.
+    pub(super) fn has_room(&self, peer: PeerId, channel: u8) -> bool {
+        let members = self.members();
+        let class = self.channel(channel).map(|(_, class)| class);
+        let found = members.get(&peer).zip(class);
+        found.is_some_and(|(member, class)| member.outbox.has_room(class))
+    }
+
     fn channel(&self, id: u8) -> Option<(usize, Class)> {
         let index = self.channels.iter().position(|c| c.id == id)?;
         Some((index, self.channels[index].class))

@@ -268,21 +268,25 @@ async fn a_peer_that_does_not_read_is_dropped_and_others_are_not_delayed(over: T
     let set = PartSet::of_bytes(Bytes::from(vec![5; 60_000]));
     let part = Arc::new(set.parts().next().unwrap().clone());
     let part = Message::BlockPart { height: Height(1), round: Round(0), part }.encode();
-    let mut sent = 0;
+    let (slow_id, blocks) = (slow.network.local(), 0x40);
+    assert!(a.network.has_room(slow_id, blocks));
+    let (mut sent, mut is_full) = (0, false);
     // `slow` never drains its inbox: its window, then our queue for it, fill.
     while a.counter("overflowed") == 0 {
         assert!(sent < 4_000, "the queue must be bounded");
         a.network.send_all(0x21, &part);
         sent += 1;
+        is_full |= a.counter("overflowed") == 0 && !a.network.has_room(slow_id, blocks);
         if sent % 16 == 0 {
             good.until("good keeps up", |s| messages(s, 0x21).len() == sent).await;
         }
     }
     a.until("slow is dropped", |s| downs(s) >= 1).await;
-    let slow_id = slow.network.local();
+    assert!(is_full, "it has no room for blocks before it is dropped");
     let is_slow = |e: &Event| matches!(e, Event::PeerDown { peer } if *peer == slow_id);
     assert!(a.seen.iter().any(is_slow));
     good.until("good got all", |s| messages(s, 0x21).len() == sent).await;
+    assert!(a.network.has_room(good.network.local(), blocks));
     slow.until("slow got its share", |s| !messages(s, 0x21).is_empty()).await;
 }
 

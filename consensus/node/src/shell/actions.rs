@@ -7,7 +7,7 @@ use guts_consensus::io::{
     Action, AppCall, AppException, Input, Load, Loaded, Now, Offence, PeerId, SignRefused,
     SignRequest, Ticket, To,
 };
-use guts_consensus::messages::{BlockResponse, Message};
+use guts_consensus::messages::Message;
 use guts_genesis::Height;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +33,7 @@ impl Shell {
             Event::PeerDown { peer } => {
                 let handle = self.handles.remove(&peer)?;
                 self.peers.remove(&handle);
+                self.serving.forget(&peer);
                 tracing::info!(%peer, "peer gone");
                 Some(Input::PeerDown(handle))
             }
@@ -157,24 +158,11 @@ impl Shell {
     /// Blocks are read and encoded beside the engine thread.
     fn serve_block(&self, peer: PeerId, height: Height) {
         let Some(peer) = self.peers.get(&peer).copied() else { return };
-        let (store, network) = (self.store.clone(), self.network.clone());
-        // No next block carries the commit of the newest one: it goes along.
-        let is_newest = self.shown.top.load(Ordering::Acquire) == height.0;
-        self.runtime.spawn_blocking(move || {
-            let found = store.block(height).and_then(|block| Ok((block, store.seen(height)?)));
-            let message = match found {
-                Ok((Some(block), Some((commit, extended)))) => {
-                    let extended_commit = (extended || is_newest).then_some(commit);
-                    Message::BlockResponse(BlockResponse { block, extended_commit })
-                }
-                Ok(_) => Message::NoBlockResponse(height),
-                Err(error) => {
-                    tracing::error!(%error, "reading a block for a peer");
-                    Message::NoBlockResponse(height)
-                }
-            };
-            network.send(peer, message.channel().id(), message.encode());
-        });
+        if self.serving.ask(peer, height) {
+            let (serving, shown) = (self.serving.clone(), self.shown.clone());
+            let top = move || Height(shown.top.load(Ordering::Acquire));
+            self.runtime.spawn_blocking(move || serving.work(top));
+        }
     }
 
     fn prune(&self, retain: Height) {

@@ -8,6 +8,7 @@
 mod actions;
 pub(crate) mod app;
 mod disk;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -31,6 +32,7 @@ use guts_consensus::io::{
 use guts_consensus::watch::Notice;
 use guts_consensus::watch::RoundState;
 use guts_genesis::Time;
+use serve::Serving;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -206,6 +208,7 @@ pub struct Shell {
     signer: Option<FileSigner>,
     last_sign: PathBuf,
     network: Network,
+    serving: Serving,
     runtime: tokio::runtime::Handle,
     shown: Arc<Shown>,
     observer: Box<dyn Observer>,
@@ -228,6 +231,7 @@ impl Shell {
     pub fn new(parts: Parts) -> Shell {
         Shell {
             disk: Disk::new(parts.log, parts.store.clone(), parts.segment_bytes),
+            serving: Serving::new(parts.store.clone(), parts.network.clone()),
             engine: parts.engine,
             inbox: parts.inbox,
             genesis: parts.genesis,

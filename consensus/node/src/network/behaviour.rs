@@ -1,5 +1,6 @@
 //! What the swarm runs: our streams beside identify, ping and the connection limits.
 
+use super::door::Door;
 use super::handler::{Ended, Handler};
 use super::shared::{Link, Shared};
 use super::transport::Transport;
@@ -46,31 +47,43 @@ struct Banned {
 #[error("it is this node itself")]
 struct IsOurselves;
 
-/// Makes the handlers and keeps the bans.
+/// Makes the handlers, keeps the bans and the door.
 pub(super) struct Streams {
     shared: Arc<Shared>,
     names: Arc<[StreamProtocol]>,
     banned: BTreeMap<PeerId, Instant>,
+    pub(super) door: Door,
     queue: VecDeque<ToSwarm<Ending, std::convert::Infallible>>,
 }
 
 impl Streams {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let names = upgrade::names(&shared);
-        Streams { shared, names, banned: BTreeMap::new(), queue: VecDeque::new() }
+        Streams {
+            shared,
+            names,
+            banned: BTreeMap::new(),
+            door: Door::default(),
+            queue: VecDeque::new(),
+        }
     }
 
     /// Ends every connection to `peer` and refuses new ones for `time`.
     pub(super) fn ban(&mut self, peer: PeerId, time: Duration) {
+        self.keep_away(peer, time);
+        self.queue.push_back(ToSwarm::CloseConnection {
+            peer_id: peer,
+            connection: CloseConnection::All,
+        });
+    }
+
+    /// Refuses `peer` for `time`, and forgets the bans that are over.
+    fn keep_away(&mut self, peer: PeerId, time: Duration) {
         let now = Instant::now();
         self.banned.retain(|_, until| *until > now);
         if !time.is_zero() {
             self.banned.insert(peer, now + time);
         }
-        self.queue.push_back(ToSwarm::CloseConnection {
-            peer_id: peer,
-            connection: CloseConnection::All,
-        });
     }
 
     /// Until when `peer` is banned.
@@ -126,6 +139,15 @@ impl NetworkBehaviour for Streams {
     type ConnectionHandler = Handler;
     type ToSwarm = Ending;
 
+    fn handle_pending_inbound_connection(
+        &mut self,
+        id: ConnectionId,
+        _local: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        self.door.begin(id, remote).map_err(ConnectionDenied::new)
+    }
+
     fn handle_established_inbound_connection(
         &mut self,
         id: ConnectionId,
@@ -149,11 +171,17 @@ impl NetworkBehaviour for Streams {
         Ok(self.handler(id, peer, remote, true))
     }
 
-    fn on_swarm_event(&mut self, _event: FromSwarm<'_>) {}
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(up) => self.door.end(up.connection_id),
+            FromSwarm::ListenFailure(failed) => self.door.end(failed.connection_id),
+            _ => {}
+        }
+    }
 
     fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, ended: Ended) {
         if ended.is_fault {
-            self.banned.insert(peer, Instant::now() + FAULT_BAN);
+            self.keep_away(peer, FAULT_BAN);
         }
         self.queue.push_back(ToSwarm::CloseConnection {
             peer_id: peer,

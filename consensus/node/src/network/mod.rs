@@ -7,6 +7,7 @@
 mod behaviour;
 pub mod channels;
 pub mod dial;
+mod door;
 mod frame;
 mod handler;
 pub mod hello;
@@ -216,13 +217,13 @@ impl Network {
         self.shared.send_all(channel, message);
     }
 
-    /// Ends the connections to `peer` and keeps it away for `time` (zero: only ends them).
     /// Whether `peer` has read most of what it was sent of the channel's class: a quarter of
     /// the room is free. False if it is gone.
     pub fn has_room(&self, peer: PeerId, channel: u8) -> bool {
         self.shared.has_room(peer, channel)
     }
 
+    /// Ends the connections to `peer` and keeps it away for `time` (zero: only ends them).
     pub fn ban(&self, peer: PeerId, reason: impl Into<String>, time: Duration) {
         // Fails only while the process is ending.
         let _ = self.commands.send(Command::Ban { peer, reason: reason.into(), time });

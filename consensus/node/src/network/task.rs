@@ -74,7 +74,6 @@ async fn listen(
 
 fn behaviour(key: &Keypair, settings: &Settings, shared: Arc<Shared>) -> Behaviour {
     let limits = ConnectionLimits::default()
-        .with_max_pending_incoming(Some(settings.inbound_max))
         .with_max_established_incoming(Some(settings.inbound_max))
         .with_max_established_outgoing(Some(settings.outbound_max))
         .with_max_established_per_peer(Some(4));
@@ -172,6 +171,7 @@ impl Task {
     }
 
     fn dial_at(&mut self, peer: PeerId, over: Transport, addresses: Vec<Multiaddr>) {
+        self.swarm.behaviour_mut().streams.door.know(peer, &addresses);
         let opts = DialOpts::peer_id(peer)
             .condition(PeerCondition::DisconnectedAndNotDialing)
             .addresses(addresses);

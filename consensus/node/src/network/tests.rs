@@ -425,6 +425,43 @@ async fn no_more_come_in_than_are_allowed(over: Transport) {
     assert!(is_in_turn, "one at a time: {:?}", a.seen);
 }
 
+/// Sockets to `host`, from another address than its friends'.
+async fn strangers(host: &Host, count: usize) -> Vec<tokio::net::TcpStream> {
+    let to: std::net::SocketAddr = host.network.listening()[0].1.parse().unwrap();
+    let mut sockets = Vec::new();
+    for _ in 0..count {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.94.1:0".parse().unwrap()).unwrap();
+        sockets.push(socket.connect(to).await.unwrap());
+    }
+    sockets
+}
+
+/// Whether the other end has closed it. Nothing is ever sent on it.
+fn is_closed(socket: &tokio::net::TcpStream) -> bool {
+    let read = socket.try_read(&mut [0; 1]);
+    !matches!(read, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_configured_peer_gets_in_while_strangers_hold_silent_sockets() {
+    let (key, nowhere) = (Keypair::generate_ed25519(), parse_address("127.0.0.1:1").unwrap());
+    let peer = key.public().to_peer_id();
+    // Configured, but it has to come by itself.
+    let known = vec![PeerAddress { peer, address: nowhere, transport: None }];
+    let few = Settings { inbound_max: 1, ..settings(&[Transport::Tcp]) };
+    let mut a = Host::start_with(Keypair::generate_ed25519(), info("x", 1), known, few).await;
+    let (began, more) = (Instant::now(), 10);
+    let sockets = strangers(&a, door::HOST_MAX + more).await;
+    let closed = || sockets.iter().filter(|socket| is_closed(socket)).count();
+    a.until("one address has its share", |_| closed() >= more).await;
+    let _friend = Host::start_as(key, Transport::Tcp, info("x", 2), &[&a]).await;
+    a.until("the peer", |s| ups(s) == 1).await;
+    let are_silent = closed() == more;
+    assert!(are_silent || began.elapsed() > transport::HANDSHAKE_MAX, "it did not wait for them");
+    a.until("they are given up", |_| closed() == sockets.len()).await;
+}
+
 #[test]
 fn frames_are_cut_at_their_lengths() {
     let mut out = BytesMut::new();

@@ -18,8 +18,8 @@ const STREAMS_MAX: u32 = 64;
 const IDLE_MAX: Duration = Duration::from_secs(5);
 /// QUIC: how often a connection with nothing to say shows that it lives.
 const ALIVE_EVERY: Duration = Duration::from_secs(2);
-/// QUIC: how long a peer may take to answer a dial and prove its key.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+/// How long a peer may take to answer a dial, or after it has dialled, to prove its key.
+pub(super) const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 /// QUIC: bytes that a peer may send ahead of this node's reading, on one stream.
 const STREAM_WINDOW: u32 = 2 << 20;
 /// The same over all its streams: a channel that is not read must not hold up the others.
@@ -101,6 +101,8 @@ pub(super) fn swarm(key: Keypair, behaviour: Behaviour) -> Result<Swarm<Behaviou
         .with_quic_config(over_quic)
         .with_behaviour(|_| behaviour)
         .map_err(|e| failed(&e))?
+        .with_swarm_config(std::convert::identity)
+        .with_connection_timeout(HANDSHAKE_MAX)
         .build();
     Ok(swarm)
 }

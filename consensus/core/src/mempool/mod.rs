@@ -20,6 +20,10 @@ mod tests;
 pub type TxKey = [u8; 32];
 
 /// The hash by which the mempool knows a transaction.
+/// Ages that may be kept for each entry of the cache: a transaction that comes and is committed has
+/// two.
+const AGES_PER_ENTRY: u64 = 4;
+
 pub fn key_of(tx: &[u8]) -> TxKey {
     Sha256::digest(tx).into()
 }
@@ -217,10 +221,10 @@ impl Mempool {
         self.age += 1;
         self.cache.insert(key, self.age);
         self.ages.push_back((key, self.age));
-        while self.ages.len() as u64 > self.limits.cache_max {
+        while self.cache.len() as u64 > self.limits.cache_max {
             let Some((old, age)) = self.ages.pop_front() else { break };
             if self.cache.get(&old) != Some(&age) {
-                continue; // seen again since
+                continue; // seen again since, or forgotten
             }
             if self.place.contains_key(&old) || self.checking.contains_key(&old) {
                 self.ages.push_back((old, age));
@@ -239,7 +243,15 @@ impl Mempool {
         let bytes: u64 = self.waiting.values().map(|waiting| waiting.tx.len() as u64).sum();
         assert_eq!(bytes, self.bytes, "the mempool counts its bytes");
         assert_eq!(self.place.len(), self.waiting.len(), "the mempool knows its places");
+        // What was seen again or forgotten leaves its old age behind.
+        if self.ages.len() as u64 > self.limits.cache_max.saturating_mul(AGES_PER_ENTRY) {
+            let cache = &self.cache;
+            self.ages.retain(|(key, age)| cache.get(key) == Some(age));
+        }
         let all = self.waiting.len() + self.checking.len();
         assert!(all as u64 <= self.limits.txs_max, "the mempool is bounded");
     }
 }
+        let ages_max = self.limits.cache_max.saturating_mul(AGES_PER_ENTRY);
+        let is_small = self.ages.len() as u64 <= ages_max || self.ages.len() <= self.cache.len();
+        assert!(is_small, "the ages of what was seen are bounded");

@@ -82,6 +82,20 @@ fn the_cache_forgets_the_oldest() {
 }
 
 #[test]
+fn bad_transactions_push_nothing_out_of_the_cache() {
+    let mut pool = pool(10, 4);
+    pool.remove_committed(&committed(&(0..3).map(tx).collect::<Vec<_>>()));
+    for n in 10..200 {
+        let key = pool.admit(&tx(n), None).unwrap();
+        assert_eq!(pool.checked((key, tx(n)), (false, 0), 0), None);
+        pool.audit();
+    }
+    for n in 0..3 {
+        assert_eq!(pool.admit(&tx(n), None), Err(TxRefused::InCache), "it was in a block");
+    }
+}
+
+#[test]
 fn rechecks_go_through_all_in_order_once_a_height() {
     let mut pool = pool(10, 100);
     (0..5).for_each(|n| put(&mut pool, n));

@@ -388,6 +388,8 @@ pub enum Load {
     Response(Height),
     /// What is needed to judge evidence of a height: its validators and its block's time.
     Validators(Height),
+    /// The lowest height whose block has this time or a later one.
+    FirstSince(Time),
 }
 
 /// What the block store has.
@@ -406,6 +408,8 @@ pub enum Loaded {
         /// Time in the header of the height.
         time: Time,
     },
+    /// For [`Load::FirstSince`]: that height, the highest stored if all are older.
+    Height(Height),
 }
 
 /// A request of a client.

@@ -410,6 +410,12 @@ impl World {
                     _ => Loaded::Missing,
                 }
             }
+            Load::FirstSince(time) => {
+                let mut blocks = contents.blocks.iter();
+                let young = blocks.find(|(_, decided)| decided.block.header().time >= time);
+                let found = young.or(contents.blocks.last_key_value());
+                found.map_or(Loaded::Missing, |(height, _)| Loaded::Height(*height))
+            }
         }
     }
 

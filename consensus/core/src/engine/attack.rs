@@ -79,7 +79,7 @@ impl Engine {
                 self.remember_context(case.evidence.height(), time, validators);
             }
             Loaded::Block(decided) => case.blocks.push(decided.block.clone()),
-            Loaded::Missing | Loaded::Response(_) => {
+            Loaded::Missing | Loaded::Response(_) | Loaded::Height(_) => {
                 return self.conclude(case.evidence, case.source, Opinion::Unknown);
             }
         }

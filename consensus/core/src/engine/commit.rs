@@ -6,15 +6,19 @@
 //! there if it is not behind. The state after the block needs no sync of its own: it follows
 //! from block and answer.
 use std::sync::Arc;
+use std::time::Duration;
 
 use guts_abci::proto::abci as pb;
 use guts_genesis::{Height, Round};
 
 use super::{Action, AppCall, Deciding, Engine, LastCommit, Pending, progress};
-use crate::io::{Committed, Decided, Record};
+use crate::io::{Committed, Decided, Load, Loaded, Record};
 use crate::types::{BlockId, ExtendedCommit, State, Vote, VoteKind, abci};
 use crate::wal::Entry;
 use crate::watch::Happened;
+
+/// Blocks between two times that old ones are given up.
+const PRUNE_EVERY: u64 = 100;
 
 impl Engine {
     /// The machine has decided a block that is here.
@@ -154,13 +158,31 @@ impl Engine {
         self.replay_early();
     }
 
+    /// The application needs nothing below `retain`. Evidence must stay checkable until both its
+    /// limits have passed: blocks and validators are kept as long as either has not. Which are old
+    /// enough the block store knows.
     fn prune(&mut self, retain: Height) {
-        // Evidence must stay checkable: blocks and validators within its age are kept.
-        let age = self.state.consensus_params.evidence_max_age_num_blocks;
-        let age = u64::try_from(age).unwrap_or(0);
-        let needed = Height(self.state.last_block_height.0.saturating_sub(age).max(1));
-        let retain = retain.min(needed);
-        if retain > self.base && self.base > Height::ZERO {
+        let (params, last) = (&self.state.consensus_params, self.state.last_block_height);
+        let age = u64::try_from(params.evidence_max_age_num_blocks).unwrap_or(0);
+        let retain = retain.min(Height(last.0.saturating_sub(age)));
+        let is_due = last >= self.prune_from;
+        if !is_due || retain <= self.base || self.base == Height::ZERO {
+            return;
+        }
+        self.prune_from = last.plus(PRUNE_EVERY);
+        let age = u64::try_from(params.evidence_max_age_duration_ns).unwrap_or(0);
+        let since = self.state.last_block_time.checked_sub(Duration::from_nanos(age));
+        if let Some(since) = since {
+            let ticket = self.ticket(Pending::Prune(retain));
+            self.act(Action::Load { ticket, load: Load::FirstSince(since) });
+        }
+    }
+
+    /// Blocks from a height on are too young to be given up.
+    pub(super) fn on_prune_judged(&mut self, retain: Height, loaded: &Loaded) {
+        let Loaded::Height(young) = loaded else { return };
+        let retain = retain.min(*young);
+        if retain > self.base {
             self.base = retain;
             self.act(Action::Prune { retain });
         }

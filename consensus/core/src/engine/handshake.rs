@@ -94,12 +94,13 @@ impl Engine {
                  damaged, restore it or start anew and catch up"
             ));
         }
-        let pruned = self.base > initial && app < self.base.prev();
+        // Replaying a block takes the validators of the one before it.
+        let pruned = self.base > initial && app < self.base;
         if store > Height::ZERO && pruned {
             return self.halt(format!(
-                "the application is at height {app}, but blocks below {} are pruned: it cannot \
-                 catch up from here",
-                self.base
+                "the application is at height {app}, but what is below {base} is pruned and blocks \
+                 can be replayed only after {base}: it cannot catch up from here",
+                base = self.base
             ));
         }
         let app_hash = info.last_block_app_hash.clone();
@@ -179,7 +180,7 @@ impl Engine {
         let initial = self.state.initial_height;
         let Phase::Handshake(handshake) = &mut self.phase else { return };
         match loaded {
-            Loaded::Missing => {
+            Loaded::Missing | Loaded::Height(_) => {
                 let height = handshake.app.next();
                 self.halt(format!("the block store lacks what replaying block {height} needs"));
             }

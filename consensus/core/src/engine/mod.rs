@@ -112,7 +112,16 @@ enum Pending {
 
 impl Pending {
     fn is_app(&self) -> bool {
-        !matches!(self, Pending::Sign(_) | Pending::Evidence(_))
+        !matches!(self, Pending::Sign(_) | Pending::Evidence(_) | Pending::Prune(_))
+    }
+
+    fn case(&self) -> Option<&attack::Case> {
+        match self {
+            Pending::Evidence(case) => Some(case),
+            _ => None,
+        }
+    /// Heights below it are not needed, if they are old enough.
+    Prune(Height),
     }
 }
 
@@ -166,6 +175,8 @@ pub struct Engine {
     /// Own intents of the height in progress.
     intents: BTreeMap<SignPosition, Intent>,
     guard: Guard,
+    /// From this height on blocks are given up again.
+    prune_from: Height,
     cur: Progress,
     last: Option<LastCommit>,
     deciding: Option<Deciding>,
@@ -227,6 +238,7 @@ impl Engine {
             guard,
             last: None,
             deciding: None,
+            prune_from: Height::ZERO,
             pacing: pacing::Pace::default(),
             node: None,
             peers: BTreeMap::new(),
@@ -302,6 +314,7 @@ impl Engine {
             Input::Client { ticket, request } => self.on_client(ticket, request),
         }
     }
+                Some(Pending::Prune(retain)) => self.on_prune_judged(retain, &loaded),
 
     fn on_app(&mut self, pending: Pending, answer: AppAnswer) {
         match (pending, answer) {

@@ -18,6 +18,8 @@ pub struct Changes {
     pub finalize: Option<Watch<pb::RequestFinalizeBlock>>,
     /// Extends votes.
     pub extend: Option<fn(&pb::RequestExtendVote) -> pb::ResponseExtendVote>,
+    /// The lowest height it says that it needs, if it says so.
+    pub retain: i64,
     /// Judges extensions.
     pub verify: Option<fn(&pb::RequestVerifyVoteExtension) -> pb::ResponseVerifyVoteExtension>,
 }
@@ -83,6 +85,8 @@ impl Application for Changed {
     }
 
     fn commit(&mut self, request: pb::RequestCommit) -> Answer<pb::ResponseCommit> {
-        self.inner.app.commit(request)
+        let answer = self.inner.app.commit(request)?;
+        let retain_height = answer.retain_height.max(self.changes.retain);
+        Ok(pb::ResponseCommit { retain_height })
     }
 }

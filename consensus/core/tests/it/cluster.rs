@@ -515,7 +515,11 @@ impl Node {
                 let loaded = self.load(load);
                 self.inputs.push_back(Input::Loaded { ticket, loaded });
             }
-            Action::Prune { .. } => {}
+            Action::Prune { retain } => {
+                self.disk.blocks.retain(|height, _| *height >= retain);
+                self.disk.responses.retain(|height, _| *height >= retain);
+                self.disk.states.retain(|height, _| *height >= retain);
+            }
             Action::Committed(block) => self.committed.push(block),
             Action::Halt { reason } => self.halted = Some(reason),
             Action::Send { .. } | Action::SetTimer { .. } | Action::ServeBlock { .. } => {
@@ -551,6 +555,12 @@ impl Node {
         };
         found.unwrap_or(Loaded::Missing)
     }
+            Load::FirstSince(time) => {
+                let mut blocks = self.disk.blocks.iter();
+                let young = blocks.find(|(_, decided)| decided.block.header().time >= time);
+                let found = young.or(self.disk.blocks.last_key_value());
+                found.map(|(height, _)| Loaded::Height(*height))
+            }
 
     fn call(&mut self, call: AppCall) -> Result<AppAnswer, AppException> {
         let (app, reader): (&mut dyn Application, &dyn Reader) =

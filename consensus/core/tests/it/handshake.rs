@@ -103,6 +103,28 @@ fn s5_what_cannot_be_is_refused() {
 }
 
 #[test]
+fn s6_an_application_below_what_is_left_is_refused_with_the_reason() {
+    for (app, is_refused) in [(2, true), (3, true), (4, false), (5, false)] {
+        let mut cluster = grown();
+        cut(&mut cluster, 5, 5);
+        application_at(&mut cluster, app);
+        cluster.nodes[0].calls.clear();
+        let (disk, base) = (&mut cluster.nodes[0].disk, Height(4));
+        disk.blocks.retain(|height, _| *height >= base);
+        disk.responses.retain(|height, _| *height >= base);
+        disk.states.retain(|height, _| *height >= base);
+        cluster.restart(0);
+        if !is_refused {
+            goes_on(cluster, 5 - app as usize, "the rest is there");
+            continue;
+        }
+        cluster.run_steps(100);
+        let why = cluster.nodes[0].halted.clone().unwrap_or_default();
+        assert!(why.contains("is pruned"), "from {app}: {why:?}");
+    }
+}
+
+#[test]
 fn s6_an_application_with_another_hash_is_refused() {
     let mut cluster = grown();
     cut(&mut cluster, 5, 5);

@@ -145,6 +145,9 @@ impl Shell {
                     time,
                 })
             }),
+            Load::FirstSince(time) => {
+                self.store.first_since(time).map(|height| Some(Loaded::Height(height)))
+            }
         };
         match loaded {
             Ok(found) => found.unwrap_or(Loaded::Missing),

@@ -148,10 +148,33 @@ impl Store {
         let (Some(set), Some(meta)) = (self.validators(height)?, self.meta(height)?) else {
             return Ok(None);
         };
-        let bad = |e: &dyn std::fmt::Display| self.corrupt(format!("validators of {height}"), e);
-        let set = ValidatorSet::from_proto(&set).map_err(|e| bad(&e))?;
+        let set = ValidatorSet::from_proto(&set);
+        let set = set.map_err(|e| self.corrupt(format!("validators of {height}"), &e))?;
+        Ok(Some((set, self.time_of(meta, height)?)))
+    }
+
+    /// The lowest height whose block has this time or a later one; the highest if all are older.
+    pub fn first_since(&self, time: Time) -> Result<Height, StoreError> {
+        let (mut from, mut to) = (self.base()?, self.top()?);
+        while from < to {
+            let middle = Height(from.0.midpoint(to.0));
+            // One that is missing was pruned meanwhile.
+            let is_older = match self.meta(middle)?.map(|meta| self.time_of(meta, middle)) {
+                Some(found) => found? < time,
+                None => true,
+            };
+            if is_older {
+                from = middle.next();
+            } else {
+                to = middle;
+            }
+        }
+        Ok(to)
+    }
+
+    fn time_of(&self, meta: proto::types::BlockMeta, height: Height) -> Result<Time, StoreError> {
         let time = Time::from_proto(meta.header.and_then(|h| h.time).as_ref());
-        Ok(Some((set, time.map_err(|e| bad(&e))?)))
+        time.map_err(|e| self.corrupt(format!("header of {height}"), &e))
     }
 
     /// Parameters in force at a height.

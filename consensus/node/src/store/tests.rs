@@ -18,6 +18,10 @@ fn genesis() -> GenesisDoc {
     Manifest::local(ChainId::new("x").unwrap(), time, b"store", 1).genesis().unwrap()
 }
 
+fn time_of(height: u64) -> Time {
+    Time::new(1_700_000_000 + 10 * i64::try_from(height).unwrap(), 0).unwrap()
+}
+
 fn decided(height: u64, txs: &[&str]) -> Decided {
     let state = State::from_genesis(&genesis()).unwrap();
     let address = state.validators.validators()[0].address;
@@ -40,6 +44,7 @@ fn decided(height: u64, txs: &[&str]) -> Decided {
     let made = state.make_block(Txs::new(txs), last.to_commit(), Vec::new(), address).unwrap();
     let mut header = made.header().clone();
     header.height = Height(height);
+    header.time = time_of(height);
     header.last_block_id = last.block_id;
     let block = Block::new(header, made.txs().clone(), Vec::new(), last.to_commit());
     let parts = block.part_set();
@@ -117,6 +122,9 @@ fn pruning_takes_everything_of_a_height_and_stops_below_the_top() {
         assert!(store.tx_place(tx_hash(tx.as_bytes()).as_bytes()).unwrap().is_none());
     }
     assert!(store.decided(Height(4)).unwrap().is_some());
+    let first_since =
+        |seconds: i64| store.first_since(Time::new(1_700_000_000 + seconds, 0).unwrap()).unwrap().0;
+    assert_eq!([0, 40, 41, 50, 51, 9_999].map(first_since), [4, 4, 5, 5, 5, 5]);
     store.prune(Height(99), 100).unwrap();
     assert!(store.decided(Height(5)).unwrap().is_some(), "the newest block stays");
 }

@@ -5,12 +5,17 @@
 //! after that carries. Every node has the same commit there, so that all name the same validators;
 //! the precommits a node happened to see would not do. An attack on a height the chain has not
 //! reached is judged by the last header.
+//!
+//! Loading blocks costs: it is done only for what enough validators of the common height signed,
+//! and for one attack at a time of each peer. What they did not sign counts against who brought it.
 use std::collections::VecDeque;
 
 use super::evidence::Opinion;
 use super::{Engine, Pending};
 use crate::io::{Load, Loaded, PeerId, Ticket};
-use crate::types::{Block, BlockId, Commit, Evidence, LightClientAttack, SignedHeader};
+use crate::types::{
+    Block, BlockId, Commit, Evidence, LightClientAttack, SignedHeader, ValidatorSet,
+};
 
 /// Pieces of evidence that may wait for the block store at a time.
 const CASES_MAX: usize = 64;
@@ -38,18 +43,32 @@ pub(super) struct Case {
 }
 
 impl Engine {
-    /// Whether an attack can be judged now; how, only the block store knows.
-    pub(super) fn attack_opinion(&self, attack: &LightClientAttack) -> Opinion {
-        let height = attack.conflicting.header().height;
+    /// What can be said of an attack without our own block of its height.
+    pub(super) fn attack_opinion(
+        &self,
+        attack: &LightClientAttack,
+        common: &ValidatorSet,
+    ) -> Opinion {
+        let (height, last) = (attack.conflicting.header().height, self.state.last_block_height);
         // The commit of the last block is not settled before the next one.
-        if height == self.state.last_block_height { Opinion::Early } else { Opinion::Unknown }
+        if height == last {
+            return Opinion::Early;
+        }
+        let (scheme, chain_id) = (self.common.scheme.as_ref(), &self.common.chain_id);
+        if attack.check_signed(scheme, chain_id, common).is_err() {
+            return Opinion::Bad("is no attack on light clients");
+        }
+        match &self.last {
+            Some(ours) if height > last => {
+                against(attack, common, std::slice::from_ref(&ours.decided.block))
+            }
+            _ => Opinion::Unknown,
+        }
     }
 
     /// Loads what a piece of evidence is judged by.
     pub(super) fn look_up(&mut self, evidence: Evidence, source: Source) {
-        let is_case = |pending: &&Pending| matches!(pending, Pending::Evidence(_));
-        let is_full = self.pending.values().filter(is_case).count() >= CASES_MAX;
-        if is_full && !matches!(source, Source::Block(_)) {
+        if self.is_full(&evidence, source) {
             self.counters.overflows += 1;
             return self.conclude(evidence, source, Opinion::Unknown);
         }
@@ -58,11 +77,8 @@ impl Engine {
             loads.push_back(Load::Validators(evidence.height()));
         }
         if let Evidence::LightClientAttack(attack) = &evidence {
-            let (height, last) = (attack.conflicting.header().height, self.state.last_block_height);
-            loads.push_back(Load::Block(height.min(last)));
-            if height < last {
-                loads.push_back(Load::Block(height.next()));
-            }
+            let height = attack.conflicting.header().height;
+            loads.extend([Load::Block(height), Load::Block(height.next())]);
         }
         self.load_for(Case { evidence, source, loads, blocks: Vec::new() });
     }
@@ -71,6 +87,21 @@ impl Engine {
         let Some(load) = case.loads.pop_front() else { return self.judge_case(case) };
         let ticket = self.ticket(Pending::Evidence(Box::new(case)));
         self.act(super::Action::Load { ticket, load });
+    }
+
+    /// Whether no more pieces from there are looked up at present.
+    fn is_full(&self, evidence: &Evidence, source: Source) -> bool {
+        let cases = || self.pending.values().filter_map(Pending::case);
+        let is_attack = |evidence: &Evidence| matches!(evidence, Evidence::LightClientAttack(_));
+        match source {
+            Source::Block(_) => false,
+            Source::Peer(peer) if is_attack(evidence) => {
+                let is_its = |case: &Case| matches!(case.source, Source::Peer(p) if p == peer);
+                cases().count() >= CASES_MAX
+                    || cases().any(|case| is_its(case) && is_attack(&case.evidence))
+            }
+            Source::Peer(_) | Source::Client(_) => cases().count() >= CASES_MAX,
+        }
     }
 
     pub(super) fn on_case_loaded(&mut self, mut case: Case, loaded: Loaded) {
@@ -83,14 +114,23 @@ impl Engine {
                 return self.conclude(case.evidence, case.source, Opinion::Unknown);
             }
         }
+                let opinion = match case.source {
+                    Source::Block(_) => self.judge_anew(&case.evidence),
+                    Source::Peer(_) | Source::Client(_) => self.judge_evidence(&case.evidence),
+                };
+                if opinion != Opinion::Unknown {
+                    return self.conclude(case.evidence, case.source, opinion);
+                }
         self.load_for(case);
     }
 
     /// Everything is here.
     fn judge_case(&mut self, case: Case) {
-        let mut opinion = match case.source {
-            Source::Block(_) => self.judge_anew(&case.evidence),
-            Source::Peer(_) | Source::Client(_) => self.judge_evidence(&case.evidence),
+        let opinion = match (&case.evidence, self.context(case.evidence.height())) {
+            (Evidence::LightClientAttack(attack), Some((_, common))) => {
+                against(attack, &common, &case.blocks)
+            }
+            _ => Opinion::Unknown,
         };
         if let (Opinion::Unknown, Evidence::LightClientAttack(attack)) = (opinion, &case.evidence) {
             opinion = self.judge_attack(attack, &case.blocks);
@@ -98,18 +138,18 @@ impl Engine {
         self.conclude(case.evidence, case.source, opinion);
     }
 
-    fn judge_attack(&self, attack: &LightClientAttack, blocks: &[Block]) -> Opinion {
-        let Some((_, common)) = self.context(attack.common_height) else { return Opinion::Unknown };
-        let Some(ours) = blocks.first() else { return Opinion::Unknown };
-        // Nobody has signed twice at a height that the chain has not reached.
-        let commit = blocks.get(1).map_or_else(Commit::default, |next| next.last_commit().clone());
-        let trusted = SignedHeader { header: ours.header().clone(), commit };
-        match attack.verify(self.common.scheme.as_ref(), &common, &trusted) {
-            Ok(()) => Opinion::Good,
-            // Judged by a header that is not of its height: who is further may know better, and
-            // was right to pass it on.
-            Err(_) if attack.conflicting.header().height > trusted.header.height => Opinion::Early,
-            Err(_) => Opinion::Bad("is no attack on light clients"),
-        }
+/// What our blocks say of an attack that enough validators signed: the one of its height and the
+/// one after it, or the last.
+fn against(attack: &LightClientAttack, common: &ValidatorSet, blocks: &[Block]) -> Opinion {
+    let Some(ours) = blocks.first() else { return Opinion::Unknown };
+    // Nobody has signed twice at a height that the chain has not reached.
+    let commit = blocks.get(1).map_or_else(Commit::default, |next| next.last_commit().clone());
+    let trusted = SignedHeader { header: ours.header().clone(), commit };
+    match attack.check_against(common, &trusted) {
+        Ok(()) => Opinion::Good,
+        // Judged by a header that is not of its height: who is further may know better, and was
+        // right to pass it on.
+        Err(_) if attack.conflicting.header().height > trusted.header.height => Opinion::Early,
+        Err(_) => Opinion::Bad("is no attack on light clients"),
     }
 }

@@ -338,7 +338,7 @@ impl Engine {
         let votes = match evidence {
             Evidence::DuplicateVote(votes) => votes,
             // Judged by our own block of its height: `attack`.
-            Evidence::LightClientAttack(attack) => return self.attack_opinion(attack),
+            Evidence::LightClientAttack(attack) => return self.attack_opinion(attack, validators),
         };
         let (scheme, chain_id) = (self.common.scheme.as_ref(), &self.common.chain_id);
         match votes.verify(scheme, chain_id, validators) {

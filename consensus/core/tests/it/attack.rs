@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use guts_abci::proto::abci as pb;
 use guts_consensus::config::Config;
-use guts_consensus::io::{ClientReply, ClientRequest, Input, Offence, PeerId, Ticket};
+use guts_consensus::io::{ClientReply, ClientRequest, Input, Load, Offence, PeerId, Ticket};
 use guts_consensus::messages::Message;
 use guts_consensus::types::{
     BlockId, Commit, CommitSig, DuplicateVote, Evidence, Hash, Header, Invalid, LightBlock,
-    LightClientAttack, PartSetHeader, SignedHeader, SignedVote, Validator, Vote, VoteKind,
-    vote_sign_bytes,
+    LightClientAttack, PartSetHeader, SignedHeader, SignedVote, State, Validator, ValidatorSet,
+    Vote, VoteKind, vote_sign_bytes,
 };
-use guts_genesis::{Address, ConsensusParams, Height, Power, Round, Signature, Time, Zip215};
+use guts_genesis::{
+    Address, ConsensusParams, Height, Manifest, Power, Round, Signature, Time, Zip215,
+};
 
 use crate::apps::{Changes, changed};
 use crate::cluster::{Cluster, MakeApp};
@@ -102,6 +104,11 @@ fn header_at(cluster: &Cluster, height: u64) -> Header {
 /// Everybody signs another header than the chain's.
 fn forge(cluster: &Cluster, header: Header, round: Round) -> LightBlock {
     let validators = cluster.nodes[0].committed[0].state.last_validators.clone();
+    sign(cluster, header, round, validators)
+}
+
+/// All of a set, who run these nodes, sign a header.
+fn sign(cluster: &Cluster, header: Header, round: Round, validators: ValidatorSet) -> LightBlock {
     let parts = PartSetHeader { total: 1, hash: Hash::of(b"made up") };
     let block_id = BlockId { hash: header.hash(), parts };
     let time = header.time.checked_add(Duration::from_millis(1)).unwrap();
@@ -243,6 +250,50 @@ fn what_is_no_attack_is_refused_and_its_sender_reported() {
     assert!(told.lock().unwrap().is_empty());
 }
 
+/// Blocks that a node has loaded.
+fn blocks_loaded(cluster: &Cluster, i: usize) -> usize {
+    let loads = cluster.nodes[i].loads.iter();
+    loads.filter(|load| matches!(load, Load::Block(_))).count()
+}
+
+#[test]
+fn no_block_is_loaded_for_what_the_chain_s_validators_did_not_sign() {
+    let told = Told::default();
+    let mut cluster = cluster(&told);
+    let lunatic = |height| Header { app_hash: vec![7; 8].into(), ..header_at(&cluster, height) };
+    let good = attack(&cluster, forge(&cluster, lunatic(4), Round(0)), 2);
+    // Somebody's own keys, at a height that all share and at one that is to come.
+    let strangers = Cluster::with_genesis(4, Config::default(), noting(&told), |manifest| {
+        *manifest = Manifest::local(manifest.chain_id.clone(), manifest.genesis_time, b"own", 4);
+    });
+    let made_up = |height, common| {
+        let set = State::from_genesis(&strangers.genesis).unwrap().validators;
+        let header = Header { height, validators_hash: set.hash(), ..lunatic(4) };
+        let mut theirs = attack(&cluster, good.conflicting.clone(), common);
+        theirs.conflicting = sign(&strangers, header, Round(0), set);
+        theirs
+    };
+    let (same, ahead) = (made_up(Height(4), 4), made_up(Height(1_000), 2));
+    let mut unsigned = good.clone();
+    unsigned.conflicting.signed_header.commit.signatures.truncate(1);
+    for bad in [same, ahead, unsigned] {
+        cluster.nodes[2].offences.clear();
+        let message = Message::Evidence(vec![Evidence::LightClientAttack(Box::new(bad))]);
+        cluster.input(2, Input::Message { peer: PeerId(0), message });
+        cluster.run_for(Duration::from_millis(100));
+        let offences = &cluster.nodes[2].offences;
+        assert!(matches!(offences[..], [Offence::BadEvidence(_)]), "{offences:?}");
+        assert_eq!(blocks_loaded(&cluster, 2), 0);
+    }
+    // What they signed, told wrongly: one piece at a time.
+    let wrong = LightClientAttack { byzantine: good.byzantine[1..].to_vec(), ..good };
+    let wrong = Evidence::LightClientAttack(Box::new(wrong));
+    let message = Message::Evidence(vec![wrong; 50]);
+    cluster.input(2, Input::Message { peer: PeerId(0), message });
+    cluster.run_for(Duration::from_millis(100));
+    assert_eq!(blocks_loaded(&cluster, 2), 2, "the block of its height and the next");
+}
+
 /// Both have one hash, because that is of the header alone.
 #[test]
 fn a_forged_piece_with_the_hash_of_a_true_one_is_refused() {
@@ -311,8 +362,9 @@ fn a_precommit_for_nil_is_no_signature_of_our_block() {
     let trusted = SignedHeader { header: header_at(&cluster, 3), commit };
     let fair = LightClientAttack { byzantine: blamed.byzantine[1..].to_vec(), ..blamed.clone() };
     let common = &conflicting.validators;
-    assert_eq!(fair.verify(&Zip215, common, &trusted), Ok(()));
-    assert_eq!(blamed.verify(&Zip215, common, &trusted), Err(Invalid::ByzantineCount));
+    assert_eq!(fair.check_signed(&Zip215, "cluster", common), Ok(()));
+    assert_eq!(fair.check_against(common, &trusted), Ok(()));
+    assert_eq!(blamed.check_against(common, &trusted), Err(Invalid::ByzantineCount));
 }
 
 /// One that lags cannot tell an attack that is over from one that is still ahead: no offence.

@@ -75,6 +75,7 @@ pub struct Node {
     pub notices: Vec<Notice>,
     pub halted: Option<String>,
     pub calls: Vec<&'static str>,
+    pub loads: Vec<Load>,
     pub signed: BTreeMap<(guts_consensus::io::SignPosition, bool), Vec<u8>>,
     timers: BTreeMap<TimerId, Duration>,
     /// Transactions of clients; one that comes at a bad moment is submitted again.
@@ -464,6 +465,7 @@ impl Node {
             notices: Vec::new(),
             halted: None,
             calls: Vec::new(),
+            loads: Vec::new(),
             signed: BTreeMap::new(),
             timers: BTreeMap::new(),
             txs: BTreeMap::new(),
@@ -513,6 +515,7 @@ impl Node {
             Action::Report { offence, .. } => self.offences.push(offence),
             Action::Load { ticket, load } => {
                 let loaded = self.load(load);
+                self.loads.push(load);
                 self.inputs.push_back(Input::Loaded { ticket, loaded });
             }
             Action::Prune { retain } => {
@@ -552,15 +555,15 @@ impl Node {
                     time: block.block.header().time,
                 })
             }
-        };
-        found.unwrap_or(Loaded::Missing)
-    }
             Load::FirstSince(time) => {
                 let mut blocks = self.disk.blocks.iter();
                 let young = blocks.find(|(_, decided)| decided.block.header().time >= time);
                 let found = young.or(self.disk.blocks.last_key_value());
                 found.map(|(height, _)| Loaded::Height(*height))
             }
+        };
+        found.unwrap_or(Loaded::Missing)
+    }
 
     fn call(&mut self, call: AppCall) -> Result<AppAnswer, AppException> {
         let (app, reader): (&mut dyn Application, &dyn Reader) =

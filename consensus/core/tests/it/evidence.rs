@@ -147,6 +147,8 @@ fn check_light_attack(case: &Value) {
     // The common block is our block at the common height.
     let is_same = attack.common_height == trusted.header().height;
     let common = if is_same { &trusted } else { &common };
-    let verified = attack.verify(&Zip215, &common.validators, &trusted.signed_header);
+    let (common, trusted) = (&common.validators, &trusted.signed_header);
+    let signed = attack.check_signed(&Zip215, &trusted.header.chain_id, common);
+    let verified = signed.and_then(|()| attack.check_against(common, trusted));
     expect(verified, &case["verify"], name(case));
 }

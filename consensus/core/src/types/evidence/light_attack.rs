@@ -78,36 +78,48 @@ impl LightClientAttack {
         found
     }
 
-    /// Checks the attack against our chain: `common` are the validators of the common height, and
-    /// `trusted` is our header at the conflicting height with the commit that the next block
-    /// carries, or our latest header if that is lower.
-    pub fn verify(
+    /// Checks what the validators of the common height alone can tell, without our own block: that
+    /// enough of them signed, and that the conflicting block has the commit it needs.
+    pub fn check_signed(
         &self,
         scheme: &dyn SignatureScheme,
+        chain_id: &str,
         common: &ValidatorSet,
-        trusted: &SignedHeader,
     ) -> Result<(), Invalid> {
-        let theirs = &self.conflicting;
-        let chain_id = &trusted.header.chain_id;
-        let commit = theirs.commit();
+        let (theirs, commit) = (&self.conflicting, self.conflicting.commit());
         let check = |validators| CommitCheck { scheme, chain_id, validators, commit };
-        if self.common_height != theirs.header().height {
+        let height = theirs.header().height;
+        if self.common_height != height {
             check(common)
                 .trusting(TrustLevel::ONE_THIRD, Counted::All)
                 .map_err(|_| Invalid::NotEnoughCommonPower)?;
-        } else if self.is_lunatic(&trusted.header) {
+        } else if theirs.header().validators_hash != common.hash() {
             return Err(Invalid::HeightMismatch);
         }
-        let height = theirs.header().height;
         check(&theirs.validators).light(&commit.block_id, height, Counted::All)?;
         if self.total_power != common.total_power() {
             return Err(Invalid::TotalPowerMismatch);
         }
-        let ahead = height > trusted.header.height;
-        if ahead && theirs.header().time > trusted.header.time {
+        Ok(())
+    }
+
+    /// Checks the rest, against our chain: `common` are the validators of the common height, and
+    /// `trusted` is our header at the conflicting height with the commit that the next block
+    /// carries, or our latest header if that is lower.
+    pub fn check_against(
+        &self,
+        common: &ValidatorSet,
+        trusted: &SignedHeader,
+    ) -> Result<(), Invalid> {
+        let theirs = self.conflicting.header();
+        if self.common_height == theirs.height && self.is_lunatic(&trusted.header) {
+            return Err(Invalid::HeightMismatch);
+        }
+        let ahead = theirs.height > trusted.header.height;
+        if ahead && theirs.time > trusted.header.time {
             return Err(Invalid::TimeNotViolated);
         }
-        if !ahead && trusted.header.hash() == theirs.header().hash() {
+        if !ahead && trusted.header.hash() == theirs.hash() {
             return Err(Invalid::SameHeader);
         }
         self.check_named(&self.at_fault(common, trusted))

@@ -485,6 +485,9 @@ pub enum TxRefused {
     /// The application is not connected, or was lost while it looked at it.
     #[error("the application is not connected")]
     NoApp,
+    /// The engine has stopped for good ([`Action::Halt`]).
+    #[error("the engine has stopped")]
+    Halted,
 }
 
 /// What a peer did wrong.

@@ -42,6 +42,12 @@ pub(super) struct Case {
     blocks: Vec<Block>,
 }
 
+impl Case {
+    pub(super) fn source(&self) -> Source {
+        self.source
+    }
+}
+
 impl Engine {
     /// What can be said of an attack without our own block of its height.
     pub(super) fn attack_opinion(
@@ -83,12 +89,6 @@ impl Engine {
         self.load_for(Case { evidence, source, loads, blocks: Vec::new() });
     }
 
-    fn load_for(&mut self, mut case: Case) {
-        let Some(load) = case.loads.pop_front() else { return self.judge_case(case) };
-        let ticket = self.ticket(Pending::Evidence(Box::new(case)));
-        self.act(super::Action::Load { ticket, load });
-    }
-
     /// Whether no more pieces from there are looked up at present.
     fn is_full(&self, evidence: &Evidence, source: Source) -> bool {
         let cases = || self.pending.values().filter_map(Pending::case);
@@ -104,16 +104,16 @@ impl Engine {
         }
     }
 
+    fn load_for(&mut self, mut case: Case) {
+        let Some(load) = case.loads.pop_front() else { return self.judge_case(case) };
+        let ticket = self.ticket(Pending::Evidence(Box::new(case)));
+        self.act(super::Action::Load { ticket, load });
+    }
+
     pub(super) fn on_case_loaded(&mut self, mut case: Case, loaded: Loaded) {
         match loaded {
             Loaded::Validators { validators, time } => {
                 self.remember_context(case.evidence.height(), time, validators);
-            }
-            Loaded::Block(decided) => case.blocks.push(decided.block.clone()),
-            Loaded::Missing | Loaded::Response(_) | Loaded::Height(_) => {
-                return self.conclude(case.evidence, case.source, Opinion::Unknown);
-            }
-        }
                 let opinion = match case.source {
                     Source::Block(_) => self.judge_anew(&case.evidence),
                     Source::Peer(_) | Source::Client(_) => self.judge_evidence(&case.evidence),
@@ -121,6 +121,12 @@ impl Engine {
                 if opinion != Opinion::Unknown {
                     return self.conclude(case.evidence, case.source, opinion);
                 }
+            }
+            Loaded::Block(decided) => case.blocks.push(decided.block.clone()),
+            Loaded::Missing | Loaded::Response(_) | Loaded::Height(_) => {
+                return self.conclude(case.evidence, case.source, Opinion::Unknown);
+            }
+        }
         self.load_for(case);
     }
 
@@ -132,11 +138,9 @@ impl Engine {
             }
             _ => Opinion::Unknown,
         };
-        if let (Opinion::Unknown, Evidence::LightClientAttack(attack)) = (opinion, &case.evidence) {
-            opinion = self.judge_attack(attack, &case.blocks);
-        }
         self.conclude(case.evidence, case.source, opinion);
     }
+}
 
 /// What our blocks say of an attack that enough validators signed: the one of its height and the
 /// one after it, or the last.

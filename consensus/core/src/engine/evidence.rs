@@ -11,7 +11,7 @@ use guts_genesis::{Height, Time};
 use super::attack::Source;
 use super::{Action, Engine};
 use crate::height::Progress;
-use crate::io::{ClientReply, Offence, PeerId, Record, Ticket};
+use crate::io::{ClientReply, Offence, PeerId, Record, Ticket, TxRefused};
 use crate::messages::Message;
 use crate::types::{
     Block, BlockId, DuplicateVote, Evidence, Hash, State, ValidatorSet, Vote, encode_evidence_list,
@@ -266,8 +266,17 @@ impl Engine {
 
     pub(super) fn on_submitted_evidence(&mut self, ticket: Ticket, evidence: Evidence) {
         match self.judge_evidence(&evidence) {
+            Opinion::Unknown if self.is_halted() => self.give_up(Source::Client(ticket)),
             Opinion::Unknown => self.look_up(evidence, Source::Client(ticket)),
             opinion => self.conclude(evidence, Source::Client(ticket), opinion),
+        }
+    }
+
+    /// Evidence will not be judged any more: the engine has stopped.
+    pub(super) fn give_up(&mut self, source: Source) {
+        if let Source::Client(ticket) = source {
+            let reply = ClientReply::Evidence(Err(TxRefused::Halted.to_string()));
+            self.act(Action::Reply { ticket, reply });
         }
     }
 

@@ -20,7 +20,7 @@ use crate::guard::Guard;
 use crate::height::{Common, Progress, Tally};
 use crate::io::{
     Action, AppAnswer, AppCall, Counters, Decided, Input, Now, Output, PeerId, Record,
-    SignPosition, SignRequest, Status, Ticket, TimerId, To,
+    SignPosition, SignRequest, Status, Ticket, TimerId, To, TxRefused,
 };
 use crate::mempool::{Mempool, TxKey};
 use crate::messages::Message;
@@ -103,11 +103,18 @@ enum Pending {
     VerifyExtension(Box<Vote>, PeerId),
     Finalize(Height),
     Commit(Height),
-    Check { key: TxKey, tx: Bytes, reply: Option<Ticket>, height: Height },
+    Check {
+        key: TxKey,
+        tx: Bytes,
+        reply: Option<Ticket>,
+        height: Height,
+    },
     Recheck(TxKey),
     Sign(Box<Intent>),
     HandshakeLoad,
     Evidence(Box<attack::Case>),
+    /// Heights below it are not needed, if they are old enough.
+    Prune(Height),
 }
 
 impl Pending {
@@ -120,8 +127,6 @@ impl Pending {
             Pending::Evidence(case) => Some(case),
             _ => None,
         }
-    /// Heights below it are not needed, if they are old enough.
-    Prune(Height),
     }
 }
 
@@ -170,13 +175,13 @@ pub struct Engine {
     /// Heights in the block store.
     base: Height,
     store_height: Height,
+    /// From this height on blocks are given up again.
+    prune_from: Height,
     /// A log that has not been put back into the height in progress yet.
     log: Vec<Entry>,
     /// Own intents of the height in progress.
     intents: BTreeMap<SignPosition, Intent>,
     guard: Guard,
-    /// From this height on blocks are given up again.
-    prune_from: Height,
     cur: Progress,
     last: Option<LastCommit>,
     deciding: Option<Deciding>,
@@ -186,6 +191,7 @@ pub struct Engine {
     /// What this node is called among nodes, if that was said.
     node: Option<Address>,
     peers: BTreeMap<PeerId, Peer>,
+    early: early::Early,
     sync: Sync,
     gossip: pool::Gossip,
     watch: Watch,
@@ -202,7 +208,6 @@ impl Engine {
         };
         if state.chain_id != genesis.chain_id.as_str() {
             return Err(BootError::ForeignChain {
-    early: early::Early,
                 found: state.chain_id,
                 expected: genesis.chain_id.as_str().to_owned(),
             });
@@ -233,15 +238,16 @@ impl Engine {
             phase: Phase::NoApp,
             base: boot.base,
             store_height: boot.last_block.as_ref().map_or(Height::ZERO, |d| d.commit.height),
+            prune_from: Height::ZERO,
             log: boot.log,
             intents: BTreeMap::new(),
             guard,
             last: None,
             deciding: None,
-            prune_from: Height::ZERO,
             pacing: pacing::Pace::default(),
             node: None,
             peers: BTreeMap::new(),
+            early: early::Early::default(),
             sync: Sync::default(),
             gossip: pool::Gossip::default(),
             watch: Watch::default(),
@@ -259,7 +265,6 @@ impl Engine {
     /// and height of the misbehaviour. Before the first input.
     #[must_use]
     pub fn with_evidence_done(mut self, done: Vec<([u8; 32], Height)>) -> Engine {
-            early: early::Early::default(),
         self.evidences.know_done(done, self.state.last_block_time);
         self
     }
@@ -309,12 +314,12 @@ impl Engine {
             Input::Loaded { ticket, loaded } => match self.pending.remove(&ticket) {
                 Some(Pending::HandshakeLoad) => self.on_handshake_loaded(loaded),
                 Some(Pending::Evidence(case)) => self.on_case_loaded(*case, loaded),
+                Some(Pending::Prune(retain)) => self.on_prune_judged(retain, &loaded),
                 _ => {}
             },
             Input::Client { ticket, request } => self.on_client(ticket, request),
         }
     }
-                Some(Pending::Prune(retain)) => self.on_prune_judged(retain, &loaded),
 
     fn on_app(&mut self, pending: Pending, answer: AppAnswer) {
         match (pending, answer) {
@@ -347,7 +352,10 @@ impl Engine {
                 self.on_rechecked(&key, &answer);
             }
             (pending, _) => {
-                self.halt(format!("the application answered another kind: {pending:?}"))
+                self.halt(format!("the application answered another kind: {pending:?}"));
+                if let Pending::Check { reply, .. } = pending {
+                    self.refuse(reply, TxRefused::Halted);
+                }
             }
         }
     }
@@ -446,9 +454,16 @@ impl Engine {
         if matches!(self.phase, Phase::Halted(_)) {
             return;
         }
-        self.pending.retain(|_, pending| !pending.is_app());
         self.act(Action::Halt { reason: reason.clone() });
         self.phase = Phase::Halted(reason);
+        // No answer that comes is looked at any more: who waits for one hears it now.
+        for pending in std::mem::take(&mut self.pending).into_values() {
+            match pending {
+                Pending::Check { reply, .. } => self.refuse(reply, TxRefused::Halted),
+                Pending::Evidence(case) => self.give_up(case.source()),
+                _ => {}
+            }
+        }
     }
 
     fn last_commit_of(&self, decided: Arc<Decided>) -> LastCommit {

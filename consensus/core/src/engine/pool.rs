@@ -75,7 +75,7 @@ impl Engine {
         reply: Option<Ticket>,
     ) -> Result<(), TxRefused> {
         if !self.is_running() {
-            return Err(TxRefused::NoApp);
+            return Err(if self.is_halted() { TxRefused::Halted } else { TxRefused::NoApp });
         }
         if self.is_fetching() {
             return Err(TxRefused::CatchingUp);

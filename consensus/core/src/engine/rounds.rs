@@ -28,6 +28,10 @@ impl Engine {
         matches!(self.phase, Phase::Running)
     }
 
+    pub(super) fn is_halted(&self) -> bool {
+        matches!(self.phase, Phase::Halted(_))
+    }
+
     /// Runs the machine as far as it goes and does what it wants.
     pub(super) fn advance(&mut self, outside: Option<Event>) {
         let mut outside = outside;

@@ -6,7 +6,7 @@
 //! has not moved since the second before also says to a few peers, in turn, what it has
 //! (`VoteSetBits`, `NewValidBlock`), and they send what it lacks. A node that is a height or more
 //! behind fetches blocks (`sync`).
-use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use guts_genesis::{Address, Height, Round};
@@ -45,10 +45,14 @@ pub(super) struct Peer {
     asked: u8,
     /// Whom it reaches.
     pub(super) reach: Reach,
+    /// What of the mempool, by number, it has not been told since it came.
+    pub(super) greeting: Option<Range<u64>>,
+    /// How often it was served the last block lately.
+    served: u8,
 }
 
 impl Peer {
-    fn new(node: Option<Address>) -> Peer {
+    fn new(node: Option<Address>, mempool: Range<u64>) -> Peer {
         Peer {
             height: Height::ZERO,
             round: Round::ZERO,
@@ -57,6 +61,8 @@ impl Peer {
             top: Height::ZERO,
             asked: 0,
             reach: Reach::of(node),
+            greeting: Some(mempool),
+            served: 0,
         }
     }
 
@@ -67,7 +73,7 @@ impl Peer {
 
 impl Engine {
     pub(super) fn on_peer_up(&mut self, peer: PeerId, node: Option<Address>) {
-        self.peers.insert(peer, Peer::new(node));
+        self.peers.insert(peer, Peer::new(node, self.mempool.numbers()));
         let step = self.new_round_step();
         self.send(peer, Message::NewRoundStep(step));
         self.send(peer, Message::StatusRequest);
@@ -84,13 +90,13 @@ impl Engine {
 
     pub(super) fn on_peer_down(&mut self, peer: PeerId) {
         self.peers.remove(&peer);
+        self.early.take(peer);
         self.find_onward();
         self.tell_neighbours();
         self.on_sync_peer_lost(peer);
     }
 
     fn new_round_step(&self) -> NewRoundStep {
-        self.early.take(peer);
         let last = self.last.as_ref().map(|last| last.decided.commit.round);
         NewRoundStep {
             height: self.cur.height,
@@ -172,12 +178,6 @@ impl Engine {
         {
             return self.report(peer, Offence::BadSignature("early vote"));
         }
-    }
-
-    /// A height has begun: what peers said of it before is heard now, and what they said of later
-    /// ones is kept again, in order. Messages are only counted here: whether they decide the height
-    /// is seen when the whole input is taken in (`settle`), and the next one begins with an answer
-    /// of the application. So the height stays the same throughout.
         let dropped = if height <= last { self.early.keep(peer, message) } else { 1 };
         self.counters.overflows += dropped;
     }
@@ -188,6 +188,12 @@ impl Engine {
             self.common.check_place(&self.state.next_validators, vote)?;
         }
         Ok(())
+    }
+
+    /// A height has begun: what peers said of it before is heard now, and what they said of later
+    /// ones is kept again, in order. Messages are only counted here: whether they decide the height
+    /// is seen when the whole input is taken in (`settle`), and the next one begins with an answer
+    /// of the application. So the height stays the same throughout.
     pub(super) fn replay_early(&mut self) {
         if !self.is_running() {
             return;
@@ -270,10 +276,15 @@ impl Engine {
     }
 
     /// The last block is served from here, with the commit that no next block carries yet: a peer
-    /// that is one block behind a chain at rest must get it too.
+    /// that is one block behind a chain at rest must get it too. One that asks again and again has
+    /// to wait its turn like for older ones.
     fn on_block_request(&mut self, peer: PeerId, height: Height) {
+        let known = self.peers.get_mut(&peer).expect("only known peers are heard");
         match &self.last {
-            Some(last) if last.decided.commit.height == height => {
+            Some(last)
+                if last.decided.commit.height == height && known.served < ASKS_PER_INTERVAL =>
+            {
+                known.served += 1;
                 let block = last.decided.block.clone();
                 let extended_commit = Some(self.extended_last_commit());
                 let response = BlockResponse { block, extended_commit };
@@ -296,7 +307,9 @@ impl Engine {
         }
         self.start_heal_timer();
         self.announce();
-        self.peers.values_mut().for_each(|known| known.asked = 0);
+        self.peers.values_mut().for_each(|known| (known.asked, known.served) = (0, 0));
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        peers.into_iter().for_each(|peer| self.greet_with_pool(peer));
         let here = (self.cur.height, self.cur.machine.round, self.cur.machine.step);
         let stuck = self.cur.started && self.pacing.healed_at == Some(here);
         self.pacing.healed_at = Some(here);

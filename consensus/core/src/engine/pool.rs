@@ -26,6 +26,9 @@ const GOSSIP_DELAY_MS_MAX: u64 = 16;
 /// Transactions in one message at most.
 const GOSSIP_TXS_MAX: usize = 1_000;
 
+/// Bytes of the mempool that a new peer is told at a time: half of what has room on the way to it.
+const GREETING_BYTES: usize = 2 << 20;
+
 /// Transactions on their way to peers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gossip {
@@ -210,19 +213,27 @@ impl Engine {
         }
     }
 
-    /// A new peer gets what waits here: it may be the one that was missing when it was sent.
+    /// A new peer gets what waits here: it may be the one that was missing when it was sent. As
+    /// much as has room on the way to it, the rest with the next heal ticks.
     pub(super) fn greet_with_pool(&mut self, peer: PeerId) {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        for tx in self.mempool.first(u64::MAX) {
-            bytes += tx.len();
-            batch.push(tx);
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        let Some(greeting) = known.greeting.take() else { return };
+        let mut left = GREETING_BYTES;
+        let (mut batches, mut bytes) = (vec![Vec::new()], 0);
+        for (number, tx) in self.mempool.numbered(greeting.clone()) {
+            if left == 0 {
+                known.greeting = Some(number..greeting.end);
+                break;
+            }
+            left = left.saturating_sub(tx.len());
             if bytes >= TXS_BATCH_BYTES {
-                let message = Message::Txs(std::mem::take(&mut batch));
-                self.act(Action::Send { to: To::Peer(peer), message: Arc::new(message) });
+                batches.push(Vec::new());
                 bytes = 0;
             }
+            bytes += tx.len();
+            batches.last_mut().expect("there is one").push(tx.clone());
         }
-        if !batch.is_empty() {
+        for batch in batches.into_iter().filter(|batch| !batch.is_empty()) {
             self.send(peer, Message::Txs(batch));
         }
     }

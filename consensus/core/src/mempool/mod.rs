@@ -4,6 +4,7 @@
 //! comes (CheckTx) and again after a block (recheck), and orders them in PrepareProposal. This
 //! module keeps the books; the engine makes the calls.
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -19,11 +20,11 @@ mod tests;
 /// Hash of a transaction.
 pub type TxKey = [u8; 32];
 
-/// The hash by which the mempool knows a transaction.
 /// Ages that may be kept for each entry of the cache: a transaction that comes and is committed has
 /// two.
 const AGES_PER_ENTRY: u64 = 4;
 
+/// The hash by which the mempool knows a transaction.
 pub fn key_of(tx: &[u8]) -> TxKey {
     Sha256::digest(tx).into()
 }
@@ -195,6 +196,16 @@ impl Mempool {
         self.waiting.values().take(limit).map(|waiting| waiting.tx.clone()).collect()
     }
 
+    /// The numbers of what waits and has waited, in the order of arrival: of all so far.
+    pub fn numbers(&self) -> Range<u64> {
+        0..self.next
+    }
+
+    /// Transactions that wait, by their numbers.
+    pub fn numbered(&self, numbers: Range<u64>) -> impl Iterator<Item = (u64, &Bytes)> {
+        self.waiting.range(numbers).map(|(number, waiting)| (*number, &waiting.tx))
+    }
+
     /// Number of transactions that wait.
     pub fn len(&self) -> u64 {
         self.waiting.len() as u64
@@ -232,6 +243,11 @@ impl Mempool {
             }
             self.cache.remove(&old);
         }
+        // What was seen again or forgotten leaves its old age behind.
+        if self.ages.len() as u64 > self.limits.cache_max.saturating_mul(AGES_PER_ENTRY) {
+            let cache = &self.cache;
+            self.ages.retain(|(key, age)| cache.get(key) == Some(age));
+        }
     }
 
     fn forget(&mut self, key: &TxKey) {
@@ -243,15 +259,10 @@ impl Mempool {
         let bytes: u64 = self.waiting.values().map(|waiting| waiting.tx.len() as u64).sum();
         assert_eq!(bytes, self.bytes, "the mempool counts its bytes");
         assert_eq!(self.place.len(), self.waiting.len(), "the mempool knows its places");
-        // What was seen again or forgotten leaves its old age behind.
-        if self.ages.len() as u64 > self.limits.cache_max.saturating_mul(AGES_PER_ENTRY) {
-            let cache = &self.cache;
-            self.ages.retain(|(key, age)| cache.get(key) == Some(age));
-        }
         let all = self.waiting.len() + self.checking.len();
         assert!(all as u64 <= self.limits.txs_max, "the mempool is bounded");
-    }
-}
         let ages_max = self.limits.cache_max.saturating_mul(AGES_PER_ENTRY);
         let is_small = self.ages.len() as u64 <= ages_max || self.ages.len() <= self.cache.len();
         assert!(is_small, "the ages of what was seen are bounded");
+    }
+}

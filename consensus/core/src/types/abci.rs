@@ -158,16 +158,17 @@ pub fn prepare_proposal(
 
 /// The ProcessProposal request for a block on top of `state`.
 pub fn process_proposal(block: &Block, state: &State) -> Result<RequestProcessProposal, Invalid> {
-    let (header, info) = (block.header(), last_commit_info(block, state)?);
+    // It says of the block what will be said once it is decided.
+    let of = finalize_block(block, state)?;
     Ok(RequestProcessProposal {
-        txs: block.txs().as_slice().to_vec(),
-        proposed_last_commit: Some(info),
-        misbehavior: misbehavior(block.evidence()),
-        hash: hash_bytes(&block.hash()),
-        height: header.height.wire(),
-        time: Some(header.time.to_proto()),
-        next_validators_hash: hash_bytes(&header.next_validators_hash),
-        proposer_address: Bytes::copy_from_slice(header.proposer_address.as_bytes()),
+        txs: of.txs,
+        proposed_last_commit: of.decided_last_commit,
+        misbehavior: of.misbehavior,
+        hash: of.hash,
+        height: of.height,
+        time: of.time,
+        next_validators_hash: of.next_validators_hash,
+        proposer_address: of.proposer_address,
     })
 }
 

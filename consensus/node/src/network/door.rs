@@ -63,7 +63,10 @@ fn host_of(address: &Multiaddr) -> Option<IpAddr> {
 impl Door {
     /// A configured peer is looked for at these addresses.
     pub(super) fn know(&mut self, peer: PeerId, addresses: &[Multiaddr]) {
-        self.known.insert(peer, addresses.iter().filter_map(host_of).collect());
+        // A name that could not be looked up says nothing new.
+        if !addresses.is_empty() {
+            self.known.insert(peer, addresses.iter().filter_map(host_of).collect());
+        }
     }
 
     fn is_known(&self, origin: &Origin) -> bool {

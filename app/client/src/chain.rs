@@ -20,7 +20,7 @@ use crate::Error;
 use crate::home::{Home, genesis_hash};
 use crate::https::Https;
 use crate::light::{self, Block, Outcome, Trusted};
-use crate::send::Pay;
+use crate::send::Paying;
 use crate::state::State;
 
 /// How long a block is waited for: several times the interval at which a chain at rest makes one.
@@ -45,8 +45,8 @@ pub struct Chain {
     pub(crate) nonces: BTreeMap<AccountId, u64>,
     /// Nothing is sent: [`Chain::send`] ends with what it would cost and do.
     pub dry_run: bool,
-    /// How transactions are paid; `None`: by work where the network takes it, else by a fee.
-    pub pay: Option<Pay>,
+    /// How transactions are paid, and what for one of them at most.
+    pub paying: Paying,
 }
 
 #[derive(Serialize)]
@@ -96,7 +96,8 @@ impl Chain {
         };
         let (address, home) = (address.to_owned(), Some(home.clone()));
         let nonces = BTreeMap::new();
-        Ok(Self { client, address, genesis, trusted, home, nonces, dry_run: false, pay: None })
+        let paying = Paying::default();
+        Ok(Self { client, address, genesis, trusted, home, nonces, dry_run: false, paying })
     }
 
     /// Chain id, as pinned.
@@ -297,6 +298,12 @@ impl Chain {
     }
 
     async fn newest_state(&mut self) -> Result<State, Error> {
+        let state = self.proved_state().await?;
+        self.after_next(state).await
+    }
+
+    /// The state that the newest header proves; what the newest block did is not in it yet.
+    pub(crate) async fn proved_state(&mut self) -> Result<State, Error> {
         let first = self.genesis.initial_height.get();
         let header = self.signed_header(None).await;
         if let Ok(signed) = header
@@ -308,11 +315,10 @@ impl Chain {
             let header = self.believe(signed).await?;
             let state = State::new(self.client.clone(), self.address.clone(), &header, first);
             if state.raw(&keys::params()).await.is_ok() {
-                return self.after_next(state).await;
+                return Ok(state);
             }
         }
-        let newest = self.state_of(first).await?;
-        self.after_next(newest).await
+        self.state_of(first).await
     }
 
     /// What was just written is proved by the next header. If the application says that it holds
@@ -370,4 +376,4 @@ pub async fn genesis_of(address: &str) -> Result<GenesisDoc, Error> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

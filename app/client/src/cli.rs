@@ -1,6 +1,6 @@
 //! The `guts` command: nouns first, one `✓` line a fact.
 //!
-//! Exit codes: 0 done, 1 refused or missing, 2 wrong usage, 3 not proved, 4 no node or too late.
+//! Exit codes: 0 done, 1 refused, too dear or missing, 2 wrong usage, 3 not proved, 4 no node or too late.
 
 mod account;
 mod act;
@@ -30,7 +30,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use guts_genesis::GenesisDoc;
 
 use crate::home::{Home, genesis_hash};
-use crate::send::Pay;
+use crate::send::{FEE_MAX_DEFAULT, Pay, Paying, WORK_MAX_DEFAULT_S};
 use crate::{Chain, Error, chain};
 use out::Out;
 
@@ -64,6 +64,12 @@ struct Global {
     /// How to pay for a transaction [default: by work where the network takes it, else by a fee]
     #[arg(long, global = true, value_enum)]
     pay: Option<Payment>,
+    /// Pay no more than that for a transaction, in smallest units
+    #[arg(long, global = true, value_name = "AMOUNT", default_value_t = FEE_MAX_DEFAULT)]
+    fee_max: u64,
+    /// Begin no proof of work that takes this machine longer than that
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = WORK_MAX_DEFAULT_S)]
+    work_max: u64,
     /// Configuration, pinned genesis and what was verified last [default: ~/.guts]
     #[arg(long = "home", global = true, value_name = "DIR", env = "GUTS_HOME")]
     home: Option<PathBuf>,
@@ -171,7 +177,7 @@ struct Context {
     node: String,
     gateway: String,
     dry_run: bool,
-    pay: Option<Pay>,
+    paying: Paying,
     out: Out,
 }
 
@@ -179,7 +185,7 @@ impl Context {
     /// The chain, its genesis pinned: on first use by what the node gives, which is said.
     async fn chain(&self) -> Result<Chain, Error> {
         let mut chain = Chain::open(&self.home, &self.node)?;
-        (chain.dry_run, chain.pay) = (self.dry_run, self.pay);
+        (chain.dry_run, chain.paying) = (self.dry_run, self.paying);
         Ok(chain)
     }
 }
@@ -220,8 +226,13 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Error> {
     let node = home.node(cli.global.node.as_deref());
     let gateway = home.gateway(cli.global.gateway.as_deref());
     pin(&mut home, &node, cli.global.genesis.as_deref(), out).await?;
-    let (dry_run, pay) = (cli.global.dry_run, cli.global.pay.map(Pay::from));
-    let mut context = Context { home, node, gateway, dry_run, pay, out: out.clone() };
+    let paying = Paying {
+        how: cli.global.pay.map(Pay::from),
+        fee_max: cli.global.fee_max,
+        work_max_s: cli.global.work_max,
+    };
+    let dry_run = cli.global.dry_run;
+    let mut context = Context { home, node, gateway, dry_run, paying, out: out.clone() };
     match cli.command {
         Command::Init(args) => init::init(&mut context, args).await,
         Command::Whoami => init::whoami(&context).await,

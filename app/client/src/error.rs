@@ -41,6 +41,9 @@ pub enum Error {
         /// The sentence.
         log: String,
     },
+    /// More would have to be paid than may be.
+    #[error("{0}")]
+    TooDear(String),
     /// A dry run got as far as sending a transaction: no failure, but the end of it.
     #[error("not sent: {0}")]
     NotSent(Box<crate::send::Trial>),
@@ -84,7 +87,7 @@ fn name(code: u32) -> String {
 }
 
 impl Error {
-    /// What the command exits with: 1 refused or missing, 2 wrong usage, 3 not proved, 4 no node.
+    /// What the command exits with: 1 refused, too dear or missing, 2 wrong usage, 3 not proved, 4 no node.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
@@ -101,6 +104,7 @@ impl Error {
             Self::Proof(_) => "not_proved".into(),
             Self::TrustExpired { .. } => "trust_expired".into(),
             Self::Refused { code, .. } => name(*code),
+            Self::TooDear(_) => "too_dear".into(),
             Self::NotSent(_) => "not_sent".into(),
             Self::Late { .. } => "late".into(),
             Self::Key(_) => "key".into(),

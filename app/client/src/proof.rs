@@ -132,4 +132,4 @@ fn climb<'a>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,8 +1,14 @@
 //! Writing: pay, sign, send, and wait until the outcome is in a block.
+//!
+//! What a transaction costs follows from parameters that are proved, and what is paid is bounded by
+//! [`Paying`]: neither a node that lies nor prices that rose take more than the user lets go.
+
+mod effort;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use effort::Effort;
 use guts_rpc::client::ClientError;
 use guts_schema::tx::Draft;
 use guts_schema::work::{Puzzle, bits_for};
@@ -11,7 +17,7 @@ use prost::Message;
 
 use crate::chain::{BLOCK_WAIT, POLL};
 use crate::state::decode_answer;
-use crate::{Chain, Error, Signer};
+use crate::{Chain, Error, Signer, State};
 
 /// A transaction in a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +50,78 @@ impl Pay {
     }
 }
 
+/// A fee that is paid unasked, in smallest units: several times what the dearest transaction
+/// costs at default prices.
+pub const FEE_MAX_DEFAULT: u64 = 10_000;
+/// Seconds of proof of work that are spent unasked.
+pub const WORK_MAX_DEFAULT_S: u64 = 300;
+
+/// How transactions are paid, and what for one of them at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paying {
+    /// `None`: by work where the network takes it, else by a fee.
+    pub how: Option<Pay>,
+    /// Smallest units of fee; one that is due above it is refused.
+    pub fee_max: u64,
+    /// Seconds that a proof of work may take this machine, as estimated before it begins.
+    pub work_max_s: u64,
+}
+
+impl Default for Paying {
+    fn default() -> Self {
+        Self { how: None, fee_max: FEE_MAX_DEFAULT, work_max_s: WORK_MAX_DEFAULT_S }
+    }
+}
+
+impl Paying {
+    /// Checks that what is due is no more than what may be paid. Says how long the work will take.
+    fn check(&self, bill: &Bill, params: &proto::Params) -> Result<Effort, Error> {
+        let otherwise = |taken, how| if taken { how } else { "" };
+        if bill.fee > self.fee_max {
+            let Bill { fee, .. } = bill;
+            let other = otherwise(params.accept_work, ", or pay otherwise with --pay work");
+            return Err(Error::TooDear(format!(
+                "the fee would be {fee}, you let it be {} at most\n  let it be more with \
+                 --fee-max {fee}{other}",
+                self.fee_max
+            )));
+        }
+        let bits = bill.work_bits.unwrap_or(0);
+        let effort = Effort::of(bits);
+        if effort.seconds() > self.work_max_s {
+            let other = otherwise(params.accept_fee, ", or pay otherwise with --pay fee");
+            return Err(Error::TooDear(format!(
+                "a proof of work of {bits} bits would take this machine about {effort}, you let it \
+                 take {} s at most\n  let it take longer with --work-max {}{other}",
+                self.work_max_s,
+                effort.seconds()
+            )));
+        }
+        Ok(effort)
+    }
+}
+
+/// What payments are held against, proved.
+struct Terms {
+    params: proto::Params,
+    anchor_number: u64,
+    /// What a proof of work is anchored to.
+    anchor: Hash,
+}
+
+impl Terms {
+    async fn of(state: &State) -> Result<Self, Error> {
+        let params: Option<proto::Params> = state.get(&keys::params()).await?;
+        let anchors: Option<proto::Anchors> = state.get(&keys::anchors()).await?;
+        let missing = || Error::Proof("the state has no parameters or no anchor".into());
+        let anchor_number = anchors.unwrap_or_default().recorded.checked_sub(1);
+        let anchor_number = anchor_number.ok_or_else(missing)?;
+        let anchor: Option<proto::Anchor> = state.get(&keys::anchor(anchor_number)).await?;
+        let anchor = Hash::from_slice(&anchor.unwrap_or_default().hash).map_err(|_| missing())?;
+        Ok(Self { params: params.ok_or_else(missing)?, anchor_number, anchor })
+    }
+}
+
 /// What a transaction costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bill {
@@ -57,36 +135,28 @@ pub struct Bill {
     pub work_bits: Option<u32>,
     /// Smallest units; 0 where it is paid otherwise, or free.
     pub fee: u64,
-    /// What the work is anchored to.
-    anchor: Hash,
 }
 
 impl Bill {
     /// What `draft` of these actions costs when `priced` kinds of them must be paid for.
     fn of(
         draft: &Draft,
-        terms: &proto::PaymentTerms,
+        terms: &Terms,
         (actions, priced): (&[Action], &[ActionKind]),
         (pay, signers): (Pay, usize),
-    ) -> Result<Self, Error> {
-        let params = terms.params.clone().unwrap_or_default();
+    ) -> Self {
         let actions = actions.iter().map(|action| action.kind().name()).collect();
-        let anchor = Hash::from_slice(&terms.anchor);
-        let anchor = anchor.map_err(|_| Error::Proof("the anchor is malformed".into()));
         // The longest there is: the price must cover whichever solution is found, or fee is due.
-        let (draft, anchor) = match pay {
-            Pay::Work => {
-                let anchor = anchor?;
-                (draft.clone().work(terms.anchor_number, anchor, u64::MAX), anchor)
-            }
-            Pay::Fee => (draft.clone().fee(u64::MAX), Hash::new([0; 32])),
-            Pay::Stake => (draft.clone().stake(), Hash::new([0; 32])),
+        let draft = match pay {
+            Pay::Work => draft.clone().work(terms.anchor_number, terms.anchor, u64::MAX),
+            Pay::Fee => draft.clone().fee(u64::MAX),
+            Pay::Stake => draft.clone().stake(),
         };
         let size = draft.size_with(signers);
-        let price = price::of(&params, priced.iter().copied(), size);
+        let price = price::of(&terms.params, priced.iter().copied(), size);
         let work_bits = (pay == Pay::Work).then(|| bits_for(price.work));
         let fee = if pay == Pay::Fee { price.fee } else { 0 };
-        Ok(Self { actions, size, pay, work_bits, fee, anchor })
+        Self { actions, size, pay, work_bits, fee }
     }
 }
 
@@ -147,6 +217,8 @@ pub fn outcome(outcome: &proto::Simulation) -> String {
 
 /// Who is told how far a proof of work is.
 pub trait Progress: Sync {
+    /// One of `bits` begins that will take about `seconds`.
+    fn begins(&self, bits: u32, seconds: u64);
     /// `tried` of about `expected` attempts were made.
     fn work(&self, tried: u64, expected: u64);
 }
@@ -167,8 +239,8 @@ impl Chain {
     }
 
     /// Makes a transaction of `actions`, pays it, signs it, sends it, and waits until it is in a
-    /// block. Pays as [`Chain::pay`] says, else by work where the network takes it, else by a fee.
-    /// In a dry run, ends with [`Error::NotSent`]: what it would cost, and do on the node's newest
+    /// block. Pays as [`Chain::paying`] says, and refuses with [`Error::TooDear`] what would be
+    /// above its bounds. In a dry run, ends with [`Error::NotSent`]: what it would cost, and do on the node's newest
     /// state.
     pub async fn send(
         &mut self,
@@ -193,24 +265,35 @@ impl Chain {
         let request = proto::PageRequest { account: account.to_vec(), ..Default::default() };
         let hint: proto::PendingNonce = self.hint(query::NONCE, request.encode_to_vec()).await?;
         let nonce = self.nonces.get(&account).copied().unwrap_or(0).max(hint.nonce);
-        let terms: proto::PaymentTerms = self.hint(query::TERMS, Vec::new()).await?;
-        let until = self.latest().await?.time.unix_timestamp();
-        let until = u64::try_from(until).unwrap_or(0).saturating_add(VALID_FOR_S);
-        let draft = Draft::new(self.chain_id(), account, nonce, actions).valid_until_s(until);
-        let params = terms.params.clone().unwrap_or_default();
-        let pay = way(self.pay, &params)?;
-        let priced = self.priced(&params, &account, actions).await?;
-        let bill = Bill::of(&draft, &terms, (actions, &priced), (pay, signers.len()))?;
-        let mut draft = match bill.work_bits {
-            Some(bits) => {
-                let puzzle = Puzzle::new(self.chain_id(), &account, nonce, &bill.anchor);
-                // A trial needs none.
-                let bits = if self.dry_run { 0 } else { bits };
-                draft.work(terms.anchor_number, bill.anchor, solve(&puzzle, bits, progress))
+        let state = self.proved_state().await?;
+        let terms = Terms::of(&state).await?;
+        let now = u64::try_from(state.time().unix_timestamp()).unwrap_or(0);
+        let draft = Draft::new(self.chain_id(), account, nonce, actions);
+        let draft = draft.valid_until_s(now.saturating_add(VALID_FOR_S));
+        let pay = way(self.paying.how, &terms.params)?;
+        let priced = priced(&state, &terms.params, &account, actions).await?;
+        let bill = Bill::of(&draft, &terms, (actions, &priced), (pay, signers.len()));
+        // What is signed for a trial is past already: no node can have it executed.
+        let (draft, effort) = match self.dry_run {
+            true => (draft.valid_until_s(now.saturating_sub(1)), Effort::default()),
+            false => {
+                let effort = self.paying.check(&bill, &terms.params)?;
+                let until = now.saturating_add(VALID_FOR_S).saturating_add(effort.seconds());
+                (draft.valid_until_s(until), effort)
             }
-            None if pay == Pay::Stake => draft.stake(),
-            None if bill.fee == 0 => draft,
-            None => draft.fee(bill.fee),
+        };
+        let mut draft = match pay {
+            Pay::Work => {
+                let puzzle = Puzzle::new(self.chain_id(), &account, nonce, &terms.anchor);
+                if effort.bits() > 0 {
+                    progress.begins(effort.bits(), effort.seconds());
+                }
+                let solution = solve(&puzzle, effort.bits(), progress);
+                draft.work(terms.anchor_number, terms.anchor, solution)
+            }
+            Pay::Stake => draft.stake(),
+            Pay::Fee if bill.fee == 0 => draft,
+            Pay::Fee => draft.fee(bill.fee),
         };
         for (account, signer) in signers {
             draft = signer.sign(draft, *account).await?;
@@ -222,44 +305,6 @@ impl Chain {
         let sent = self.send_bytes(&draft.encode()).await?;
         self.nonces.insert(account, nonce.saturating_add(1));
         Ok(sent)
-    }
-
-    /// The kinds of `actions` that the payer must pay for: parameters may exempt owners inside
-    /// their repositories. What the node says of owners is not proved: a lie makes the transaction
-    /// too dear, or refused.
-    async fn priced(
-        &self,
-        params: &proto::Params,
-        payer: &AccountId,
-        actions: &[Action],
-    ) -> Result<Vec<ActionKind>, Error> {
-        let mut priced = Vec::new();
-        for action in actions {
-            let is_own = action.actor() == Some(payer);
-            let repo = action.repo().filter(|_| is_own);
-            let exempt = match repo.filter(|_| price::exempts_owner(params, action.kind())) {
-                Some(repo) => self.owns(payer, repo).await?,
-                None => false,
-            };
-            if !exempt {
-                priced.push(action.kind());
-            }
-        }
-        Ok(priced)
-    }
-
-    /// Whether an account owns a repository, or the organisation that does.
-    async fn owns(&self, account: &AccountId, repo: RepoId) -> Result<bool, Error> {
-        let repo: proto::Repo = self.hint(query::STORE, keys::repo(repo)).await?;
-        let Ok(owner) = AccountId::from_slice(&repo.owner) else { return Ok(false) };
-        if owner == *account {
-            return Ok(true);
-        }
-        let org: proto::Org = self.hint(query::STORE, keys::org(&owner)).await?;
-        let is_owner = |member: &proto::OrgMember| {
-            member.account == account.as_bytes() && member.role() == proto::OrgRole::Owner
-        };
-        Ok(org.members.iter().any(is_owner))
     }
 
     async fn send_bytes(&self, bytes: &[u8]) -> Result<Sent, Error> {
@@ -294,6 +339,45 @@ impl Chain {
     }
 }
 
+/// The kinds of `actions` that the payer must pay for: parameters may exempt owners inside their
+/// repositories.
+async fn priced(
+    state: &State,
+    params: &proto::Params,
+    payer: &AccountId,
+    actions: &[Action],
+) -> Result<Vec<ActionKind>, Error> {
+    let mut priced = Vec::new();
+    for action in actions {
+        let is_own = action.actor() == Some(payer);
+        let repo = action.repo().filter(|_| is_own);
+        let exempt = match repo.filter(|_| price::exempts_owner(params, action.kind())) {
+            Some(repo) => owns(state, payer, repo).await?,
+            None => false,
+        };
+        if !exempt {
+            priced.push(action.kind());
+        }
+    }
+    Ok(priced)
+}
+
+/// Whether an account owns a repository, or the organisation that does.
+async fn owns(state: &State, account: &AccountId, repo: RepoId) -> Result<bool, Error> {
+    let repo: Option<proto::Repo> = state.get(&keys::repo(repo)).await?;
+    let Ok(owner) = AccountId::from_slice(&repo.unwrap_or_default().owner) else {
+        return Ok(false);
+    };
+    if owner == *account {
+        return Ok(true);
+    }
+    let org: Option<proto::Org> = state.get(&keys::org(&owner)).await?;
+    let is_owner = |member: &proto::OrgMember| {
+        member.account == account.as_bytes() && member.role() == proto::OrgRole::Owner
+    };
+    Ok(org.unwrap_or_default().members.iter().any(is_owner))
+}
+
 /// How to pay: as asked, if the network takes that.
 fn way(asked: Option<Pay>, params: &proto::Params) -> Result<Pay, Error> {
     let refused = |what: &str, other: &str| {
@@ -308,6 +392,11 @@ fn way(asked: Option<Pay>, params: &proto::Params) -> Result<Pay, Error> {
     }
 }
 
+/// Threads that seek together.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Seeks a solution on all cores.
 pub fn solve(puzzle: &Puzzle, bits: u32, progress: &dyn Progress) -> u64 {
     /// Attempts between two looks at what the others found.
@@ -317,9 +406,8 @@ pub fn solve(puzzle: &Puzzle, bits: u32, progress: &dyn Progress) -> u64 {
     }
     let expected = 1u64.checked_shl(bits).unwrap_or(u64::MAX);
     let (next, found, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..threads() {
             scope.spawn(|| {
                 while !done.load(Ordering::Acquire) {
                     let first = next.fetch_add(AT_A_TIME, Ordering::Relaxed);

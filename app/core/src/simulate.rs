@@ -2,7 +2,8 @@
 //! would cost and do. Nothing of it stays, and no answer of the state machine depends on it.
 //!
 //! Its signatures are checked as those of any other. Its proof of work need not be done: the
-//! answer says how much there is to do.
+//! answer says how much there is to do. Nor need its time not be past: what is past can be signed
+//! and shown to any node, since none can have it executed.
 
 use guts_abci::proto::abci::Event;
 use guts_schema::codes::CODESPACE;
@@ -46,7 +47,7 @@ pub fn simulate(
         stake: price.stake,
         fee_paid: 0,
     };
-    let mut paid = tx.clone();
+    let mut paid = Tx { valid_until_s: None, ..tx.clone() };
     if let Payment::Work { bits, .. } = &mut paid.payment {
         *bits = cost.work_bits.max(*bits);
     }

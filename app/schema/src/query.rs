@@ -20,7 +20,8 @@ pub const NONCE: &str = "/nonce";
 /// Nothing -> `PaymentTerms`.
 pub const TERMS: &str = "/terms";
 /// A transaction, signed and encoded -> `Simulation`: what it would cost and do on the newest
-/// state. Its proof of work need not be done. A node answers so many a second and no more.
+/// state. Its proof of work need not be done, and its time may be past. A node answers so many a
+/// second and no more.
 pub const SIMULATE: &str = "/simulate";
 
 /// Key type that proofs of [`STORE`] carry in their `ProofOp`.

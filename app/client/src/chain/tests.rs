@@ -12,14 +12,14 @@ use tendermint::{AppHash, Hash, Signature, Vote, account, vote};
 
 use super::*;
 
-const GENESIS: &str = r#"{"genesis_time":"2024-03-14T15:09:26Z","chain_id":"guts-test",
+pub(crate) const GENESIS: &str = r#"{"genesis_time":"2024-03-14T15:09:26Z","chain_id":"guts-test",
   "initial_height":"1","app_hash":""}"#;
 
 fn key() -> SecretKey {
     SecretKey::from_seed([7; 32])
 }
 
-fn validator() -> Info {
+pub(crate) fn validator() -> Info {
     let key = tendermint::PublicKey::from_raw_ed25519(&key().public().to_vec());
     Info::new(key.expect("a key"), 10_u32.into())
 }
@@ -35,7 +35,7 @@ fn height(height: u64) -> block::Height {
 }
 
 /// A header of a chain on which every block changes the state.
-fn header(at: u64, begun: Time) -> Header {
+pub(crate) fn header(at: u64, begun: Time) -> Header {
     let validators_hash = Set::without_proposer(vec![validator()]).hash();
     Header {
         version: block::header::Version { block: 11, app: 1 },
@@ -56,7 +56,7 @@ fn header(at: u64, begun: Time) -> Header {
 }
 
 /// The header with what its validator signed.
-fn signed(header: Header) -> SignedHeader {
+pub(crate) fn signed(header: Header) -> SignedHeader {
     let part_set_header = parts::Header::new(1, hash(0)).expect("a part");
     let block_id = block::Id { hash: header.hash(), part_set_header };
     let address: account::Id = validator().address;
@@ -134,7 +134,7 @@ async fn height_read(executed: u64) -> u64 {
         home: None,
         nonces: BTreeMap::new(),
         dry_run: false,
-        pay: None,
+        paying: Paying::default(),
     };
     chain.newest_state().await.expect("it is proved").height()
 }

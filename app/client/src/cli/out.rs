@@ -136,7 +136,18 @@ pub struct Bar {
     shown: Option<std::sync::Mutex<Duration>>,
 }
 
+/// Seconds of work that nobody need be told of before.
+const UNTOLD_S: u64 = 10;
+
 impl Progress for Bar {
+    fn begins(&self, bits: u32, seconds: u64) {
+        if seconds >= UNTOLD_S {
+            let what = self.what;
+            let text = format!("{what}: a proof of work of {bits} bits, about {seconds} s of work");
+            let _ = writeln!(std::io::stderr(), "  {text}");
+        }
+    }
+
     fn work(&self, tried: u64, expected: u64) {
         let Some(shown) = &self.shown else { return };
         let now = self.since.elapsed();

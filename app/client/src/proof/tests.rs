@@ -14,6 +14,54 @@ fn leaf_hash(key: &[u8], value: &[u8]) -> [u8; 32] {
     sha(&[b"JMT::LeafNode", &sha(&[key]), &sha(&[value])])
 }
 
+/// A tree of a few leaves, and the proof of each.
+pub(crate) struct Tree {
+    pub(crate) root: [u8; 32],
+    proofs: Vec<ExistenceProof>,
+}
+
+impl Tree {
+    pub(crate) fn of(entries: &[(&[u8], &[u8])]) -> Tree {
+        let proof = |(key, value): &(&[u8], &[u8])| ExistenceProof {
+            key: key.to_vec(),
+            value: value.to_vec(),
+            leaf: spec().leaf_spec,
+            path: Vec::new(),
+        };
+        let mut proofs: Vec<_> = entries.iter().map(proof).collect();
+        proofs.sort_by_key(|proof| sha(&[&proof.key]));
+        let root = Self::grow(&mut proofs, 0);
+        Tree { root, proofs }
+    }
+
+    /// The root of the leaves whose paths are the same up to bit `depth`; adds it to their proofs.
+    fn grow(proofs: &mut [ExistenceProof], depth: usize) -> [u8; 32] {
+        match proofs {
+            [] => *b"SPARSE_MERKLE_PLACEHOLDER_HASH__",
+            [one] => leaf_hash(&one.key, &one.value),
+            _ => {
+                let bit = |key: &[u8]| sha(&[key])[depth / 8] >> (7 - depth % 8) & 1;
+                let half = proofs.partition_point(|proof| bit(&proof.key) == 0);
+                let (left, right) = proofs.split_at_mut(half);
+                let (l, r) = (Self::grow(left, depth + 1), Self::grow(right, depth + 1));
+                let tag = b"JMT::IntrnalNode";
+                let hash = HashOp::Sha256.into();
+                let up = InnerOp { hash, prefix: tag.to_vec(), suffix: r.to_vec() };
+                left.iter_mut().for_each(|proof| proof.path.push(up.clone()));
+                let up = InnerOp { hash, prefix: [&tag[..], &l].concat(), suffix: Vec::new() };
+                right.iter_mut().for_each(|proof| proof.path.push(up.clone()));
+                sha(&[tag, &l, &r])
+            }
+        }
+    }
+
+    /// Value and proof of a key that is there.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<(Vec<u8>, ProofOps)> {
+        let proof = self.proofs.iter().find(|proof| proof.key == key)?.clone();
+        Some((proof.value.clone(), ops(PROOF_TYPE, Proof::Exist(proof))))
+    }
+}
+
 /// A tree of two leaves whose paths part at the first bit: its root, and the proof of each.
 struct Two {
     root: [u8; 32],
@@ -25,26 +73,26 @@ fn two() -> Two {
     let side = |key: &&&[u8]| sha(&[**key])[0] >> 7;
     let left = *keys.iter().find(|key| side(key) == 0).expect("one of six");
     let right = *keys.iter().find(|key| side(key) == 1).expect("one of six");
-    let (l, r) = (leaf_hash(left, b"left"), leaf_hash(right, b"right"));
-    let proof = |key: &[u8], value: &[u8], prefix: Vec<u8>, suffix: Vec<u8>| ExistenceProof {
-        key: key.to_vec(),
-        value: value.to_vec(),
-        leaf: spec().leaf_spec,
-        path: vec![InnerOp { hash: HashOp::Sha256.into(), prefix, suffix }],
-    };
-    let tag = b"JMT::IntrnalNode";
-    Two {
-        root: sha(&[tag, &l, &r]),
-        leaves: [
-            (left, proof(left, b"left", tag.to_vec(), r.to_vec())),
-            (right, proof(right, b"right", [&tag[..], &l].concat(), Vec::new())),
-        ],
-    }
+    let Tree { root, proofs } = Tree::of(&[(right, b"right"), (left, b"left")]);
+    let [l, r]: [_; 2] = proofs.try_into().expect("two");
+    Two { root, leaves: [(left, l), (right, r)] }
 }
 
 fn ops(kind: &str, proof: Proof) -> ProofOps {
     let data = CommitmentProof { proof: Some(proof) }.encode_to_vec();
     ProofOps { ops: vec![ProofOp { kind: kind.into(), data: data.into(), ..Default::default() }] }
+}
+
+#[test]
+fn values_of_a_tree_are_proved() {
+    let keys: Vec<String> = (0..20).map(|number| format!("key {number}")).collect();
+    let entries: Vec<_> = keys.iter().map(|key| (key.as_bytes(), &b"value"[..])).collect();
+    let tree = Tree::of(&entries);
+    for (key, value) in entries {
+        let (found, ops) = tree.get(key).expect("it is there");
+        assert_eq!(found, value);
+        assert!(check_state(Some(&ops), &tree.root, key, Some(value)).is_ok(), "{key:?}");
+    }
 }
 
 #[test]

@@ -1,9 +1,12 @@
-//! Work is found on all cores; bills name the way that was asked for.
+//! Work is found on all cores; bills name the way that was asked for, and have bounds.
 use super::*;
+
+mod lies;
 
 struct Silent;
 
 impl Progress for Silent {
+    fn begins(&self, _bits: u32, _seconds: u64) {}
     fn work(&self, _tried: u64, _expected: u64) {}
 }
 
@@ -17,7 +20,7 @@ fn a_solution_is_found() {
 }
 
 /// Terms under which opening a repository costs 1024 hashes or a fee of 7.
-fn terms() -> proto::PaymentTerms {
+fn terms() -> Terms {
     let kind = ActionKind::CreateRepo.number();
     let price = proto::KindPrice { kind, work: 1024, fee: 7, stake: true, owner: false };
     let params = proto::Params {
@@ -26,16 +29,14 @@ fn terms() -> proto::PaymentTerms {
         prices: vec![price],
         ..Default::default()
     };
-    proto::PaymentTerms { params: Some(params), anchor: vec![3; 32], ..Default::default() }
+    Terms { params, anchor_number: 0, anchor: Hash::new([3; 32]) }
 }
 
 #[test]
 fn a_bill_is_for_what_must_be_paid_in_the_way_asked_for() {
     let payer = AccountId::new([1; 20]);
     let draft = Draft::new("c", payer, 0, &[]);
-    let bill = |pay, priced: &[ActionKind]| {
-        Bill::of(&draft, &terms(), (&[], priced), (pay, 1)).expect("a bill")
-    };
+    let bill = |pay, priced: &[ActionKind]| Bill::of(&draft, &terms(), (&[], priced), (pay, 1));
     let kinds = [ActionKind::CreateRepo];
     let (work, fee) = (bill(Pay::Work, &kinds), bill(Pay::Fee, &kinds));
     assert_eq!((work.work_bits, work.fee), (Some(10), 0));
@@ -61,4 +62,26 @@ fn work_comes_first_and_what_is_refused_is_said() {
     assert!(refused.contains("no proof of work") && refused.contains("--pay fee"), "{refused}");
     let refused = way(Some(Pay::Fee), &takes(true, false)).expect_err("refused").to_string();
     assert!(refused.contains("takes no fees") && refused.contains("--pay work"), "{refused}");
+}
+
+#[test]
+fn a_bill_is_paid_up_to_the_bound_and_no_further() {
+    let terms = terms();
+    let bill = |pay, work_bits, fee| Bill { actions: Vec::new(), size: 1, pay, work_bits, fee };
+    let check = |paying: Paying, bill: Bill| paying.check(&bill, &terms.params);
+    let paying = Paying { fee_max: 7, work_max_s: 60, how: None };
+    assert_eq!(check(paying, bill(Pay::Fee, None, 7)).ok(), Some(Effort::default()));
+    assert_eq!(check(paying, bill(Pay::Work, Some(9), 0)).ok(), Some(Effort::of(9)));
+    let refused = check(paying, bill(Pay::Fee, None, 8)).expect_err("too dear");
+    assert_eq!((refused.exit_code(), &refused.kind()[..]), (1, "too_dear"));
+    let told = refused.to_string();
+    assert!(told.contains("would be 8, you let it be 7 at most"), "{told}");
+    assert!(told.contains("--fee-max 8") && told.contains("--pay work"), "{told}");
+    // The most there is: no machine lives to see the end of it.
+    let refused = check(paying, bill(Pay::Work, Some(64), 0)).expect_err("too dear").to_string();
+    assert!(refused.contains("64 bits") && refused.contains(" years, you let"), "{refused}");
+    assert!(refused.contains("--work-max ") && refused.contains("--pay fee"), "{refused}");
+    let only_fees = proto::Params { accept_work: false, ..terms.params };
+    let refused = paying.check(&bill(Pay::Fee, None, 8), &only_fees).expect_err("too dear");
+    assert!(!refused.to_string().contains("--pay"), "{refused}");
 }

@@ -51,6 +51,19 @@ fn a_trial_says_what_the_block_does() {
 }
 
 #[test]
+fn what_is_past_can_be_tried_and_not_executed() {
+    let mut world = World::new();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let draft = Draft::new(CHAIN, alice.id, 0, &[pay(&alice, &bob, 1)]).fee(FEE);
+    let draft = draft.valid_until_s(world.node.app.head().unwrap().time_s - 1);
+    let bytes = draft.sign(alice.id, &alice.secret).encode();
+    let trial = ask(&world, &bytes, 0);
+    assert_eq!((trial.code, trial.admitted), (0, true), "{}", trial.sentence);
+    let outcome = world.block(vec![bytes]);
+    assert_eq!(outcome.results[0].code, Code::Expired.number());
+}
+
+#[test]
 fn the_cost_is_told_before_the_work_is_done() {
     let mut world = World::with(|state| state.params.work_per_byte = 1000);
     let (alice, bob) = (world.alice.clone(), world.bob.clone());

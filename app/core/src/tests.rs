@@ -275,6 +275,7 @@ fn a_chain_may_start_at_another_height() {
 }
 
 mod audits;
+mod candidates;
 mod random;
 mod refusals;
 mod stakes;

@@ -137,7 +137,7 @@ codes! {
     Tombstoned = 310, "tombstoned",
         "validator {} signed two blocks of one height and is out for ever: bond another key";
     CandidatesMany = 311, "candidates_many",
-        "{} validators have enough stake to be elected, which is the most: bond when one has left";
+        "{} validators have enough stake to be elected, which is the most: {}";
     StakeLocked = 312, "stake_locked",
         "stake that came to validator {} from another may not move on before {}: unbond or wait";
     UnbondingsMany = 313, "unbondings_many",

@@ -46,6 +46,9 @@ pub const REWARDS_PAID: &str = "rewards_paid";
 pub const SLASHED: &str = "slashed";
 /// A validator missed too much: `validator`, `until`.
 pub const JAILED: &str = "jailed";
+/// A validator may not be elected any more, since another has more stake and there is no room for
+/// both: `validator`, `amount` (its stake), `by`.
+pub const CANDIDATE_OUTBID: &str = "candidate_outbid";
 /// A validator came back: `validator`.
 pub const UNJAILED: &str = "unjailed";
 /// An epoch ended: `epoch`, `amount` (what was given out), `validators` (how many are in the set).

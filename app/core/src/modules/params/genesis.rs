@@ -144,7 +144,7 @@ numbers! {
     slash_downtime_ppm = 100;
     /// Bound on the change of a commission in a day, in millionths.
     commission_step_ppm = 10_000;
-    /// Validators with enough stake, in the set or not.
+    /// Validators with enough stake, in the set or not; those with most of it.
     candidates_max = 1000;
     /// Members and invitations of an organisation.
     org_members_max = 500;
@@ -239,12 +239,15 @@ fn named_price(price: &proto::KindPrice) -> Option<Price> {
     Some(Price { owner: price.owner, ..price_of(name, price.work, price.fee, price.stake) })
 }
 
+/// Candidates that parameters may allow. An election looks at all of them, and so does whoever
+/// would be one where there is no room.
+pub(crate) const CANDIDATES_MAX: u64 = 10_000;
 /// Collaborators, teams and protections of a repository, each, that parameters may allow.
 pub(crate) const REPO_RULES_MAX: u64 = 1000;
 
 impl Genesis {
     /// Nothing lasts too long, and nothing that a block walks over grows too large.
-    fn check_bounds(&self) -> Result<(), Broken> {
+    fn check_bounds(&self) -> Result<(), String> {
         let most = [
             ("handle_commit_s", self.handle_commit_s, LASTS_MAX_S),
             ("push_window_s", self.push_window_s, PUSH_WINDOW_MAX_S),
@@ -270,7 +273,7 @@ impl Genesis {
             ("pending_pushes_max", self.pending_pushes_max, 4096),
             ("refs_per_repo_max", self.refs_per_repo_max, 1_000_000),
             ("keys_per_account_max", self.keys_per_account_max, 1000),
-            ("candidates_max", self.candidates_max, 10_000),
+            ("candidates_max", self.candidates_max, CANDIDATES_MAX),
             ("org_members_max", self.org_members_max, 10_000),
             ("org_teams_max", self.org_teams_max, 1000),
             ("repo_rules_max", self.repo_rules_max, REPO_RULES_MAX),
@@ -279,7 +282,7 @@ impl Genesis {
         ];
         for (name, value, max) in most {
             if value > max {
-                return Err(Broken::Genesis(format!("params: {name} is {max} at most")));
+                return Err(format!("{name} is {max} at most"));
             }
         }
         for kind in [ActionKind::Propose, ActionKind::Deposit, ActionKind::Vote] {
@@ -287,14 +290,14 @@ impl Genesis {
             let price = listed.unwrap_or(&self.other_price);
             if price.work > GOV_WORK_MAX || price.fee > GOV_FEE_MAX {
                 let text = format!("work {GOV_WORK_MAX} and fee {GOV_FEE_MAX} at most");
-                return Err(Broken::Genesis(format!("params: {} costs {text}", kind.name())));
+                return Err(format!("{} costs {text}", kind.name()));
             }
         }
         Ok(())
     }
 
-    fn check_staking(&self) -> Result<(), Broken> {
-        let wrong = |text: &str| Err(Broken::Genesis(format!("params: {text}")));
+    fn check_staking(&self) -> Result<(), String> {
+        let wrong = |text: &str| Err(text.to_owned());
         let millionths = [
             self.fee_burn_ppm,
             self.slash_double_sign_ppm,
@@ -332,8 +335,8 @@ impl Genesis {
         {
             return wrong("1 <= validators_min <= validators_max <= 128");
         }
-        if self.candidates_max < self.validators_max {
-            return wrong("candidates_max must not be below validators_max");
+        if self.candidates_max <= self.validators_max {
+            return wrong("candidates_max must be above validators_max, or nobody could come in");
         }
         if self.missed_window > MISSED_WINDOW_MAX || self.missed_max >= self.missed_window {
             return wrong("missed_max < missed_window <= 100000");
@@ -341,8 +344,9 @@ impl Genesis {
         Ok(())
     }
 
-    fn check(&self) -> Result<(), Broken> {
-        let wrong = |text: &str| Err(Broken::Genesis(format!("params: {text}")));
+    /// Whether these can be: the rule that says no.
+    fn check(&self) -> Result<(), String> {
+        let wrong = |text: &str| Err(text.to_owned());
         let mut kinds: Vec<u32> = Vec::new();
         for price in &self.prices {
             let Some(kind) = ActionKind::from_name(&price.kind) else {
@@ -396,14 +400,18 @@ pub(crate) fn changed(params: &proto::Params, json: &str) -> Result<proto::Param
     let serde_json::Value::Object(mut all) = now else { return Err("no object".into()) };
     all.extend(changes);
     let genesis: Genesis = serde_json::from_value(serde_json::Value::Object(all)).map_err(read)?;
-    genesis.check().map_err(|error| error.to_string())?;
+    genesis.check()?;
     Ok(genesis.to_proto())
+}
+
+fn refused(rule: String) -> Broken {
+    Broken::Genesis(format!("params: {rule}"))
 }
 
 pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken> {
     let age_s = origin.evidence_age_s;
     let params = Genesis { evidence_age_s: age_s, ..origin.state.params.clone() };
-    params.check()?;
+    params.check().map_err(refused)?;
     state::put(run, &params.to_proto())
 }
 
@@ -411,7 +419,8 @@ pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken>
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     let missing = || Broken::Contradiction("no chain parameters".into());
     let params: proto::Params = whole.get(&keys::params())?.ok_or_else(missing)?;
-    Genesis::from_proto(&params).check()
+    let wrong = |rule| Broken::Contradiction(format!("params: {rule}"));
+    Genesis::from_proto(&params).check().map_err(wrong)
 }
 
 /// Checks the parameters of a state to go on from, against what the genesis document says.
@@ -422,7 +431,7 @@ pub(crate) fn check_whole(whole: &Whole, evidence_age_s: u64) -> Result<(), Brok
         let text = "entries: max_age_duration is not what it was: evidence_age_s says otherwise";
         return Err(Broken::Genesis(text.into()));
     }
-    Genesis::from_proto(&params).check()
+    Genesis::from_proto(&params).check().map_err(refused)
 }
 
 pub(super) fn export(whole: &Whole, into: &mut AppState) -> Result<(), Broken> {

@@ -14,8 +14,8 @@
 mod genesis;
 mod state;
 
+pub(crate) use genesis::{CANDIDATES_MAX, REPO_RULES_MAX, changed, check_whole};
 pub use genesis::{Genesis, Price};
-pub(crate) use genesis::{REPO_RULES_MAX, changed, check_whole};
 pub(crate) use state::put;
 pub use state::{Decoded, get, of};
 

@@ -39,7 +39,7 @@ fn contradictions_are_refused() {
     assert!(refused(|p| p.power_unit = 15).contains("power_unit"));
     assert!(refused(|p| p.validators_min = 0).contains("validators_min"));
     assert!(refused(|p| p.validators_max = 129).contains("validators_max"));
-    assert!(refused(|p| p.candidates_max = 99).contains("candidates_max"));
+    assert!(refused(|p| p.candidates_max = 100).contains("candidates_max must be above"));
     assert!(refused(|p| p.missed_max = p.missed_window).contains("missed_max"));
     assert!(refused(|p| p.gov_voting_s = 0).contains("gov_voting_s"));
     assert!(refused(|p| p.gov_veto_ppm = 1_000_000).contains("gov_veto_ppm"));

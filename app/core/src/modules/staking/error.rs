@@ -58,8 +58,12 @@ pub(super) fn tombstoned(validator: &ValidatorAddress) -> Fault {
     Fault::refuse(Code::Tombstoned, &[validator])
 }
 
-pub(super) fn candidates_many(count: usize) -> Fault {
-    Fault::refuse(Code::CandidatesMany, &[&count])
+pub(super) fn candidates_many(count: usize, enough: Option<u64>) -> Fault {
+    let way_out = match enough {
+        Some(enough) => format!("{enough} or more takes the place of one"),
+        None => "wait until one leaves".into(),
+    };
+    Fault::refuse(Code::CandidatesMany, &[&count, &way_out])
 }
 
 pub(super) fn locked(validator: &ValidatorAddress, until_s: u64) -> Fault {

@@ -14,6 +14,7 @@ use guts_schema::tally::worth;
 use guts_schema::tx::{StakingAction, ValidatorEdit};
 use guts_schema::{AccountId, Key, events, proto};
 
+use super::state::Place;
 use super::{authorize, error, state};
 use crate::fault::{Broken, Fault};
 use crate::modules::account::{self, Pot, Purse};
@@ -94,7 +95,7 @@ fn bond(
         return Err(error::small(amount, least));
     }
     check_balance(run, actor, amount)?;
-    check_room(run, actor, &address)?;
+    check_room(run, actor, &address, amount)?;
     state::put_operated(run, actor, &address)?;
     let mut info = info.clone();
     add_stake(run, actor, (&address, &mut info), amount)?;
@@ -160,18 +161,31 @@ fn bought(info: &proto::ValidatorInfo, amount: u64) -> Option<u64> {
     info.shares.checked_add(shares).map(|_| shares)
 }
 
-/// Whether an account may have stake with one validator more, and there with it.
-fn check_room(run: &Run<'_>, actor: &AccountId, address: &ValidatorAddress) -> Result<(), Fault> {
+/// Whether an account may have stake with one validator more, and that validator so much more.
+fn check_room(
+    run: &Run<'_>,
+    actor: &AccountId,
+    address: &ValidatorAddress,
+    amount: u64,
+) -> Result<(), Fault> {
     let of = state::delegations_of(&run.state, actor)?.validators;
     if of.len() >= DELEGATIONS_PER_ACCOUNT_MAX && !of.contains(&address.to_vec()) {
         return Err(error::delegations_many(actor, of.len()));
     }
-    let candidates = state::candidates(&run.state)?;
-    let most = params::get(&run.state)?.candidates_max;
-    if candidates.len() as u64 >= most && !candidates.contains(address) {
-        return Err(error::candidates_many(candidates.len()));
+    let has = state::info(&run.state, address)?.unwrap_or_default().tokens;
+    check_place(run, address, has.saturating_add(amount))
+}
+
+/// Whether a validator with so much stake may be elected, or need not because it has too little.
+fn check_place(run: &Run<'_>, address: &ValidatorAddress, tokens: u64) -> Result<(), Fault> {
+    if tokens < params::get(&run.state)?.validator_stake_min {
+        return Ok(());
     }
-    Ok(())
+    let candidates = state::candidates(&run.state)?;
+    match state::place(&run.state, &candidates, address, tokens)? {
+        Place::None(enough) => Err(error::candidates_many(candidates.len(), enough)),
+        Place::Free | Place::Of(..) => Ok(()),
+    }
 }
 
 /// Books stake with a validator; the money is the caller's to move.
@@ -252,7 +266,7 @@ fn delegate(
         return Err(error::tombstoned(address));
     }
     check_balance(run, actor, amount)?;
-    check_room(run, actor, address)?;
+    check_room(run, actor, address, amount)?;
     add_stake(run, actor, (address, &mut info), amount)?;
     account::pay(run, Purse::Balance(actor), Purse::In(Pot::Bonded), amount)?;
     run.emit(events::DELEGATED, &[("validator", address), ("account", actor), ("amount", &amount)]);
@@ -366,7 +380,7 @@ fn redelegate(
     if held.locked_until_s > run.block.time_s {
         return Err(error::locked(from, held.locked_until_s));
     }
-    check_room(run, actor, to)?;
+    check_room(run, actor, to, amount)?;
     take_stake(run, actor, from, amount)?;
     let mut info = existing(run, to)?;
     add_stake(run, actor, (to, &mut info), amount)?;
@@ -398,6 +412,7 @@ fn unjail(run: &mut Run<'_>, actor: &AccountId) -> Result<(), Fault> {
     if info.tokens < least {
         return Err(error::small(info.tokens, least));
     }
+    check_place(run, &address, info.tokens)?;
     info.jailed = false;
     info.jailed_until_s = 0;
     state::put_info(run, &address, &info)?;

@@ -8,6 +8,7 @@ use guts_schema::{Key, keys, names, proto};
 
 use super::execute::index;
 use crate::fault::Broken;
+use crate::modules::params;
 use crate::whole::{Whole, wrong};
 
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
@@ -81,6 +82,9 @@ fn audit_stake(whole: &Whole) -> Result<(), Broken> {
     let sorted = list.validators.windows(2).all(|pair| pair[0] < pair[1]);
     if !sorted || list.validators.iter().any(|one| candidates.binary_search(one).is_err()) {
         return wrong("candidates are not some of those with stake");
+    }
+    if list.validators.len() as u64 > params::CANDIDATES_MAX {
+        return wrong("more candidates than there may ever be");
     }
     for (account, of) in whole.below::<proto::DelegationsOf>("delegations_of/")? {
         if listed.remove(&account).unwrap_or_default() != of.validators {

@@ -25,10 +25,14 @@
 //! height cost stake and the place for ever; missing too many of the last blocks costs a little and
 //! the place for a while. Stake answers for a validator until `unbonding_s` after it left.
 //!
+//! Only so many may be candidates (`candidates_max`). One more with more stake takes the place of
+//! the one that has least and is not in the set; one with no more is refused.
+//!
 //! Invariants: the newest set is not empty and is the last of the recorded ones; its addresses are
 //! those of its keys and are sorted; shares add up to each validator's, stake to what is bonded
 //! and unbonding, rewards to no more than was given out; lists and counts are those of the
-//! entries; a gateway that is said can be asked.
+//! entries; candidates are some of those with stake, and no more than there may ever be; a gateway
+//! that is said can be asked.
 //! Calls: params, account.
 
 mod authorize;

@@ -6,7 +6,7 @@ use guts_abci::proto::abci::ValidatorUpdate;
 use guts_abci::proto::crypto::{PublicKey, public_key::Sum};
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::keys::{self, Queue};
-use guts_schema::{AccountId, Key, proto};
+use guts_schema::{AccountId, Key, events, proto};
 use guts_state::Read;
 
 use crate::fault::Broken;
@@ -33,6 +33,12 @@ impl Set {
     /// Key of a validator.
     pub fn key(&self, address: &ValidatorAddress) -> Option<Key> {
         Key::from_slice(&self.find(address)?.consensus_key).ok()
+    }
+
+    /// True when the account operates one of these that has power.
+    pub fn operates(&self, account: &AccountId) -> bool {
+        let operator = |v: &proto::Validator| v.power > 0 && v.account == account.as_bytes();
+        self.validators.iter().any(operator)
     }
 
     /// Power of all.
@@ -68,8 +74,7 @@ pub fn at(view: &dyn Read, height: u64) -> Result<Option<Set>, Broken> {
 
 /// True when the account operates a validator that has power.
 pub fn operates(run: &Run<'_>, account: &AccountId) -> Result<bool, Broken> {
-    let operator = |v: &proto::Validator| v.power > 0 && v.account == account.as_bytes();
-    Ok(in_force(run)?.validators.iter().any(operator))
+    Ok(in_force(run)?.operates(account))
 }
 
 /// The stake of those of the newest set that have at least so much, and of all of it.
@@ -124,8 +129,48 @@ pub fn info(
     load(view, &keys::validator(address))
 }
 
-/// Writes a validator; it is a candidate while it has enough stake and may ever be elected. What
-/// is enough is asked whenever it is written, so a change of that holds from its next change on.
+/// A place among the candidates.
+pub(super) enum Place {
+    /// It is there.
+    Free,
+    /// Where there is no room: that of another, who has so much stake, which is less.
+    Of(ValidatorAddress, u64),
+    /// There is none. So much stake takes one, unless all candidates are in the set.
+    None(Option<u64>),
+}
+
+/// The place that a validator with enough stake gets. Where all are taken, the candidate with
+/// least stake gives up its own to one with more; none that is in the set does, since that would
+/// take it out of the set in an epoch in which it did nothing.
+pub(super) fn place(
+    view: &dyn Read,
+    list: &[ValidatorAddress],
+    one: &ValidatorAddress,
+    tokens: u64,
+) -> Result<Place, Broken> {
+    let most = params::get(view)?.candidates_max;
+    if (list.len() as u64) < most || list.binary_search(one).is_ok() {
+        return Ok(Place::Free);
+    }
+    let set: proto::Validators = load(view, &keys::validators())?.unwrap_or_default();
+    let in_set = |one: &ValidatorAddress| set.validators.iter().any(|v| v.address == one.to_vec());
+    let mut least: Option<(u64, ValidatorAddress)> = None;
+    for other in list.iter().filter(|other| !in_set(other)) {
+        let has = info(view, other)?.unwrap_or_default().tokens;
+        // Of equal ones the last, as in elections.
+        if least.is_none_or(|(found, _)| has <= found) {
+            least = Some((has, *other));
+        }
+    }
+    Ok(match least {
+        Some((has, other)) if has < tokens => Place::Of(other, has),
+        least => Place::None(least.map(|(has, _)| has.saturating_add(1))),
+    })
+}
+
+/// Writes a validator; it is a candidate while it has enough stake, may ever be elected, and has a
+/// [`place`]. All that is asked whenever it is written, so a change of what is enough, or a place
+/// that was left, holds from its next change on.
 pub(super) fn put_info(
     run: &mut Run<'_>,
     address: &ValidatorAddress,
@@ -133,13 +178,23 @@ pub(super) fn put_info(
 ) -> Result<(), Broken> {
     run.save(keys::validator(address), info)?;
     let mut list = candidates(&run.state)?;
-    let params = params::get(&run.state)?;
-    let least = params.validator_stake_min;
+    let least = params::get(&run.state)?.validator_stake_min;
     let wanted = info.shares > 0 && info.tokens >= least && !info.tombstoned;
-    let most = params.candidates_max;
     match (list.binary_search(address), wanted) {
-        // Where there is no room it is one from its next change on that finds some.
-        (Err(place), true) if (list.len() as u64) < most => list.insert(place, *address),
+        (Err(_), true) => {
+            match place(&run.state, &list, address, info.tokens)? {
+                Place::Free => {}
+                Place::Of(other, has) => {
+                    list.retain(|one| *one != other);
+                    run.emit(
+                        events::CANDIDATE_OUTBID,
+                        &[("validator", &other), ("amount", &has), ("by", address)],
+                    );
+                }
+                Place::None(_) => return Ok(()),
+            }
+            list.insert(list.partition_point(|one| one < address), *address);
+        }
         (Ok(place), false) => {
             list.remove(place);
         }

@@ -49,9 +49,11 @@ fn validators(said: &mut Said) {
     let claim = act(&alice, StakingAction::ClaimRewards { validator: address(&one) });
     said.no(w, &alice, Code::RewardsNone, claim);
     let mut world = World::with(|state| {
-        (state.params.validators_max, state.params.candidates_max) = (4, 4);
+        (state.params.validators_max, state.params.candidates_max) = (4, 5);
     });
-    said.no(&mut world, &bob, Code::CandidatesMany, bond(&bob, &key, TEN));
+    done(&mut world, &bob, bond(&bob, &key, TEN));
+    let other = Person::new(61);
+    said.no(&mut world, &alice, Code::CandidatesMany, bond(&alice, &other, TEN));
 }
 
 fn fallen_validators(said: &mut Said) {

@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use guts_tests::person::Person;
-use guts_tests::process::{end, spawn};
+use guts_tests::process::{end, show_ends, spawn};
 use guts_tests::run::run;
 use guts_tests::solo::{json_file, operator};
 use guts_tests::{http, keys, program, wait};
@@ -120,14 +120,7 @@ impl Pair {
 impl Drop for Pair {
     fn drop(&mut self) {
         self.processes.iter_mut().for_each(end);
-        if std::thread::panicking() {
-            for half in ["app", "engine"] {
-                let text = std::fs::read_to_string(self.log(half)).unwrap_or_default();
-                let lines: Vec<_> = text.lines().rev().take(15).collect();
-                eprintln!("-- end of {}", self.log(half).display());
-                lines.iter().rev().for_each(|line| eprintln!("{line}"));
-            }
-        }
+        show_ends(&["app", "engine"].map(|half| self.log(half)));
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -43,6 +43,19 @@ pub fn spawn(mut command: Command, log: &Path) -> Child {
     let both = log.try_clone().expect("a second handle");
     command.stdin(Stdio::null()).stdout(both).stderr(log);
     command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// While a test fails, shows the last lines of what its processes said; else nothing.
+pub fn show_ends(logs: &[PathBuf]) {
+    if !std::thread::panicking() {
+        return;
+    }
+    for log in logs {
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().rev().take(15).collect();
+        eprintln!("-- end of {}", log.display());
+        lines.iter().rev().for_each(|line| eprintln!("{line}"));
+    }
 }
 
 /// What a command wrote to one of its outputs so far.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::localnet::PATIENCE;
-use crate::process::{end, spawn};
+use crate::process::{end, show_ends, spawn};
 use crate::run::{Ran, run};
 use crate::{http, program, wait};
 
@@ -189,13 +189,6 @@ impl Solo {
 impl Drop for Solo {
     fn drop(&mut self) {
         self.processes.iter_mut().for_each(end);
-        if std::thread::panicking() {
-            for half in ["app", "engine"] {
-                let text = std::fs::read_to_string(self.log(half)).unwrap_or_default();
-                let lines: Vec<_> = text.lines().rev().take(15).collect();
-                eprintln!("-- end of {half}.log");
-                lines.iter().rev().for_each(|line| eprintln!("{line}"));
-            }
-        }
+        show_ends(&["app", "engine"].map(|half| self.log(half)));
     }
 }

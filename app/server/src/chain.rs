@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use guts_app_core::Head;
+use guts_app_core::modules::staking;
+use guts_app_core::{Broken, Head};
 use guts_schema::certificate::RefUpdate;
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::values::{self, ValueError};
@@ -22,6 +23,9 @@ pub enum ReadError {
     /// A value in it.
     #[error("state: {0}")]
     Value(#[from] ValueError),
+    /// The rules could not be asked.
+    #[error(transparent)]
+    Rules(#[from] Broken),
     /// An identifier within a value.
     #[error("state: {0}")]
     Id(#[from] guts_schema::ids::IdError),
@@ -201,18 +205,10 @@ impl Committed {
     /// Whether the account operates a validator, by the set whose signatures count in the next
     /// block: what is made from this state is executed there or later.
     pub fn is_operator(&self, account: &AccountId) -> Result<bool, ReadError> {
-        let changes = self.load::<proto::ValidatorsChanges>(&keys::validators_changes())?;
         let first = self.head.as_ref().map_or(0, |head| head.initial_height);
         let next = self.height.saturating_add(1).max(first);
-        let heights = changes.unwrap_or_default().heights;
-        let Some(from) = heights.into_iter().rev().find(|from| *from <= next) else {
-            return Ok(false);
-        };
-        let set = self.load::<proto::Validators>(&keys::validators_at(from))?.unwrap_or_default();
-        let is_it = |validator: &proto::Validator| {
-            validator.power > 0 && validator.account == account.as_bytes()
-        };
-        Ok(set.validators.iter().any(is_it))
+        let set = staking::at(&self.snapshot, next)?;
+        Ok(set.is_some_and(|set| set.operates(account)))
     }
 
     /// Operator and gateway of every validator in the set that says where its gateway is.

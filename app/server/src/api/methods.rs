@@ -17,7 +17,7 @@ pub(super) struct Spec {
     pub(super) params: &'static [&'static str],
     /// The message of its value.
     pub(super) message: &'static str,
-    /// The key it reads.
+    /// The key it reads, of parameters that [`Spec::check`] let pass.
     pub(super) key: fn(&Args<'_>) -> Result<Vec<u8>, RpcError>,
 }
 
@@ -50,8 +50,14 @@ pub(super) enum Form {
     Hex(usize),
     /// A whole number, in a string: JSON's own lose digits.
     Number,
-    /// Text.
-    Text,
+    /// As a number, from 1 on.
+    RepoId,
+    /// Text that can be a handle.
+    Handle,
+    /// Text that can be a repository's name.
+    RepoName,
+    /// Text that can be a ref's name.
+    RefName,
 }
 
 /// A parameter, the same in every method that has it.
@@ -75,10 +81,18 @@ impl Param {
                 }
             }
             Form::Number => drop(number(args, at)?),
-            Form::Text => drop(args.string(at)?),
+            Form::RepoId => drop(repo(args, at)?),
+            Form::Handle => obey(args, names::check_handle(&args.string(at)?))?,
+            Form::RepoName => obey(args, names::check_repo_name(&args.string(at)?))?,
+            Form::RefName => obey(args, refs::check_ref_name(&args.string(at)?))?,
         }
         Ok(())
     }
+}
+
+/// Refuses what a rule says no to.
+fn obey<E: std::fmt::Display>(args: &Args<'_>, rule: Result<(), E>) -> Result<(), RpcError> {
+    rule.map_err(|why| args.refuse(&why.to_string()))
 }
 
 const fn param(name: &'static str, form: Form, about: &'static str) -> Param {
@@ -91,15 +105,15 @@ pub(super) static PARAMS: [Param; 14] = [
     param("comment", Form::Number, "number of the comment in its thread"),
     param("commitment", Form::Hex(Hash::LEN), "digest that commits to a handle"),
     param("edit", Form::Number, "number of the edit, from 0 on"),
-    param("handle", Form::Text, "handle of an account"),
+    param("handle", Form::Handle, "handle of an account"),
     param("height", Form::Number, "height of the state; 0 or none: the newest that is proved"),
     param("index", Form::Number, "place in the list, from 0 on"),
     param("key", Form::Hex(Key::LEN), "ed25519 public key"),
-    param("name", Form::Text, "name of a repository"),
+    param("name", Form::RepoName, "name of a repository"),
     param("number", Form::Number, "number of the entry, or the height of a change"),
     param("push", Form::Hex(PushId::LEN), "digest of the signed part of the push certificate"),
-    param("ref", Form::Text, "full name of a ref, such as refs/heads/main"),
-    param("repo", Form::Number, "repository id"),
+    param("ref", Form::RefName, "full name of a ref, such as refs/heads/main"),
+    param("repo", Form::RepoId, "repository id"),
     param("validator", Form::Hex(ValidatorAddress::LEN), "consensus address"),
 ];
 
@@ -186,11 +200,7 @@ pub(super) static TABLE: &[Spec] = &[
         "the account that has a handle",
         &["handle", "height"],
         "HandleRecord",
-        |args| {
-            let handle = args.string(0)?;
-            names::check_handle(&handle).map_err(|why| args.refuse(&why.to_string()))?;
-            Ok(keys::handle(&handle))
-        },
+        |args| Ok(keys::handle(&args.string(0)?)),
     ),
     spec(
         "guts_handle_commit",
@@ -265,9 +275,7 @@ pub(super) static TABLE: &[Spec] = &[
         Ok(keys::recovery(&id(args, 0)?))
     }),
     spec("guts_ref", "where a ref points", &["repo", "ref", "height"], "RefRecord", |args| {
-        let name = args.string(1)?;
-        refs::check_ref_name(&name).map_err(|why| args.refuse(&why.to_string()))?;
-        Ok(keys::ref_record(repo(args, 0)?, &name))
+        Ok(keys::ref_record(repo(args, 0)?, &args.string(1)?))
     }),
     spec(
         "guts_ref_log",
@@ -292,11 +300,7 @@ pub(super) static TABLE: &[Spec] = &[
         "the repository of that owner and name",
         &["account", "name", "height"],
         "RepoPointer",
-        |args| {
-            let name = args.string(1)?;
-            names::check_repo_name(&name).map_err(|why| args.refuse(&why.to_string()))?;
-            Ok(keys::repo_name(&id(args, 0)?, &name))
-        },
+        |args| Ok(keys::repo_name(&id(args, 0)?, &args.string(1)?)),
     ),
     spec("guts_repos", "how many repositories there are", HEIGHT, "Repos", |_| Ok(keys::repos())),
     spec(

@@ -65,8 +65,8 @@ fn form(form: Form) -> Value {
         Form::Hex(bytes) => {
             json!({"type": "string", "pattern": format!("^[0-9a-f]{{{}}}$", bytes * 2)})
         }
-        Form::Number => json!({"type": "string", "pattern": "^[0-9]+$"}),
-        Form::Text => json!({"type": "string"}),
+        Form::Number | Form::RepoId => json!({"type": "string", "pattern": "^[0-9]+$"}),
+        Form::Handle | Form::RepoName | Form::RefName => json!({"type": "string"}),
     }
 }
 

@@ -96,6 +96,71 @@ fn imports_follow_the_arrows() {
     super::report("no arrow allows this import", findings);
 }
 
+/// Where files lie that any crate may read in its tests.
+const SHARED: &str = "tests/vectors/";
+
+/// The crate that a path lies in, and the folders it may take files from; `None` where it may take
+/// them from anywhere.
+fn reach(path: &str) -> Option<Vec<&'static str>> {
+    let (own, _, allowed) =
+        ARROWS.iter().find(|(folder, ..)| path.starts_with(&format!("{folder}/")))?;
+    let below = ARROWS.iter().filter(|(_, package, _)| allowed.contains(package));
+    Some(below.map(|(folder, ..)| *folder).chain([*own]).collect())
+}
+
+/// The path from the root of what the file at `from` names as `to`.
+fn resolve(from: &str, to: &str) -> String {
+    let mut parts: Vec<_> = from.split('/').collect();
+    parts.pop();
+    for part in to.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// The paths of the files that a text includes, as it has them.
+fn included(text: &str) -> Vec<&str> {
+    let calls = ["include_str!(", "include_bytes!(", "include!("];
+    let after = calls.iter().flat_map(|call| text.split(call).skip(1));
+    after.filter_map(quoted).collect()
+}
+
+fn quoted(text: &str) -> Option<&str> {
+    text.trim_start().strip_prefix('"')?.split('"').next()
+}
+
+#[test]
+fn included_files_follow_the_arrows() {
+    let (mut findings, mut seen) = (Vec::new(), 0);
+    for (path, text) in super::rust_files() {
+        let Some(folders) = reach(&path) else { continue };
+        for to in included(&text) {
+            seen += 1;
+            let target = resolve(&path, to);
+            let is_allowed = target.starts_with(SHARED)
+                || folders.iter().any(|folder| target.starts_with(&format!("{folder}/")));
+            if !is_allowed {
+                findings.push(format!("{path} includes {target}"));
+            }
+        }
+    }
+    assert!(seen > 10, "only {seen} files are included");
+    super::report("no arrow allows this file", findings);
+}
+
+#[test]
+fn included_files_are_found() {
+    let path = "app/git/src/exchange/tests.rs";
+    let text = ["a(include_", "str!(\n    \"../x.pem\"\n))"].concat();
+    assert_eq!(included(&text), ["../x.pem"]);
+    assert_eq!(resolve(path, "../../../client/x.pem"), "app/client/x.pem");
+    assert_eq!(reach(path), Some(vec!["app/schema", "app/git"]));
+    assert_eq!(reach("tests/it/main.rs"), None);
+}
+
 #[test]
 fn pure_crates_import_nothing_impure() {
     let mut findings = Vec::new();

@@ -9,9 +9,9 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 
 /// Made by OpenSSL for the names localhost and 127.0.0.1, valid for a hundred years.
-const AUTHORITY: &[u8] = include_bytes!("../../testdata/tls/ca.pem");
-const NODE: &[u8] = include_bytes!("../../testdata/tls/node.pem");
-const NODE_KEY: &[u8] = include_bytes!("../../testdata/tls/node.key");
+const AUTHORITY: &[u8] = include_bytes!("../../../../tests/vectors/tls/ca.pem");
+const NODE: &[u8] = include_bytes!("../../../../tests/vectors/tls/node.pem");
+const NODE_KEY: &[u8] = include_bytes!("../../../../tests/vectors/tls/node.key");
 
 fn certificate(pem: &[u8]) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(pem).expect("a certificate")

@@ -14,9 +14,9 @@ use super::*;
 use crate::Limits;
 
 /// Made by OpenSSL for the names localhost and 127.0.0.1, valid for a hundred years.
-const AUTHORITY: &[u8] = include_bytes!("../../../client/testdata/tls/ca.pem");
-const NODE: &[u8] = include_bytes!("../../../client/testdata/tls/node.pem");
-const NODE_KEY: &[u8] = include_bytes!("../../../client/testdata/tls/node.key");
+const AUTHORITY: &[u8] = include_bytes!("../../../../tests/vectors/tls/ca.pem");
+const NODE: &[u8] = include_bytes!("../../../../tests/vectors/tls/node.pem");
+const NODE_KEY: &[u8] = include_bytes!("../../../../tests/vectors/tls/node.key");
 
 const PACK: &[u8] = b"PACK and so on";
 

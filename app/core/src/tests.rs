@@ -274,11 +274,14 @@ fn a_chain_may_start_at_another_height() {
     assert_eq!(world.node.app.info().unwrap().last_block_height, first as i64 + 1);
 }
 
+mod accounts;
 mod audits;
 mod candidates;
 mod random;
 mod refusals;
+mod slashing;
 mod stakes;
+mod votes;
 
 /// A server calls it from the threads of its connections.
 #[test]

@@ -1,6 +1,7 @@
 //! The `guts` command: nouns first, one `✓` line a fact.
 //!
-//! Exit codes: 0 done, 1 refused, too dear or missing, 2 wrong usage, 3 not proved, 4 no node or too late.
+//! Exit codes: 0 done, 1 refused, too dear or missing, 2 wrong usage, 3 not proved, 4 no node or
+//! too late.
 
 mod account;
 mod act;

@@ -87,7 +87,8 @@ fn name(code: u32) -> String {
 }
 
 impl Error {
-    /// What the command exits with: 1 refused, too dear or missing, 2 wrong usage, 3 not proved, 4 no node.
+    /// What the command exits with: 1 refused, too dear or missing, 2 wrong usage, 3 not proved,
+    /// 4 no node.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,

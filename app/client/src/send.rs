@@ -240,8 +240,8 @@ impl Chain {
 
     /// Makes a transaction of `actions`, pays it, signs it, sends it, and waits until it is in a
     /// block. Pays as [`Chain::paying`] says, and refuses with [`Error::TooDear`] what would be
-    /// above its bounds. In a dry run, ends with [`Error::NotSent`]: what it would cost, and do on the node's newest
-    /// state.
+    /// above its bounds. In a dry run, ends with [`Error::NotSent`]: what it would cost, and do
+    /// on the node's newest state.
     pub async fn send(
         &mut self,
         account: AccountId,

@@ -9,10 +9,15 @@ use guts_schema::Key;
 use guts_schema::sign::SecretKey;
 use sha2::{Digest, Sha256};
 
+use crate::start::say;
 use crate::{Error, Result};
 
-/// Funded accounts: enough that each has few transactions in a block.
-pub const LOAD_ACCOUNTS: u64 = 2048;
+/// Funded accounts, when nothing else is said: enough that each has few transactions in a block.
+pub const ACCOUNTS_DEFAULT: u64 = 2048;
+/// As many as there may be: with them the genesis document has 300 MB.
+pub const ACCOUNTS_MAX: u64 = 2_000_000;
+/// Accounts between two lines that say how far it is.
+const ACCOUNTS_SAID: u64 = 100_000;
 /// Smallest units in each: a run of hours does not spend them.
 const LOAD_BALANCE: u64 = 1_000_000_000_000;
 
@@ -27,8 +32,12 @@ pub fn load_key(seed: &[u8], index: u64) -> SecretKey {
 }
 
 /// The application's part of the genesis document, as raw JSON. Of each validator its key, its
-/// operator and the URL of its gateway.
-pub fn app_state(validators: &[(PublicKey, Identity, String)], seed: &[u8]) -> Result<String> {
+/// operator and the URL of its gateway; `accounts` are funded. Says how far it is, of many.
+pub fn app_state(
+    validators: &[(PublicKey, Identity, String)],
+    seed: &[u8],
+    accounts: u64,
+) -> Result<String> {
     let mut state = AppState::default();
     for (key, identity, gateway) in validators {
         let refused = |error: &dyn std::fmt::Display| Error::Genesis(error.to_string());
@@ -42,10 +51,12 @@ pub fn app_state(validators: &[(PublicKey, Identity, String)], seed: &[u8]) -> R
             balance: 0,
         });
     }
-    state.account.accounts.extend((0..LOAD_ACCOUNTS).map(|index| account::GenesisAccount {
-        key: load_key(seed, index).public(),
-        handle: String::new(),
-        balance: LOAD_BALANCE,
+    state.account.accounts.extend((0..accounts).map(|index| {
+        if index > 0 && index.is_multiple_of(ACCOUNTS_SAID) {
+            say(&format!("• made {index} of {accounts} accounts"));
+        }
+        let key = load_key(seed, index).public();
+        account::GenesisAccount { key, handle: String::new(), balance: LOAD_BALANCE }
     }));
     Ok(state.to_json())
 }

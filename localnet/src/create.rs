@@ -39,6 +39,7 @@ pub fn create(options: &Options, count: usize) -> Result<Network> {
         chain_id: manifest.chain_id.as_str().to_string(),
         app_command: options.app.clone(),
         settings: options.settings.clone(),
+        accounts: options.accounts.unwrap_or(app_state::ACCOUNTS_DEFAULT),
         validators,
     };
     if network.is_guts() {
@@ -84,7 +85,7 @@ fn app_state(network: &Network, manifest: &Manifest, seed: &[u8]) -> Result<Stri
         let gateway = network.validators[index].gateway_url();
         validators.push((keys.validator_key.public_key(), identity, gateway));
     }
-    app_state::app_state(&validators, seed)
+    app_state::app_state(&validators, seed, network.accounts)
 }
 
 fn engine_config(network: &Network, index: usize) -> String {

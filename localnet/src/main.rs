@@ -37,6 +37,9 @@ enum Command {
         /// An engine setting for all, as consensus.create_empty_blocks=true.
         #[arg(long = "set", value_name = "KEY=VALUE")]
         settings: Vec<String>,
+        /// Accounts that the genesis of guts-app funds for load [default: 2048].
+        #[arg(long, value_name = "N")]
+        accounts: Option<u64>,
         /// Return when the first block is there; the network goes on.
         #[arg(long)]
         detach: bool,
@@ -79,9 +82,11 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Start { home, validators, app, settings, detach, allow_small } => {
+        Command::Start { home, validators, app, settings, accounts, detach, allow_small } => {
             let home = home.home;
-            start::start(&start::Options { home, validators, app, settings, detach, allow_small })
+            let options =
+                start::Options { home, validators, app, settings, accounts, detach, allow_small };
+            start::start(&options)
         }
         Command::Status(home) => {
             let table = status::table(&Network::load(&home.home)?);

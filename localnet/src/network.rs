@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::app_state::ACCOUNTS_DEFAULT;
 use crate::{Error, Result, at};
 
 /// Most validators one machine is asked to run.
@@ -159,8 +160,16 @@ pub struct Network {
     pub app_command: Option<String>,
     /// Engine settings for all, as `section.key=value`.
     pub settings: Vec<String>,
+    /// How many accounts its genesis funds for load, where it runs `guts-app`.
+    #[serde(default = "accounts_default")]
+    pub accounts: u64,
     /// The validators, by index.
     pub validators: Vec<Validator>,
+}
+
+/// Of networks that were made when there was no choice.
+fn accounts_default() -> u64 {
+    ACCOUNTS_DEFAULT
 }
 
 impl Network {

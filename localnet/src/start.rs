@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::network::{Half, Network, Started, VALIDATORS_MAX, VALIDATORS_SAFE_MIN};
-use crate::{Error, Result, create, end, ports, probe, process, status, stay};
+use crate::{Error, Result, app_state, create, end, ports, probe, process, status, stay};
 
 /// How long the network may take from the first process to the first block.
 const FIRST_BLOCK_PATIENCE: Duration = Duration::from_secs(60);
+/// Longer by so much for each account of genesis: every node puts all of them into its state.
+const PATIENCE_PER_ACCOUNT: Duration = Duration::from_micros(600);
 /// How often the pairs are looked at while waiting.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -24,6 +26,9 @@ pub struct Options {
     pub app: Option<String>,
     /// Engine settings, `section.key=value`.
     pub settings: Vec<String>,
+    /// Accounts that genesis funds for load; `None` means as many as the network on disk has, or
+    /// [`app_state::ACCOUNTS_DEFAULT`].
+    pub accounts: Option<u64>,
     /// Leave the network running and return.
     pub detach: bool,
     /// Allow fewer than four validators.
@@ -91,6 +96,14 @@ fn make_or_find(options: &Options) -> Result<Network> {
                 options.home.display()
             )));
         }
+        if options.accounts.is_some_and(|wanted| wanted != network.accounts) {
+            return Err(Error::Usage(format!(
+                "the genesis of the network in {} funds {} accounts: start it without --accounts, \
+                 or delete that directory, or choose another --home",
+                options.home.display(),
+                network.accounts
+            )));
+        }
         if !options.settings.is_empty() {
             network.settings.clone_from(&options.settings);
         }
@@ -106,6 +119,11 @@ fn make_or_find(options: &Options) -> Result<Network> {
             "{validators} validators survive no fault: use at least {VALIDATORS_SAFE_MIN}, or add \
              --allow-small"
         )));
+    }
+    let accounts = options.accounts.unwrap_or(app_state::ACCOUNTS_DEFAULT);
+    if accounts > app_state::ACCOUNTS_MAX {
+        let most = app_state::ACCOUNTS_MAX;
+        return Err(Error::Usage(format!("--accounts takes {most} at most")));
     }
     say(&format!("• making genesis and keys of {validators} validators"));
     create::create(options, validators)
@@ -155,6 +173,8 @@ pub fn start_pair(network: &mut Network, index: usize) -> Result<()> {
 
 fn wait_first_block(network: &Network) -> Result<()> {
     let begun = Instant::now();
+    let accounts = u32::try_from(network.accounts).unwrap_or(u32::MAX);
+    let patience = FIRST_BLOCK_PATIENCE + PATIENCE_PER_ACCOUNT * accounts;
     loop {
         check_all_alive(network)?;
         let heights: Vec<_> = network.validators.iter().map(|v| probe::status(v).height).collect();
@@ -163,11 +183,11 @@ fn wait_first_block(network: &Network) -> Result<()> {
             say(&format!("✓ first block on every validator after {:.1} s", secs(begun)));
             return Ok(());
         }
-        if begun.elapsed() > FIRST_BLOCK_PATIENCE {
+        if begun.elapsed() > patience {
             eprintln!();
             return Err(Error::Process(format!(
                 "no first block within {} s; the logs are {}/v*/*.log",
-                FIRST_BLOCK_PATIENCE.as_secs(),
+                patience.as_secs(),
                 network.home.display()
             )));
         }

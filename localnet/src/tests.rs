@@ -12,6 +12,7 @@ fn options(home: &Path) -> start::Options {
         validators: None,
         app: Some("tail -f /dev/null".to_string()),
         settings: vec!["consensus.create_empty_blocks=true".to_string()],
+        accounts: None,
         detach: true,
         allow_small: false,
     }
@@ -54,6 +55,26 @@ fn fewer_than_four_validators_need_a_word() {
         assert!(error.contains(word), "{count}: {error}");
     }
     assert!(!Network::exists(home.path()), "nothing is made by a refused command");
+}
+
+#[test]
+fn genesis_funds_as_many_accounts_as_asked_for() {
+    let home = tempfile::tempdir().expect("a directory");
+    let many = start::Options { accounts: Some(9), app: None, ..options(home.path()) };
+    let made = create::create(&many, 4).expect("made");
+    let genesis = made.dir(3, Half::Engine).join("config/genesis.json");
+    let genesis = std::fs::read_to_string(genesis).expect("a genesis file");
+    let genesis: serde_json::Value = serde_json::from_str(&genesis).expect("JSON");
+    let accounts = genesis["app_state"]["account"]["accounts"].as_array().expect("accounts");
+    assert_eq!(accounts.len(), 4 + 9, "and one for each gateway");
+    assert_eq!(Network::load(home.path()).expect("read").accounts, 9);
+    let other = start::Options { accounts: Some(8), ..many };
+    let error = start::start(&other).expect_err("refused").to_string();
+    assert!(error.contains("funds 9 accounts"), "{error}");
+    let home = tempfile::tempdir().expect("a directory");
+    let too_many = start::Options { accounts: Some(2_000_001), ..options(home.path()) };
+    let error = start::start(&too_many).expect_err("refused").to_string();
+    assert!(error.contains("2000000 at most"), "{error}");
 }
 
 #[test]

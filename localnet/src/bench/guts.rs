@@ -24,6 +24,8 @@ pub struct Chain {
     pub nonces: Vec<u64>,
     /// What a transfer costs.
     pub fee: u64,
+    /// Who gets what is sent, in turn; where there is nobody, the senders send to each other.
+    pub others: Vec<AccountId>,
 }
 
 /// Bytes that one transfer's encoding does not pass; its fee is for as many.
@@ -50,7 +52,7 @@ impl Chain {
             }
             nonces.push(answer.nonce);
         }
-        Ok(Chain { id: id.to_owned(), keys, nonces, fee })
+        Ok(Chain { id: id.to_owned(), keys, nonces, fee, others: Vec::new() })
     }
 }
 
@@ -109,7 +111,9 @@ pub fn plan(
         let node = (index / batch) as usize % nodes;
         let from = node + nodes * (turns[node] % per_node);
         turns[node] += 1;
-        let (actor, to) = (accounts[from], accounts[(from + 1) % accounts.len()]);
+        let actor = accounts[from];
+        let turn = (index as usize).checked_rem(chain.others.len());
+        let to = turn.map_or(accounts[(from + 1) % accounts.len()], |turn| chain.others[turn]);
         let action = Action::Transfer { actor, to, amount: 1 };
         let draft = Draft::new(&chain.id, actor, chain.nonces[from], &[action]).fee(chain.fee);
         txs.push(draft.sign(actor, &chain.keys[from]).encode());

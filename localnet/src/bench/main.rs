@@ -43,6 +43,7 @@ use std::time::{Duration, Instant};
 use clap::Parser as _;
 use guts_localnet::app_state;
 use guts_localnet::network::Network;
+use guts_schema::AccountId;
 use serde::Serialize;
 
 use crate::calls::Calls;
@@ -142,7 +143,7 @@ impl Run {
             let plan = work::kvstore(total, options.size(), options.batch, rate)?;
             return Ok((plan, work::calls(calls, options.calls)));
         }
-        let chain = funded(self.network()?, &self.targets[0]).await?;
+        let chain = funded(self.network()?, &self.targets[0], total).await?;
         let calls = guts::calls(&chain, calls, options.calls);
         Ok((guts::plan(chain, total, options.batch, rate, self.targets.len())?, calls))
     }
@@ -154,6 +155,10 @@ impl Run {
         let mut watcher = watch::Watcher::at_tip(&self.targets[0]).await?;
         eprintln!("• sending {rate} tx/s for {seconds} s to {}", self.targets.join(", "));
         let connections = load::open(&self.targets).await?;
+        // The network's own, where the load goes to it.
+        let own = self.network.as_ref().filter(|_| !self.processes.is_empty());
+        let dirs = target::dirs(own);
+        let disk = usage::on_disk(&dirs);
         let before = usage::sample(&self.processes);
         let begun = Instant::now();
         let sending = tokio::spawn(load::send(Arc::clone(&plan), connections, begun));
@@ -172,6 +177,7 @@ impl Run {
         let usage = usage::difference(&before, &usage::sample(&self.processes));
         eprintln!("✓ {} of {} transactions committed", seen.committed(), plan.total);
         let mut report = self.report(plan.size, &sent, &seen, &usage, None);
+        report.disk = usage::grown(&dirs, &disk);
         report.calls = (self.options.calls > 0).then_some(answered);
         if let Some(warning) = report.warning() {
             eprintln!("warning: {warning}");
@@ -262,8 +268,26 @@ impl Run {
     }
 }
 
-async fn funded(network: &Network, node: &str) -> Result<guts::Chain, Failure> {
+/// Accounts that send at most; the rest of those that genesis funds get what they send.
+const SENDERS_MAX: u64 = 16_384;
+
+async fn funded(network: &Network, node: &str, total: u64) -> Result<guts::Chain, Failure> {
     let seed = hex::decode(&network.seed)?;
-    let keys = (0..app_state::LOAD_ACCOUNTS).map(|index| app_state::load_key(&seed, index));
-    guts::Chain::ask(node, &network.chain_id, keys.collect()).await
+    let count = network.accounts;
+    let key = |index: u64| app_state::load_key(&seed, index);
+    let keys: Vec<_> = (0..count.min(SENDERS_MAX)).map(key).collect();
+    let mut chain = guts::Chain::ask(node, &network.chain_id, keys).await?;
+    if count > SENDERS_MAX {
+        let others =
+            (0..total).map(|number| AccountId::of_key(&key(spread(number, count)).public()));
+        chain.others = others.collect();
+    }
+    Ok(chain)
+}
+
+/// The account, of so many, that the transaction of that number goes to: anywhere among them.
+fn spread(number: u64, count: u64) -> u64 {
+    /// Odd, and no small fraction of what a u64 holds: neighbours land far from each other.
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    number.wrapping_mul(STEP) % count
 }

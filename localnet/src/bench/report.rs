@@ -9,7 +9,7 @@ use crate::load::Sent;
 use crate::machine::Machine;
 use crate::options::Options;
 use crate::push::Comparison;
-use crate::usage::Usage;
+use crate::usage::{Disk, Usage};
 
 /// What became readable, and when.
 pub struct Seen {
@@ -101,6 +101,9 @@ pub struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     push: Option<Comparison>,
     processes: &'a [Usage],
+    /// What each process has on disk.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disk: Vec<Disk>,
     #[serde(skip_serializing_if = "Option::is_none")]
     machine: Option<&'a Machine>,
 }
@@ -145,6 +148,7 @@ impl<'a> Report<'a> {
             calls: None,
             push: None,
             processes: usage,
+            disk: Vec::new(),
             machine: None,
         }
     }

@@ -1,5 +1,7 @@
 //! Which nodes get the load, and which processes are accounted for.
 
+use std::path::PathBuf;
+
 use guts_localnet::network::{Half, Network};
 use guts_localnet::process;
 
@@ -25,6 +27,16 @@ fn address(url: &str) -> Result<String, Failure> {
         }
         _ => Err(format!("{url} is not http://HOST:PORT").into()),
     }
+}
+
+/// The directories of the network's processes, by their names.
+pub fn dirs(network: Option<&Network>) -> Vec<(String, PathBuf)> {
+    let halves = |index| [Half::App, Half::Engine].map(|half| (index, half));
+    let all = network.iter().flat_map(|network| {
+        let places = network.validators.iter().flat_map(|validator| halves(validator.index));
+        places.map(|(index, half)| (format!("{half}{index}"), network.dir(index, half)))
+    });
+    all.collect()
 }
 
 /// Those processes of the network that run, if it is the network of the targets, and those named

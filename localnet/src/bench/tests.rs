@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use guts_localnet::{app_state, create, process, start};
-use guts_schema::{AccountId, ChainRules, validate};
+use guts_schema::{AccountId, Action, ChainRules, validate};
 
 use crate::http::Connection;
 use crate::options::Options;
@@ -35,7 +35,8 @@ fn transactions_are_due_at_the_rate_and_recognised() {
 fn an_account_sends_to_one_node_and_counts_its_nonces_up() {
     let keys: Vec<_> = (0..5).map(|index| app_state::load_key(&[7; 32], index)).collect();
     let accounts: Vec<_> = keys.iter().map(|key| AccountId::of_key(&key.public())).collect();
-    let chain = guts::Chain { id: "chain".into(), keys, nonces: vec![3; 5], fee: 10 };
+    let chain =
+        guts::Chain { id: "chain".into(), keys, nonces: vec![3; 5], fee: 10, others: vec![] };
     let plan = guts::plan(chain, 20, 2, 100, 2).expect("a plan");
     assert_eq!((plan.bodies.len(), plan.lanes), (10, 2));
     let rules = ChainRules::new("chain");
@@ -254,6 +255,52 @@ async fn what_a_node_lost_is_counted() {
 }
 
 #[test]
+fn what_is_sent_goes_to_those_who_send_nothing() {
+    let key = |index| app_state::load_key(&[7; 32], index);
+    let keys: Vec<_> = (0..4).map(key).collect();
+    let others: Vec<_> = (4..7).map(|index| AccountId::of_key(&key(index).public())).collect();
+    let nonces = vec![0; 4];
+    let chain = guts::Chain { id: "chain".into(), keys, nonces, fee: 10, others: others.clone() };
+    let plan = guts::plan(chain, 5, 1, 100, 1).expect("a plan");
+    let rules = ChainRules::new("chain");
+    let to = |body: &Vec<u8>| {
+        let body: Value = serde_json::from_slice(body).expect("JSON");
+        let tx = body["params"]["tx"].as_str().expect("a transaction").to_owned();
+        let tx = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, tx);
+        let tx = validate(&tx.expect("base64"), &rules).expect("signed").into_inner();
+        match tx.actions[..] {
+            [Action::Transfer { to, .. }] => to,
+            _ => panic!("one transfer"),
+        }
+    };
+    let found: Vec<_> = plan.bodies.iter().map(to).collect();
+    let wanted: Vec<_> = others.iter().copied().cycle().take(5).collect();
+    assert_eq!(found, wanted);
+    // Those of a whole network are met one after the other, and nearly each only once.
+    let met: std::collections::BTreeSet<_> =
+        (0..1000).map(|number| crate::spread(number, 1_000_000)).collect();
+    assert!(met.len() > 990 && met.last() > Some(&990_000), "{}", met.len());
+}
+
+#[test]
+fn what_lies_on_the_disk_is_counted_with_what_is_below() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dirs = [("app0".to_owned(), dir.path().to_path_buf())];
+    let before = usage::on_disk(&dirs);
+    let below = dir.path().join("data/deeper");
+    std::fs::create_dir_all(&below).expect("made");
+    let bytes: Vec<u8> =
+        (0..3_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(below.join("file"), &bytes).expect("written");
+    std::fs::File::open(below.join("file")).and_then(|file| file.sync_all()).expect("on disk");
+    let [disk] = &usage::grown(&dirs, &before)[..] else { panic!("one directory") };
+    assert_eq!(disk.name, "app0");
+    assert!((2.9..4.0).contains(&disk.grown_mb) && disk.mb >= disk.grown_mb, "{disk:?}");
+    let gone = [("app1".to_owned(), dir.path().join("gone"))];
+    assert_eq!(usage::on_disk(&gone), [0]);
+}
+
+#[test]
 fn the_figures_add_up() {
     let options = Options::parse_from(["guts-bench", "--rate", "10", "--seconds", "1"]);
     let mut seen = report::Seen::new(10);
@@ -307,6 +354,7 @@ fn processes_are_those_of_the_network_that_gets_the_load() {
         validators: None,
         app: Some("kvstore".into()),
         settings: Vec::new(),
+        accounts: None,
         detach: true,
         allow_small: false,
     };

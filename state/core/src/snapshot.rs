@@ -9,7 +9,10 @@ use prost013::Message;
 
 use crate::overlay::{Changes, Read};
 use crate::store::{Batch, Column, Root, StaleRows, Store};
-use crate::tree::{Reader, key_hash, node_row, proof_spec, value_at, value_content, value_row};
+use crate::tree::{
+    Reader, key_hash, node_row, preimage_at, preimage_row, proof_spec, value_at, value_content,
+    value_row,
+};
 use crate::{StateError, Version};
 
 /// A version of the state. Cheap to make and to clone; stays as it is while others write. Once it
@@ -88,8 +91,9 @@ impl Snapshot {
             };
             let current = before.as_ref().and_then(|(_, value)| value.as_deref());
             if current != value {
+                let was_set = current.is_some();
                 let replaced = before.map(|(version, _)| version);
-                writes.push(Write { key, hash, value, replaced });
+                writes.push(Write { key, hash, value, was_set, replaced });
             }
         }
         if writes.is_empty() {
@@ -120,14 +124,21 @@ impl Snapshot {
         let mut stale = StaleRows::default();
         for write in writes {
             batch.put(Column::Values, value_row(&write.hash, version), value_content(write.value));
-            match write.replaced {
-                Some(replaced) => stale.push(Column::Values, &value_row(&write.hash, replaced)),
-                // Later rows of the key find it written.
-                None => batch.put(Column::Preimages, write.hash.0.to_vec(), write.key.to_vec()),
+            if let Some(replaced) = write.replaced {
+                stale.push(Column::Values, &value_row(&write.hash, replaced));
+            }
+            if !write.was_set {
+                // Until the key is deleted, this row names it, whatever else is pruned.
+                let row = preimage_row(&write.hash, version);
+                batch.put(Column::Preimages, row, write.key.to_vec());
             }
             if write.value.is_none() {
                 // It hides older values; without those, absence needs no row.
                 stale.push(Column::Values, &value_row(&write.hash, version));
+                let named = preimage_at(self.store.as_ref(), &write.hash, version)?;
+                let (row, _) =
+                    named.ok_or_else(|| StateError::Damaged("a key is not named".into()))?;
+                stale.push(Column::Preimages, &row);
             }
         }
         for node in &update.stale_node_index_batch {
@@ -146,6 +157,8 @@ struct Write<'a> {
     key: &'a [u8],
     hash: jmt::KeyHash,
     value: Option<&'a [u8]>,
+    /// Whether there was a value before.
+    was_set: bool,
     /// The version of the value that this one replaces.
     replaced: Option<Version>,
 }

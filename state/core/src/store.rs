@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::tree::{key_hash, value_at};
 use crate::{StateError, Version};
 
 /// Kinds of rows. A database keeps each as a column family of its own.
@@ -14,7 +15,8 @@ pub enum Column {
     Nodes,
     /// Values: SHA-256 of the key, version -> `1 || value`, or `0` where it was deleted.
     Values,
-    /// SHA-256 of the key -> key; neighbours in proofs of absence are named by it.
+    /// SHA-256 of the key, version -> key, of each version that set what had no value; neighbours
+    /// in proofs of absence are named by it.
     Preimages,
     /// Version -> the rows that no state from it on needs, each as column (1 byte), length of its
     /// key (1 byte), key. Pruning up to a version deletes those of all versions not above it.
@@ -255,11 +257,9 @@ impl MemoryStore {
     pub fn entries(&self, version: Version) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StateError> {
         let mut entries = BTreeMap::new();
         let none = BTreeMap::new();
-        for (hash, key) in self.rows.get(&Column::Preimages).unwrap_or(&none) {
-            let row = |version: Version| [&hash[..], &version.to_be_bytes()].concat();
-            let value = self.last(Column::Values, &row(0), &row(version))?;
-            if let Some((1, value)) = value.as_ref().and_then(|(_, value)| value.split_first()) {
-                entries.insert(key.clone(), value.to_vec());
+        for key in self.rows.get(&Column::Preimages).unwrap_or(&none).values() {
+            if let Some((_, Some(value))) = value_at(self, &key_hash(key), version)? {
+                entries.insert(key.clone(), value);
             }
         }
         Ok(entries)

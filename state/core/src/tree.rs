@@ -6,7 +6,7 @@ use jmt::storage::{HasPreimage, LeafNode, Node, NodeKey, TreeReader};
 use jmt::{KeyHash, OwnedValue};
 use sha2::{Digest, Sha256};
 
-use crate::store::{Column, Root, Store};
+use crate::store::{Column, Root, Row, Store};
 use crate::{StateError, Version};
 
 /// The ICS-23 proof specification of the tree. Verifiers need ics23 0.10 or newer, which know
@@ -48,6 +48,20 @@ pub(crate) fn value_row(key: &KeyHash, version: Version) -> Vec<u8> {
     let mut row = key.0.to_vec();
     row.extend_from_slice(&version.to_be_bytes());
     row
+}
+
+/// The row that names a key whose value a version set where there was none: like a row of a value.
+pub(crate) fn preimage_row(key: &KeyHash, version: Version) -> Vec<u8> {
+    value_row(key, version)
+}
+
+/// The newest row that names a key, not younger than `version`: its key and content.
+pub(crate) fn preimage_at(
+    store: &dyn Store,
+    key: &KeyHash,
+    version: Version,
+) -> Result<Option<Row>, StateError> {
+    store.last(Column::Preimages, &preimage_row(key, 0), &preimage_row(key, version))
 }
 
 /// A value row: the version that wrote it, and the value unless it was deleted there.
@@ -122,6 +136,7 @@ impl TreeReader for Reader<'_> {
 
 impl HasPreimage for Reader<'_> {
     fn preimage(&self, key: KeyHash) -> anyhow::Result<Option<Vec<u8>>> {
-        Ok(self.store.get(Column::Preimages, &key.0)?)
+        // Whichever of them it is, it names the key.
+        Ok(preimage_at(self.store, &key, Version::MAX)?.map(|(_, key)| key))
     }
 }

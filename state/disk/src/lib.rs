@@ -38,7 +38,7 @@ const OPEN_FILES_MAX: i32 = 256;
 /// Bytes of log kept for an operator who asks what RocksDB did.
 const LOG_BYTES: usize = 1 << 20;
 /// The format of rows and column families.
-const FORMAT: &[u8] = b"guts-state 3";
+const FORMAT: &[u8] = b"guts-state 4";
 
 /// The column family of heads: height -> memo. The last one is the newest commit.
 const HEADS: &str = "heads";
@@ -189,8 +189,12 @@ impl Database {
         let snapshot = self.snapshot(height)?;
         let mut entries = BTreeMap::new();
         let family = self.inner.family(Column::Preimages.name())?;
-        for row in self.inner.db.iterator_cf(family, IteratorMode::Start) {
+        let mut read = ReadOptions::default();
+        // Of all keys, not of those that begin as the first.
+        read.set_total_order_seek(true);
+        for row in self.inner.db.iterator_cf_opt(family, read, IteratorMode::Start) {
             let key = row?.1.into_vec();
+            // A key that was deleted and set again may be named twice, with one value.
             if let Some(value) = snapshot.get(&key)? {
                 entries.insert(key, value);
             }
@@ -254,8 +258,8 @@ impl Inner {
     ) -> Result<Option<Row>, StateError> {
         let mut read = ReadOptions::default();
         read.set_iterate_lower_bound(low);
-        // Both ends of a value's rows share the prefix that the filters are made of.
-        read.set_prefix_same_as_start(column == Column::Values);
+        // Both ends of a key's rows share the prefix that the filters are made of.
+        read.set_prefix_same_as_start(is_by_key(column));
         let mut rows = self.db.raw_iterator_cf_opt(self.family(column.name())?, read);
         rows.seek_for_prev(high);
         let row = rows.item().map(|(key, value)| (key.to_vec(), value.to_vec()));
@@ -291,6 +295,11 @@ impl Store for Inner {
     }
 }
 
+/// Whether rows of a column begin with the SHA-256 of a key, and end with a version.
+const fn is_by_key(column: Column) -> bool {
+    matches!(column, Column::Values | Column::Preimages)
+}
+
 fn store_error(error: rocksdb::Error) -> StateError {
     StateError::Store(error.to_string())
 }
@@ -322,7 +331,7 @@ fn descriptor(name: &str, column: Option<Column>, cache: &Cache) -> ColumnFamily
     options.set_block_based_table_factory(&table);
     options.set_write_buffer_size(MEMTABLE_BYTES);
     options.set_compression_type(DBCompressionType::Lz4);
-    if column == Some(Column::Values) {
+    if column.is_some_and(is_by_key) {
         options.set_prefix_extractor(SliceTransform::create_fixed_prefix(32));
         options.set_memtable_prefix_bloom_ratio(0.1);
     }

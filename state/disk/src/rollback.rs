@@ -55,10 +55,8 @@ impl Inner {
         let mut write = WriteBatch::default();
         if let Some(version) = version {
             for key in self.keys_written(version)? {
-                write.delete_cf(self.family(Column::Values.name())?, row_key(&key, version));
-                let (low, high) = (row_key(&key, 0), row_key(&key, version.saturating_sub(1)));
-                if self.last_on_disk(Column::Values, &low, &high)?.is_none() {
-                    write.delete_cf(self.family(Column::Preimages.name())?, key);
+                for column in [Column::Values, Column::Preimages] {
+                    write.delete_cf(self.family(column.name())?, row_key(&key, version));
                 }
             }
             for column in [Column::Nodes, Column::Stale, Column::Roots] {

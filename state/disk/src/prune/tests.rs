@@ -84,6 +84,44 @@ fn a_rollback_does_not_go_below_what_is_kept() {
     assert_eq!(database.entries(3).unwrap()[&b"a".to_vec()], b"3");
 }
 
+#[test]
+fn what_names_a_key_goes_with_the_last_state_that_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let gone = || vec![(b"a".to_vec(), None)];
+    let blocks = [
+        vec![put("a", "1"), put("genesis", "g")],
+        gone(),
+        vec![put("a", "3")],
+        vec![put("a", "4")],
+        gone(),
+    ];
+    let (database, _) = grown(dir.path(), &blocks);
+    let names = || {
+        let all = found(&database).into_iter();
+        all.filter(|((family, _), key)| *family == "preimages" && key == b"a").count()
+    };
+    assert_eq!(names(), 2, "it was made twice");
+    prune(&database, 2);
+    assert_eq!(names(), 1, "of the state that has it again");
+    let kept = database.snapshot(4).unwrap().prove(b"b").unwrap();
+    prune(&database, 4);
+    // One of the neighbours that show that b is absent.
+    assert_eq!(database.snapshot(4).unwrap().prove(b"b").unwrap(), kept);
+    assert_eq!((names(), database.entries(4).unwrap().len()), (1, 2));
+    prune(&database, 5);
+    assert_eq!((names(), database.entries(5).unwrap().len()), (0, 1));
+    // Set again, taken back, and set once more.
+    for value in ["6", "7"] {
+        commit(&database, 6, &[put("a", value)]);
+        assert_eq!(
+            (names(), database.entries(6).unwrap()[&b"a"[..]].as_slice()),
+            (1, value.as_bytes())
+        );
+        assert_eq!(database.rollback(5).unwrap().height, 5);
+        assert_eq!(names(), 0);
+    }
+}
+
 /// No row of the tree is left that the newest state does not need: one node a path, each on the way
 /// to a key, and one row a value.
 fn assert_minimal(database: &Database, state: &Snapshot) {
@@ -94,7 +132,7 @@ fn assert_minimal(database: &Database, state: &Snapshot) {
     assert_eq!(paths.len(), of("nodes").count());
     let nodes = all.iter().filter(|((name, _), _)| *name == "nodes");
     let leaves = nodes.filter(|(_, node)| leaf_key(node).unwrap().is_some()).count();
-    assert_eq!((leaves, of("values").count()), (live, live));
+    assert_eq!((leaves, of("values").count(), of("preimages").count()), (live, live, live));
     assert_eq!((of("stale").count(), of("roots").count(), of("heads").count()), (0, 1, 1));
 }
 

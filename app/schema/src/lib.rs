@@ -36,6 +36,7 @@ pub mod query;
 pub mod refs;
 pub mod sign;
 pub mod sshsig;
+pub mod stake;
 pub mod tally;
 pub mod tx;
 pub mod validate;

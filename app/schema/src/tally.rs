@@ -7,26 +7,11 @@ use crate::ids::{AccountId, ValidatorAddress};
 use crate::limits::PPM;
 use crate::proto::propose::Content;
 use crate::proto::{self, VoteOption};
-
-/// So many millionths of an amount, at most all of it, rounded down.
-pub fn ppm_of(amount: u64, ppm: u64) -> u64 {
-    let part = u128::from(amount) * u128::from(ppm.min(PPM)) / u128::from(PPM);
-    u64::try_from(part).unwrap_or(amount)
-}
+use crate::stake::{ppm_of, worth};
 
 /// Whether `part` is more than so many millionths of `whole`.
 fn exceeds(part: u64, whole: u64, ppm: u64) -> bool {
     u128::from(part) * u128::from(PPM) > u128::from(whole) * u128::from(ppm)
-}
-
-/// What shares of a validator's stake are worth, rounded down.
-pub fn worth(info: &proto::ValidatorInfo, shares: u64) -> u64 {
-    if info.shares == 0 {
-        return 0;
-    }
-    let worth = u128::from(shares) * u128::from(info.tokens) / u128::from(info.shares);
-    // No more than all shares are worth, which is a u64.
-    u64::try_from(worth).unwrap_or(info.tokens)
 }
 
 /// Stake for each option, and of the whole set.

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use guts_schema::stake::ppm_in;
 use serde_json::{Value, json};
 
 use crate::send::{self, Progress, Trial};
@@ -26,6 +27,12 @@ pub fn percent(ppm: u64) -> String {
     let part = part.trim_end_matches('0');
     let point = if part.is_empty() { "" } else { "." };
     format!("{whole}{point}{part} %")
+}
+
+/// Part of a whole in percent, rounded down to tenths of one.
+pub fn share(part: u64, whole: u64) -> String {
+    let ppm = ppm_in(part, whole);
+    percent(ppm - ppm % 1000)
 }
 
 /// Where a command speaks.

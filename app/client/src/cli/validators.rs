@@ -8,7 +8,7 @@ use guts_schema::{AccountId, keys, proto};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::out::{percent, plain, time};
+use super::out::{percent, plain, share, time};
 use crate::state::{account_id, validator_address};
 use crate::{Error, State};
 
@@ -154,7 +154,7 @@ impl Entry {
             self.address.to_string(),
             format!("power {} ({})", self.power, share(self.power, total)),
             format!("stake {}", self.info.tokens),
-            format!("commission {}", share(u64::from(self.info.commission_ppm), 1_000_000)),
+            format!("commission {}", percent(self.info.commission_ppm.into())),
             self.standing(),
             format!("{}, of {}", plain(name), self.operator_name),
         ]
@@ -240,12 +240,6 @@ pub async fn find(
         ))),
         _ => Err(Error::Usage(format!("several validators are called {text}: give an address"))),
     }
-}
-
-/// Part of a whole in percent, with a digit behind the point.
-fn share(part: u64, whole: u64) -> String {
-    let permille = u128::from(part) * 1000 / u128::from(whole.max(1));
-    format!("{}.{} %", permille / 10, permille % 10)
 }
 
 #[cfg(test)]

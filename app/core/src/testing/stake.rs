@@ -2,7 +2,7 @@
 
 use guts_schema::Action;
 use guts_schema::sign::ProofOf;
-use guts_schema::tally::worth;
+use guts_schema::stake::worth;
 use guts_schema::tx::StakingAction;
 
 use super::{Person, World, address};

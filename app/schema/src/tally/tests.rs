@@ -82,12 +82,3 @@ fn an_emergency_has_a_bar_of_its_own() {
     assert_eq!(Bars::of(&params, None), bars(2));
     assert_eq!(Bars::of(&params, Some(&urgent)), bars(3));
 }
-
-#[test]
-fn parts_never_come_to_more_than_the_whole() {
-    let (_, info) = validator(1, u64::MAX, 3);
-    assert_eq!(worth(&info, 3), u64::MAX);
-    assert_eq!(worth(&proto::ValidatorInfo::default(), 5), 0);
-    assert_eq!(ppm_of(u64::MAX, u64::MAX), u64::MAX);
-    assert_eq!((ppm_of(9, 500_000), ppm_of(1, 999_999)), (4, 0));
-}

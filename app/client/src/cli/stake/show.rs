@@ -2,8 +2,7 @@
 
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::keys::Queue;
-use guts_schema::limits::REWARD_INDEX_BITS;
-use guts_schema::tally::worth;
+use guts_schema::stake;
 use guts_schema::{AccountId, keys, proto};
 use serde_json::{Value, json};
 
@@ -48,9 +47,9 @@ async fn delegation(
     let info: Option<proto::ValidatorInfo> = state.get(&keys::validator(validator)).await?;
     let (value, info) = (value.unwrap_or_default(), info.unwrap_or_default());
     // Slashing takes stake and leaves shares.
-    let worth = worth(&info, value.shares);
+    let worth = stake::worth(&info, value.shares);
     let wrong = || Error::Proof("rewards that run backwards".into());
-    let due = due(&value, &info, account).ok_or_else(wrong)?;
+    let due = stake::claimable(&value, &info, account).ok_or_else(wrong)?;
     let name = if info.name.is_empty() { "unnamed" } else { &info.name };
     let rewards = if due > 0 { format!("  {due} to claim") } else { String::new() };
     context.out.line(&format!("{validator}  {worth}  {name}{rewards}"));
@@ -61,24 +60,6 @@ async fn delegation(
         "shares": value.shares.to_string(),
         "rewards": due.to_string(),
     }))
-}
-
-/// What the account can claim from the validator: rewards of its shares since they were paid last,
-/// and the commission if it operates the validator. `None` where the state contradicts itself.
-pub(super) fn due(
-    delegation: &proto::Delegation,
-    info: &proto::ValidatorInfo,
-    account: &AccountId,
-) -> Option<u64> {
-    let index = |bytes: &[u8]| match bytes {
-        [] => Some(0),
-        bytes => bytes.try_into().ok().map(u128::from_be_bytes),
-    };
-    let since = index(&info.reward_index)?.checked_sub(index(&delegation.reward_index)?)?;
-    let due = u128::from(delegation.shares).checked_mul(since)? >> REWARD_INDEX_BITS;
-    let is_operator = info.operator == account.to_vec();
-    let commission = if is_operator { info.commission_due } else { 0 };
-    u64::try_from(due).ok()?.checked_add(commission)
 }
 
 async fn called(state: &State, validator: &ValidatorAddress) -> Result<String, Error> {

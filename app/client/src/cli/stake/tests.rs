@@ -1,6 +1,5 @@
 //! Percentages, and what an engine's home says.
 use super::*;
-use guts_schema::limits::REWARD_INDEX_BITS;
 
 #[test]
 fn percentages_are_exact() {
@@ -27,21 +26,4 @@ fn the_peer_id_is_that_of_the_node_key() {
     let id = peer_id(home.path()).expect("read");
     assert_eq!((id.len(), &id[6..]), (38, key.public_key().as_bytes()));
     assert_eq!(consensus_key(home.path()).expect("read").seed(), seed);
-}
-
-#[test]
-fn what_can_be_claimed_is_rewards_and_the_operators_commission() {
-    let (ada, bob) = (guts_schema::AccountId::new([1; 20]), guts_schema::AccountId::new([2; 20]));
-    let index = |units: u128| (units << REWARD_INDEX_BITS).to_be_bytes().to_vec();
-    let mut info = proto::ValidatorInfo { operator: ada.to_vec(), ..Default::default() };
-    (info.reward_index, info.commission_due) = (index(5), 7);
-    let mut delegation = proto::Delegation { shares: 10, ..Default::default() };
-    assert_eq!(show::due(&delegation, &info, &bob), Some(50), "never paid");
-    delegation.reward_index = index(3);
-    assert_eq!(show::due(&delegation, &info, &bob), Some(20));
-    assert_eq!(show::due(&delegation, &info, &ada), Some(27));
-    delegation.reward_index = index(6);
-    assert_eq!(show::due(&delegation, &info, &bob), None, "it runs backwards");
-    delegation.reward_index = vec![1];
-    assert_eq!(show::due(&delegation, &info, &bob), None, "too short");
 }

@@ -9,10 +9,11 @@ fn millionths_are_percent_with_the_digits_there_are() {
 }
 
 #[test]
-fn shares_are_in_percent_with_a_digit() {
+fn shares_are_in_percent_with_a_digit_at_most() {
     assert_eq!(share(1, 3), "33.3 %");
-    assert_eq!(share(u64::MAX, u64::MAX), "100.0 %");
-    assert_eq!(share(0, 0), "0.0 %");
+    assert_eq!(share(1, 2), "50 %");
+    assert_eq!(share(u64::MAX, u64::MAX), "100 %");
+    assert_eq!((share(0, 0), share(1, 1001)), ("0 %".into(), "0 %".into()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use guts_schema::keys::{self, Queue};
 use guts_schema::limits::ANCHORS_MAX;
-use guts_schema::tally::ppm_of;
+use guts_schema::stake::ppm_of;
 use guts_schema::{AccountId, Hash, Key, RepoId, proto};
 use guts_state::Read;
 

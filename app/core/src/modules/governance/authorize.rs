@@ -1,7 +1,7 @@
 //! Who may have a say in what the network decides.
 
 use guts_schema::AccountId;
-use guts_schema::tally::worth;
+use guts_schema::stake::worth;
 use guts_schema::tx::GovernanceAction;
 
 use super::error;

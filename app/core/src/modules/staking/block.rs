@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 
 use guts_schema::attest::Attested;
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::limits::REWARD_INDEX_BITS;
-use guts_schema::tally::{ppm_of, worth};
+use guts_schema::stake::{ppm_of, rewarded, sold, worth};
 use guts_schema::{AccountId, events, proto};
 
-use super::execute::{index, remove_shares, sold};
+use super::execute::remove_shares;
 use super::state;
 use crate::fault::Broken;
 use crate::modules::account::{self, Pot, Purse};
@@ -268,9 +267,7 @@ fn give_out(run: &mut Run<'_>, issuance: u64) -> Result<u64, Broken> {
         }
         let commission = ppm_of(part, u64::from(info.commission_ppm));
         info.commission_due = info.commission_due.checked_add(commission).ok_or_else(over)?;
-        let each = (u128::from(part - commission) << REWARD_INDEX_BITS) / u128::from(info.shares);
-        let now = index(&info.reward_index)?.checked_add(each).ok_or_else(over)?;
-        info.reward_index = now.to_be_bytes().to_vec();
+        info.reward_index = rewarded(&info, part - commission).ok_or_else(over)?;
         state::put_info(run, &address, &info)?;
         account::pay(run, Purse::In(Pot::Fees), Purse::In(Pot::Rewards), part)?;
         given = given.saturating_add(part);

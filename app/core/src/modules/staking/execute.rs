@@ -7,10 +7,8 @@
 use std::fmt::Display;
 
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::limits::{
-    DELEGATIONS_PER_ACCOUNT_MAX, REWARD_INDEX_BITS, UNBONDINGS_PER_ACCOUNT_MAX,
-};
-use guts_schema::tally::worth;
+use guts_schema::limits::{DELEGATIONS_PER_ACCOUNT_MAX, UNBONDINGS_PER_ACCOUNT_MAX};
+use guts_schema::stake::{bought, rewards, sold, worth};
 use guts_schema::tx::{StakingAction, ValidatorEdit};
 use guts_schema::{AccountId, Key, events, proto};
 
@@ -150,17 +148,6 @@ fn own_validator(run: &Run<'_>, actor: &AccountId) -> Result<ValidatorAddress, F
     state::operated(&run.state, actor)?.ok_or_else(|| error::not_operator(actor))
 }
 
-/// The shares that stake of so much buys; none when those there are stand for nothing.
-fn bought(info: &proto::ValidatorInfo, amount: u64) -> Option<u64> {
-    if info.shares == 0 {
-        return Some(amount);
-    }
-    let shares = u128::from(amount) * u128::from(info.shares);
-    let shares = shares.checked_div(u128::from(info.tokens))?;
-    let shares = u64::try_from(shares).ok().filter(|shares| *shares > 0)?;
-    info.shares.checked_add(shares).map(|_| shares)
-}
-
 /// Whether an account may have stake with one validator more, and that validator so much more.
 fn check_room(
     run: &Run<'_>,
@@ -217,14 +204,9 @@ pub(super) fn settle(
 ) -> Result<proto::Delegation, Broken> {
     let delegation = state::delegation(&run.state, address, actor)?;
     let mut delegation = delegation.unwrap_or_default();
-    let wrong = || Broken::Contradiction("a reward index that runs backwards".into());
-    let now = index(&info.reward_index)?;
-    let since = now.checked_sub(index(&delegation.reward_index)?).ok_or_else(wrong)?;
-    if delegation.shares > 0 {
-        let due = u128::from(delegation.shares).checked_mul(since).ok_or_else(wrong)?;
-        let due = u64::try_from(due >> REWARD_INDEX_BITS).map_err(|_| wrong())?;
-        pay_out(run, actor, address, due)?;
-    }
+    let wrong = || Broken::Contradiction("rewards of a delegation that cannot be".into());
+    let due = rewards(&delegation, info).ok_or_else(wrong)?;
+    pay_out(run, actor, address, due)?;
     delegation.reward_index.clone_from(&info.reward_index);
     Ok(delegation)
 }
@@ -244,15 +226,6 @@ fn pay_out(
         &[("validator", validator), ("account", to), ("amount", &amount)],
     );
     Ok(())
-}
-
-/// A reward index; none written is 0.
-pub(super) fn index(bytes: &[u8]) -> Result<u128, Broken> {
-    if bytes.is_empty() {
-        return Ok(0);
-    }
-    let wrong = |_| Broken::Contradiction("a reward index of the wrong length".into());
-    Ok(u128::from_be_bytes(bytes.try_into().map_err(wrong)?))
 }
 
 fn delegate(
@@ -299,12 +272,6 @@ fn take_stake(
     }
     let shares = if amount == worth { held.shares } else { sold(&info, amount).min(held.shares) };
     Ok(remove_shares(run, actor, (address, info), shares, amount)?)
-}
-
-/// The shares that must go for stake of so much, rounded up.
-pub(super) fn sold(info: &proto::ValidatorInfo, amount: u64) -> u64 {
-    let shares = u128::from(amount) * u128::from(info.shares);
-    u64::try_from(shares.div_ceil(u128::from(info.tokens.max(1)))).unwrap_or(u64::MAX)
 }
 
 /// Takes shares, and what they stand for, out of a validator. The last share takes the dust with

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::limits::REWARD_INDEX_BITS;
-use guts_schema::{Key, keys, names, proto};
+use guts_schema::{Key, keys, names, proto, stake};
 
-use super::execute::index;
 use crate::fault::Broken;
 use crate::modules::params;
 use crate::whole::{Whole, wrong};
@@ -51,12 +49,11 @@ fn audit_stake(whole: &Whole) -> Result<(), Broken> {
         let mut shares = 0u128;
         let prefix = [b"delegation/", &address[..]].concat();
         for (account, delegation) in whole.under::<proto::Delegation>(&prefix)? {
-            let since = index(&info.reward_index)?.checked_sub(index(&delegation.reward_index)?);
-            let due = since.and_then(|since| since.checked_mul(u128::from(delegation.shares)));
-            let Some(due) = due.filter(|_| delegation.shares > 0) else {
+            let due = stake::rewards(&delegation, &info).filter(|_| delegation.shares > 0);
+            let Some(due) = due else {
                 return wrong("a delegation of nothing, or with rewards to come");
             };
-            rewards += due >> REWARD_INDEX_BITS;
+            rewards += u128::from(due);
             shares += u128::from(delegation.shares);
             listed.entry(account).or_default().push(address.clone());
         }

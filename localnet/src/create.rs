@@ -111,7 +111,8 @@ fn engine_config(network: &Network, index: usize) -> String {
 fn app_config(network: &Network, index: usize) -> String {
     let validator = &network.validators[index];
     format!(
-        "abci = \"unix://{}\"\ngateway = \"127.0.0.1:{}\"\nengine_rpc = \"{}\"\n",
+        "abci = \"unix://{}\"\ngateway = \"127.0.0.1:{}\"\nengine_rpc = \"{}\"\n\
+         allow_private_gateways = true\n",
         network.socket(index).display(),
         validator.gateway_port(),
         validator.rpc_url(),

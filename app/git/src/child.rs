@@ -84,6 +84,12 @@ impl Git {
         &self.limits
     }
 
+    /// Whether this git takes `http.curloptResolve`, which came with 2.37: older ones ignore it.
+    pub(crate) async fn pins_names(&self) -> Result<bool, GitError> {
+        let said = self.command(&self.home, &["version"]).success(b"").await?;
+        Ok(version(&String::from_utf8_lossy(&said)).is_some_and(|found| found >= (2, 37)))
+    }
+
     /// A git command on the repository at `dir`, not started yet.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, dir: &Path, args: &[S]) -> GitCommand {
         let mut command = Command::new("git");
@@ -118,6 +124,13 @@ impl Git {
         }
         git
     }
+}
+
+/// The first two numbers of what `git version` says.
+fn version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.strip_prefix("git version ")?.split('.');
+    let mut next = || numbers.next()?.trim().parse().ok();
+    Some((next()?, next()?))
 }
 
 /// Settings of every child, above anything a repository's own file could say.

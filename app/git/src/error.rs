@@ -52,6 +52,14 @@ pub enum GitError {
     /// Bytes that should be git's protocol are not.
     #[error("git protocol: {0}")]
     Protocol(&'static str),
+    /// A gateway is not asked: it is where this node does not go, or says so itself.
+    #[error("gateway {gateway}: {why}")]
+    Gateway {
+        /// Its URL.
+        gateway: String,
+        /// The rule.
+        why: String,
+    },
     /// A pack is not what its name says, or is too large.
     #[error("pack {hash}: {why}")]
     Pack {

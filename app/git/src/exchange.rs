@@ -2,7 +2,8 @@
 //! believed by the certificate authorities of this system, or those in `SSL_CERT_FILE`.
 //!
 //! A gateway may be somebody's who wants pushes to stall: it must answer soon and keep up a rate,
-//! and so many packs are asked of each at once, however many pushes there are.
+//! and so many packs are asked of each at once, however many pushes there are. No redirect is
+//! followed, and nobody is asked where [`Peer`] says not.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use crate::child::FSCK_IGNORED;
 use crate::error::GitError;
 use crate::packs::{Draft, PackStore};
+use crate::reach::{Peer, Resolver, Scope};
 use crate::repositories::Repositories;
 use crate::types::{PackHash, PackInfo, RepoId};
 
@@ -63,11 +65,15 @@ impl Pace {
 pub struct Exchange {
     repositories: Repositories,
     packs: PackStore,
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    /// For gateways that may be anywhere, and for the others.
+    anywhere: HttpClient,
+    public: HttpClient,
     pace: Pace,
     /// What is asked of each gateway now: those of which nothing is are not there.
     sources: Arc<Mutex<BTreeMap<String, Arc<Semaphore>>>>,
 }
+
+type HttpClient = Client<HttpsConnector<HttpConnector<Resolver>>, Empty<Bytes>>;
 
 /// A pack whose bytes are here and are what its name says; nobody looked into them yet. Dropping it
 /// drops the bytes.
@@ -93,31 +99,36 @@ impl Exchange {
             .expect("ring has the versions that are safe")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
-            .https_or_http()
-            .enable_http1()
-            .build();
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { repositories, packs, client, pace: PACE, sources: Arc::default() }
+        let client = |scope| {
+            let mut http = HttpConnector::new_with_resolver(Resolver { scope });
+            // The other scheme is for what lies above it.
+            http.enforce_http(false);
+            let connector = HttpsConnectorBuilder::new()
+                .with_tls_config(config.clone())
+                .https_or_http()
+                .enable_http1()
+                .wrap_connector(http);
+            Client::builder(TokioExecutor::new()).build(connector)
+        };
+        let (anywhere, public) = (client(Scope::Any), client(Scope::Public));
+        Self { repositories, packs, anywhere, public, pace: PACE, sources: Arc::default() }
     }
 
-    /// Gets a pack from the first of `gateways` (URLs such as `http://127.0.0.1:8080`) that has it,
-    /// by hash and size; none when no gateway asked has it now. The size is the one the transaction
+    /// Gets a pack from the first of `gateways` that has it, by hash and size; none when no gateway asked has it now. The size is the one the transaction
     /// names: not a byte more is read. Dropping this ends what it asks for.
     ///
     /// Where the first is busy with others, its turn is waited for; the rest are passed over then.
     pub async fn download(
         &self,
         pack: PackInfo,
-        gateways: &[String],
+        gateways: &[Peer],
     ) -> Result<Option<Download>, GitError> {
         if self.packs.has(&pack.hash) {
             return Ok(Some(Download { pack, draft: None }));
         }
         let draft = self.packs.draft()?;
         for (i, gateway) in gateways.iter().enumerate() {
-            let source = self.source(gateway);
+            let source = self.source(&gateway.url);
             let turn = match i {
                 0 => source.acquire_owned().await.ok(),
                 _ => source.try_acquire_owned().ok(),
@@ -125,7 +136,10 @@ impl Exchange {
             let Some(turn) = turn else { continue };
             match self.get(gateway, &pack, &draft, turn).await {
                 Ok(()) => return Ok(Some(Download { pack, draft: Some(draft) })),
-                Err(error) => tracing::debug!(gateway, %error, "no pack from this gateway"),
+                Err(error @ GitError::Gateway { .. }) => tracing::warn!(%error, "not asked"),
+                Err(error) => {
+                    tracing::debug!(gateway = gateway.url, %error, "no pack from this gateway");
+                }
             }
         }
         Ok(None)
@@ -141,20 +155,25 @@ impl Exchange {
 
     async fn get(
         &self,
-        gateway: &str,
+        gateway: &Peer,
         pack: &PackInfo,
         draft: &Draft,
         _turn: OwnedSemaphorePermit,
     ) -> Result<(), GitError> {
         let hash = pack.hash;
         let bad = |why: String| GitError::Pack { hash: hash.to_string(), why };
-        let uri = format!("{}/packs/{hash}", gateway.trim_end_matches('/'));
-        let uri: Uri = uri.parse().map_err(|_| bad(format!("{gateway} is no URL")))?;
+        gateway.check()?;
+        let uri = format!("{}/packs/{hash}", gateway.base());
+        let uri: Uri = uri.parse().map_err(|_| bad(format!("{} is no URL", gateway.url)))?;
+        let client = match gateway.scope {
+            Scope::Any => &self.anywhere,
+            Scope::Public => &self.public,
+        };
         let request = Request::get(uri).body(Empty::new());
         let request = request.map_err(|error| bad(error.to_string()))?;
         let slow = |_| bad("the gateway is too slow".into());
         let start = Instant::now();
-        let asked = self.client.request(request);
+        let asked = client.request(request);
         let answer = tokio::time::timeout_at(self.pace.due(start, 0), asked).await;
         let answer = answer.map_err(slow)?.map_err(|error| bad(error.to_string()))?;
         if answer.status() != StatusCode::OK {

@@ -9,6 +9,7 @@
 //! | [`hook`] | the programs receive-pack starts: pre-receive asks and waits, proc-receive reports |
 //! | `desk` | the other end of pre-receive: stores the pack, asks the [`Host`] |
 //! | [`PackStore`], [`Exchange`] | packs of pending pushes by hash, and getting them from others |
+//! | [`Peer`] | where others are asked, and where not |
 //! | [`Verifier`] | what a validator checks before it attests |
 //! | [`Repositories`] | bare repositories; their refs are a cache of state with one writer |
 //!
@@ -28,6 +29,7 @@ pub mod hook;
 pub mod http;
 mod packs;
 mod pktline;
+mod reach;
 mod repositories;
 mod shares;
 mod turns;
@@ -39,6 +41,7 @@ pub use error::GitError;
 pub use exchange::{Download, Exchange};
 pub use gateway::{Found, Gateway, Host, Outcome, Push, Say};
 pub use packs::PackStore;
+pub use reach::{Peer, Scope};
 pub use repositories::{FormatOf, Repositories};
 pub use types::{ObjectFormat, Oid, PackHash, PackInfo, RefUpdate, RepoId};
 pub use verify::Verifier;

@@ -11,11 +11,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::child::{FSCK_IGNORED, Git, Limits};
 use crate::error::GitError;
 use crate::http::NO_WAIT;
+use crate::reach::Peer;
 use crate::types::{ObjectFormat, Oid, RefUpdate, RepoId};
+
+/// How long the look-up of a gateway's name may take.
+const LOOKUP_WITHIN: Duration = Duration::from_secs(20);
 
 /// All bare repositories of this node, and the git that serves them.
 #[derive(Debug, Clone)]
@@ -231,10 +236,39 @@ impl Repositories {
         Ok(kinds)
     }
 
-    /// Fetches objects from another gateway by stock `git fetch` of known tips: into the object
-    /// store only, no ref moves. What arrives is checked like a push.
-    pub async fn fetch(&self, repo: RepoId, url: &str, tips: &[Oid]) -> Result<(), GitError> {
+    /// Fetches objects from another gateway, where the repository is at `path`, by stock `git
+    /// fetch` of known tips: into the object store only, no ref moves. What arrives is checked like
+    /// a push. Nobody is asked where [`Peer`] says not.
+    pub async fn fetch(
+        &self,
+        repo: RepoId,
+        gateway: &Peer,
+        path: &str,
+        tips: &[Oid],
+    ) -> Result<(), GitError> {
+        let slow = || GitError::Gateway {
+            gateway: gateway.url.clone(),
+            why: "its name takes too long to be looked up".into(),
+        };
+        let pin = tokio::time::timeout(LOOKUP_WITHIN, gateway.pin()).await;
+        let pin = pin.map_err(|_| slow())??;
+        if pin.is_some() && !self.git().pins_names().await? {
+            let why = "git 2.37 or newer is needed to fetch from a name: it is looked up before";
+            return Err(GitError::Gateway { gateway: gateway.url.clone(), why: why.into() });
+        }
+        self.fetch_at(repo, gateway, pin.as_deref(), (path, tips)).await
+    }
+
+    /// The same, where what git must know of the gateway's name is known.
+    pub(crate) async fn fetch_at(
+        &self,
+        repo: RepoId,
+        gateway: &Peer,
+        pin: Option<&str>,
+        (path, tips): (&str, &[Oid]),
+    ) -> Result<(), GitError> {
         let dir = self.ensure(repo)?;
+        let url = &format!("{}/{path}", gateway.base());
         let tips: Vec<String> = tips.iter().map(Oid::to_string).collect();
         let mut args = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", url];
         args.extend(tips.iter().map(String::as_str));
@@ -251,6 +285,9 @@ impl Repositories {
             ("fetch.unpackLimit", "1"),
         ] {
             git.setting(key, value.as_ref());
+        }
+        if let Some(pin) = pin {
+            git.setting("http.curloptResolve", pin.as_ref());
         }
         for rule in FSCK_IGNORED {
             git.setting(&format!("fetch.fsck.{rule}"), "ignore".as_ref());

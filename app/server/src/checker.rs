@@ -272,7 +272,7 @@ impl Checker {
         self.inner.served.reaches(self.inner.chain.newest().height, subject.repo).await;
         let mut download = None;
         if let Some(pack) = subject.pack {
-            let gateways = self.inner.gateways.urls(subject.gateway.as_ref());
+            let gateways = self.inner.gateways.peers(subject.gateway.as_ref());
             download = self.inner.exchange.download(pack, &gateways).await?;
             if download.is_none() {
                 return Ok(None);

@@ -63,6 +63,10 @@ pub struct Config {
     /// Gateways that are asked for packs and for objects missed before those that the state says
     /// for its validators: private ways to them, or others that have what this node trusts.
     pub gateways: Vec<String>,
+    /// Whether gateways that only the state says are asked at addresses that are not of the public
+    /// internet: of this machine, of private networks. Any validator says where its gateway is, and
+    /// could send this node's requests there; for networks on one machine or behind one firewall.
+    pub allow_private_gateways: bool,
     /// Where state, repositories and packs lie; relative to the home directory.
     pub data: PathBuf,
     /// Of how many heights below the newest the state is kept, for reads and for `guts-app
@@ -96,6 +100,7 @@ impl Default for Config {
             engine_rpc: "http://127.0.0.1:26657".into(),
             public_rpc: String::new(),
             gateways: Vec::new(),
+            allow_private_gateways: false,
             data: "data".into(),
             keep_heights: 100_000,
             name: "guts".into(),
@@ -206,6 +211,10 @@ impl Config {
             "GATEWAYS" => {
                 let list = value.split(',').map(str::trim).filter(|url| !url.is_empty());
                 self.gateways = list.map(str::to_owned).collect();
+            }
+            "ALLOW_PRIVATE_GATEWAYS" => {
+                let wrong = |_| format!("{value} is neither true nor false");
+                self.allow_private_gateways = value.parse().map_err(wrong)?;
             }
             "DATA" => self.data = value.into(),
             "KEEP_HEIGHTS" => {

@@ -331,11 +331,14 @@ impl Follower {
             if !is_first {
                 tokio::time::sleep(CATCH_UP_PAUSE).await;
             }
-            for gateway in gateways.urls(None) {
-                let url = format!("{}/{owner}/{name}.git", gateway.trim_end_matches('/'));
-                match repositories.fetch(repo, &url, &tips).await {
+            let path = format!("{owner}/{name}.git");
+            for gateway in gateways.peers(None) {
+                match repositories.fetch(repo, &gateway, &path, &tips).await {
                     Ok(()) => break,
-                    Err(error) => tracing::debug!(%repo, gateway, %error, "no help from it"),
+                    Err(error @ GitError::Gateway { .. }) => tracing::warn!(%error, "not asked"),
+                    Err(error) => {
+                        tracing::debug!(%repo, gateway = gateway.url, %error, "no help from it");
+                    }
                 }
             }
             // An error means that the node is stopping.

@@ -33,3 +33,18 @@ fn a_killed_child_is_no_answer() {
     let killed = Ended { status: ExitStatus::from_raw(9), ..ended(0, "") };
     assert!(killed.decided("rev-list", &[0, 128]).is_err());
 }
+
+#[test]
+fn the_version_of_git_is_read() {
+    for (said, found) in [
+        ("git version 2.39.5\n", Some((2, 39))),
+        ("git version 2.37\n", Some((2, 37))),
+        ("git version 2.34.1 (Apple Git-1)\n", Some((2, 34))),
+        ("git version 3.0.rc1", Some((3, 0))),
+        ("something else", None),
+        ("git version x.y", None),
+    ] {
+        assert_eq!(version(said), found, "{said}");
+    }
+    assert!((2, 9) < (2, 37));
+}

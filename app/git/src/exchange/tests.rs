@@ -66,10 +66,14 @@ fn exchange(home: &tempfile::TempDir, roots: RootCertStore) -> Exchange {
     Exchange::believing(roots, repositories, PackStore::open(home.path()).unwrap())
 }
 
+fn anywhere(url: &str) -> Peer {
+    Peer { url: url.into(), scope: Scope::Any }
+}
+
 async fn get(exchange: &Exchange, url: &str, pack: PackInfo) -> Result<Vec<u8>, GitError> {
     let draft = exchange.packs.draft()?;
     let turn = exchange.source(url).acquire_owned().await.unwrap();
-    exchange.get(url, &pack, &draft, turn).await?;
+    exchange.get(&anywhere(url), &pack, &draft, turn).await?;
     Ok(std::fs::read(draft.incoming()).unwrap())
 }
 
@@ -129,8 +133,8 @@ async fn a_gateway_that_does_not_keep_up_is_left() {
     // The next one that has it gives it.
     let whole = plain(|mut stream| async move { drop(stream.write_all(PACK).await) }).await;
     exchange.pace.grace = PACE.grace;
-    let refused = "http://127.0.0.1:1".to_owned();
-    let found = exchange.download(pack, &[refused, whole]).await.unwrap();
+    let refused = anywhere("http://127.0.0.1:1");
+    let found = exchange.download(pack, &[refused, anywhere(&whole)]).await.unwrap();
     assert!(found.is_some());
 }
 
@@ -167,14 +171,14 @@ async fn so_many_packs_and_no_more_are_asked_of_a_gateway_at_once() {
     let home = tempfile::TempDir::new().unwrap();
     let exchange = exchange(&home, RootCertStore::empty());
     let pack = PackInfo { hash: PackHash::of(PACK), size: PACK.len() as u64 };
-    let urls = [url.clone()];
+    let urls = [anywhere(&url)];
     let all = join_all((0..3 * DOWNLOADS_PER_GATEWAY).map(|_| exchange.download(pack, &urls)));
     let test = async {
         while open.load(Ordering::SeqCst) < DOWNLOADS_PER_GATEWAY {
             tokio::task::yield_now().await;
         }
         // Who can ask another first does not wait for its turn here.
-        let elsewhere = ["http://127.0.0.1:1".to_owned(), url.clone()];
+        let elsewhere = [anywhere("http://127.0.0.1:1"), anywhere(&url)];
         assert!(exchange.download(pack, &elsewhere).await.unwrap().is_none());
         gate.send_replace(true);
     };

@@ -14,6 +14,7 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
         ("GUTS_APP_NAME", "two"),
         ("GUTS_APP_GATEWAYS", "http://a, http://b,"),
         ("GUTS_APP_GATEWAY", "127.0.0.1:9"),
+        ("GUTS_APP_ALLOW_PRIVATE_GATEWAYS", "true"),
         ("GUTS_APP_HOME", "/elsewhere"),
         ("GUTS_ENGINE_NAME", "another program's"),
     ];
@@ -21,6 +22,7 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
     assert_eq!(config.name, "two");
     assert_eq!(config.engine_rpc, "http://h:1");
     assert_eq!(config.gateways, ["http://a", "http://b"]);
+    assert!(config.allow_private_gateways && !Config::default().allow_private_gateways);
     assert_eq!(config.public_url, "http://127.0.0.1:9");
     assert_eq!(config.public_rpc, "http://h:1");
     assert_eq!(config.data, home.path().join("data"));
@@ -53,6 +55,7 @@ fn a_wrong_variable_is_named() {
         ("GUTS_APP_GATEWAY", "nowhere"),
         ("GUTS_APP_GATWAY", "127.0.0.1:9"),
         ("GUTS_APP_KEEP_HEIGHTS", "all"),
+        ("GUTS_APP_ALLOW_PRIVATE_GATEWAYS", "yes"),
     ] {
         let error = Config::load(home.path(), given(&[wrong])).unwrap_err().to_string();
         assert!(error.contains(wrong.0), "{error}");

@@ -126,6 +126,8 @@ impl World {
         let data = self.dir.path().join(format!("node{i}"));
         let config = Config {
             gateways: added.to_vec(),
+            // What the settings add may be anywhere as it is.
+            allow_private_gateways: added.is_empty(),
             public_url: self.urls[i].clone(),
             name: format!("node {i}"),
             // One of them prunes.

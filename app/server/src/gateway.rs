@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,6 +17,7 @@ use guts_rpc::server::files;
 use hyper::Request;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tower_service::Service as _;
 
 use crate::config::Config;
@@ -50,6 +52,27 @@ pub fn bounds(config: &Config) -> Bounds {
         header_timeout_s: HEADER_TIMEOUT_S,
         write_timeout_s: WRITE_TIMEOUT_S,
     }
+}
+
+/// How long an ending waits for what is in hand: a push that has come far enough may end as well,
+/// and the rest is tried again.
+pub const STOP_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Serves `routes` until `shutdown` is done, and then what is in hand, for as long as
+/// [`STOP_TIMEOUT`] says: clients that are stuck are cut off.
+pub async fn serve_until(
+    listener: TcpListener,
+    bounds: Bounds,
+    routes: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    let (stop, mut stopped) = watch::channel(false);
+    let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
+    let mut serving = tokio::spawn(serve(listener, bounds, routes, until));
+    shutdown.await;
+    stop.send_replace(true);
+    let _ = tokio::time::timeout(STOP_TIMEOUT, &mut serving).await;
+    serving.abort();
 }
 
 /// Serves `routes` until `shutdown` is done, and then what is in hand.

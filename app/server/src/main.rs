@@ -180,11 +180,16 @@ fn rollback(home: &std::path::Path, height: Option<u64>) -> Done {
 
 fn inspect(home: &std::path::Path) -> Done {
     let config = Config::load(home, variables())?;
-    tokio::runtime::Runtime::new()?.block_on(async {
+    files::raise_limit();
+    let runtime = tokio::runtime::Runtime::new()?;
+    let result = runtime.block_on(async {
         let asked = asked_to_end()?;
         let say = |address| println!("the state of {} at http://{address}", config.data.display());
         Ok(tools::inspect(&config, say, asked).await?)
-    })
+    });
+    // A thread that still reads something is not waited for.
+    runtime.shutdown_timeout(node::RUNTIME_STOP);
+    result
 }
 
 /// Done when the process is asked to end. From this call on it does not end by itself.

@@ -112,7 +112,7 @@ impl Node {
         let repositories = Repositories::open(data, &parts.hook, limits, chain.format_of())?;
         let packs = PackStore::open(data)?;
         let own = parts.identity.account;
-        let gateways = Gateways::new(chain.clone(), own, &config.gateways);
+        let gateways = Gateways::new(chain.clone(), own, config);
         let runtime = tokio::runtime::Handle::current();
         let checker = Checker::new(
             chain.clone(),
@@ -206,17 +206,13 @@ pub async fn run(
     };
     let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
     let bounds = gateway::bounds(&config);
-    let mut gateway = tokio::spawn(gateway::serve(listener, bounds, node.http, until));
+    let mut serving = tokio::spawn(gateway::serve(listener, bounds, node.http, until));
     let ended = server.run(node.abci, both).await;
-    // What is in hand may end as well: a push that has come far enough. The rest is tried again.
-    let _ = tokio::time::timeout(GATEWAY_STOP, &mut gateway).await;
-    gateway.abort();
+    let _ = tokio::time::timeout(gateway::STOP_TIMEOUT, &mut serving).await;
+    serving.abort();
     node.database.sync()?;
     Ok(ended?)
 }
-
-/// How long an ending waits for requests to the gateway, after the engine's connections are over.
-const GATEWAY_STOP: Duration = Duration::from_millis(300);
 
 /// How long it waits then for what runs on threads of their own; all that counts is on disk.
 pub const RUNTIME_STOP: Duration = Duration::from_millis(300);
@@ -225,7 +221,7 @@ pub const RUNTIME_STOP: Duration = Duration::from_millis(300);
 pub const STOP_WITHIN: Duration = Duration::from_secs(2);
 
 const _: () = assert!(
-    STOP_TIMEOUT.as_millis() + GATEWAY_STOP.as_millis() + RUNTIME_STOP.as_millis()
+    STOP_TIMEOUT.as_millis() + gateway::STOP_TIMEOUT.as_millis() + RUNTIME_STOP.as_millis()
         < STOP_WITHIN.as_millis()
 );
 

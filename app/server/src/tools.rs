@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use crate::api;
 use crate::chain::{Chain, Committed};
 use crate::config::Config;
+use crate::gateway;
 use crate::page::{self, About};
 
 /// Why a tool cannot do its work.
@@ -98,7 +99,8 @@ pub fn rollback(config: &Config, height: Option<u64>) -> Result<(Head, [u8; 32])
 }
 
 /// Answers on the gateway's address what can be read of a stopped node: its page, its health and
-/// every `guts_*` method, with proofs. No git, no metrics. Says where it listens through `ready`.
+/// every `guts_*` method, with proofs, behind the same door as of one that runs. No git, no
+/// metrics. Says where it listens through `ready`.
 pub async fn inspect(
     config: &Config,
     ready: impl FnOnce(SocketAddr),
@@ -115,7 +117,8 @@ pub async fn inspect(
     let about = About::new(&chain, &config.listening(address));
     let routes = page::router(about).merge(api::router(chain, database.store()));
     ready(address);
-    axum::serve(listener, routes).with_graceful_shutdown(shutdown).await.map_err(failed)
+    gateway::serve_until(listener, gateway::bounds(config), routes, shutdown).await;
+    Ok(())
 }
 
 /// The whole newest state of a stopped node.

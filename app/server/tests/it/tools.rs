@@ -1,10 +1,11 @@
 //! The tools for a node that does not run: a state that keeps every rule, and a chain that goes on
 //! where it ended.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -14,10 +15,15 @@ use guts_abci::proto::crypto::{PublicKey, public_key::Sum};
 use guts_app_core::App;
 use guts_state::{MemoryStore, verify_present};
 use guts_state_disk::{Database, DiskError};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 
 use crate::engine::CHAIN;
 use crate::world::{World, get};
+
+/// Longest wait for something that takes a second.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 fn tool(args: &[&str], home: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_guts-app"));
@@ -49,7 +55,7 @@ fn init_chain(genesis: &Value) -> RequestInitChain {
 
 /// The database of a node that was just ended: the last of its threads closes it.
 fn opened(dir: &Path) -> Database {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + DEADLINE;
     loop {
         match Database::open(dir) {
             Err(DiskError::Locked(_)) if Instant::now() < deadline => std::thread::yield_now(),
@@ -68,10 +74,49 @@ impl Drop for Started {
     }
 }
 
+/// Connections that the reading of a stopped node takes from one address.
+const PER_ADDRESS: usize = 8;
+
+/// Connections from one address that say half a request and nothing more, one more than there is
+/// room for.
+fn crowd(url: &str) -> Vec<TcpStream> {
+    let to: SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
+    let come = async {
+        let mut all = Vec::new();
+        for _ in 0..=PER_ADDRESS {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+            let stream = socket.connect(to).await.unwrap().into_std().unwrap();
+            stream.set_nonblocking(false).unwrap();
+            (&stream).write_all(b"GET / HTTP/1.1\r\n").unwrap();
+            all.push(stream);
+        }
+        all
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(come)
+}
+
+/// SIGTERM; it must end by itself, with success.
+fn end(mut process: Started) {
+    let pid = Pid::from_child(&process.0);
+    kill_process(pid, Signal::TERM).unwrap();
+    let (ended, end) = mpsc::channel();
+    let watch = std::thread::spawn(move || {
+        if end.recv_timeout(DEADLINE).is_err() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    });
+    let status = process.0.wait().unwrap();
+    ended.send(()).unwrap();
+    watch.join().unwrap();
+    assert!(status.success(), "{status}");
+}
+
 /// Reads a stopped node: its answers are proved against the root that the block of `height` left.
 fn read(home: &Path, height: u64, root: &[u8; 32]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_guts-app"));
     command.args(["inspect", "--home"]).arg(home).stdout(Stdio::piped());
+    command.env("GUTS_APP_CONNECTIONS_PER_ADDRESS_MAX", PER_ADDRESS.to_string());
     let mut inspecting = Started(command.spawn().unwrap());
     let mut said = String::new();
     BufReader::new(inspecting.0.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
@@ -87,9 +132,14 @@ fn read(home: &Path, height: u64, root: &[u8; 32]) {
     assert!(verify_present(&bytes("proof"), root, &bytes("key"), &bytes("value")), "{answer}");
     let (status, _) = get(url, "/alice/hello.git/info/refs?service=git-upload-pack");
     assert_eq!(status, 404, "repositories are not served");
-    let pid = rustix::process::Pid::from_child(&inspecting.0);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert!(inspecting.0.wait().unwrap().success());
+    // Behind the door that a node has which runs.
+    let mut crowd = crowd(url);
+    let mut refused = String::new();
+    crowd.pop().unwrap().read_to_string(&mut refused).unwrap();
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert_eq!(get(url, "/health").0, 200, "others are served");
+    end(inspecting);
+    drop(crowd);
 }
 
 #[test]

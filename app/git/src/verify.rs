@@ -65,14 +65,18 @@ impl Check<'_> {
         if !self.is_connected(&tips).await? {
             return Ok(Verdict::ObjectsMissing);
         }
-        for update in updates {
+        let mut forced = Vec::new();
+        for (place, update) in updates.iter().enumerate() {
             if let (Some(old), Some(new)) = (update.old, update.new)
                 && !self.is_forward(&update.name, old, new).await?
             {
-                return Ok(Verdict::GoodForced);
+                forced.push(place);
             }
         }
-        Ok(Verdict::Good)
+        if forced.is_empty() {
+            return Ok(Verdict::Good);
+        }
+        Ok(Verdict::GoodForced(forced.into_iter().collect()))
     }
 
     fn command(&self, args: &[&str]) -> Result<crate::child::GitCommand, GitError> {

@@ -2,70 +2,139 @@
 //! proposer carries them into a block.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use prost::Message;
 
 use crate::ids::{PushId, Signature, ValidatorAddress};
-use crate::limits::{ATTESTATIONS_MAX, EXTENSION_BYTES_MAX, PSEUDO_TX_BYTES_MAX, VALIDATORS_MAX};
+use crate::limits::{
+    ATTESTATIONS_MAX, EXTENSION_BYTES_MAX, PSEUDO_TX_BYTES_MAX, PUSH_REFS_MAX, VALIDATORS_MAX,
+};
 use crate::proto;
 
 /// First byte of pseudo-transaction 0. As protobuf it would be wire type 7, which there is not, so
 /// no transaction begins with it.
 pub const PSEUDO_TX_TAG: u8 = 0xff;
 
+/// Some of the refs of a push, by the places of their updates in its certificate.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefSet([u8; REF_SET_BYTES]);
+
+/// Bytes of a set: a bit for each ref that a push can have.
+const REF_SET_BYTES: usize = PUSH_REFS_MAX / 8;
+
+impl RefSet {
+    /// Whether it has the ref at that place.
+    pub fn has(&self, place: usize) -> bool {
+        self.0.get(place / 8).is_some_and(|byte| byte >> (place % 8) & 1 == 1)
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Its bytes, without those at its end that are 0.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let length = self.0.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        self.0[..length].to_vec()
+    }
+
+    /// Reads them.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        let mut set = Self::default();
+        set.0.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(set).filter(|_| bytes.last() != Some(&0))
+    }
+}
+
+impl FromIterator<usize> for RefSet {
+    /// Places beyond what a push can have are left out.
+    fn from_iter<T: IntoIterator<Item = usize>>(places: T) -> Self {
+        let mut set = Self::default();
+        for place in places {
+            if let Some(byte) = set.0.get_mut(place / 8) {
+                *byte |= 1 << (place % 8);
+            }
+        }
+        set
+    }
+}
+
+impl fmt::Debug for RefSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries((0..PUSH_REFS_MAX).filter(|place| self.has(*place))).finish()
+    }
+}
+
 /// What one validator found when it looked at a push. Equal objects give equal verdicts, so
 /// honest validators agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u32)]
 pub enum Verdict {
     /// Good; every ref moves forward, is made or is deleted.
-    Good = 1,
-    /// Good; at least one old tip is no ancestor of its new one.
-    GoodForced = 2,
+    Good,
+    /// Good; the old tips of these are no ancestors of their new ones.
+    GoodForced(RefSet),
     /// The pack is not the bytes that the transaction names, or is no pack.
-    PackCorrupt = 16,
+    PackCorrupt,
     /// An object that a new tip needs is in neither the pack nor the repository.
-    ObjectsMissing = 17,
+    ObjectsMissing,
     /// An object breaks a rule of `git fsck`.
-    ObjectsBad = 18,
+    ObjectsBad,
     /// A branch would point to something that is no commit.
-    NotACommit = 19,
+    NotACommit,
     /// Looking at it takes more time, memory or disk than the limits allow.
-    TooBig = 20,
+    TooBig,
 }
 
 impl Verdict {
-    /// Every verdict.
-    pub const ALL: [Self; 7] = [
-        Self::Good,
-        Self::GoodForced,
-        Self::PackCorrupt,
-        Self::ObjectsMissing,
-        Self::ObjectsBad,
-        Self::NotACommit,
-        Self::TooBig,
-    ];
-
     /// Its stable number.
     pub const fn number(self) -> u32 {
-        self as u32
+        match self {
+            Self::Good => 1,
+            Self::GoodForced(_) => 2,
+            Self::PackCorrupt => 16,
+            Self::ObjectsMissing => 17,
+            Self::ObjectsBad => 18,
+            Self::NotACommit => 19,
+            Self::TooBig => 20,
+        }
     }
 
-    /// The verdict with that number.
-    pub fn from_number(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|verdict| verdict.number() == number)
+    /// The refs it is about; none when it is about the push as a whole.
+    pub fn refs(self) -> RefSet {
+        match self {
+            Self::GoodForced(refs) => refs,
+            _ => RefSet::default(),
+        }
+    }
+
+    /// The verdict with that number, about these refs.
+    pub fn from_parts(number: u32, refs: &[u8]) -> Option<Self> {
+        let refs = RefSet::from_slice(refs)?;
+        let verdict = match number {
+            1 => Self::Good,
+            2 if !refs.is_empty() => return Some(Self::GoodForced(refs)),
+            16 => Self::PackCorrupt,
+            17 => Self::ObjectsMissing,
+            18 => Self::ObjectsBad,
+            19 => Self::NotACommit,
+            20 => Self::TooBig,
+            _ => return None,
+        };
+        Some(verdict).filter(|_| refs.is_empty())
     }
 
     /// True when the push may move its refs.
     pub const fn is_good(self) -> bool {
-        matches!(self, Self::Good | Self::GoodForced)
+        matches!(self, Self::Good | Self::GoodForced(_))
     }
 
     /// Why the push is refused, for the person who pushed.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Good => "the push is good",
-            Self::GoodForced => "the push is good and rewrites history",
+            Self::GoodForced(_) => "the push is good and rewrites history",
             Self::PackCorrupt => "the pack is corrupt",
             Self::ObjectsMissing => "the push lacks objects that its commits need",
             Self::ObjectsBad => "the push has objects that git fsck refuses",
@@ -87,7 +156,7 @@ pub enum AttestError {
     /// Not sorted, or twice the same.
     #[error("not sorted, or the same twice")]
     Order,
-    /// A verdict that does not exist.
+    /// A verdict that does not exist, or about refs that it cannot be about.
     #[error("no such verdict")]
     Verdict,
     /// An id or signature of the wrong length.
@@ -95,18 +164,20 @@ pub enum AttestError {
     Id,
 }
 
-/// Encodes a vote extension: the first [`ATTESTATIONS_MAX`] of `verdicts`. None is no bytes.
+/// Encodes a vote extension: the first of `verdicts` that fit, [`ATTESTATIONS_MAX`] at most and
+/// always one. None is no bytes.
 pub fn encode_extension(verdicts: &BTreeMap<PushId, Verdict>) -> Vec<u8> {
-    let attestations = verdicts
-        .iter()
-        .take(ATTESTATIONS_MAX)
-        .map(|(push, verdict)| proto::Attestation {
-            push: push.to_vec(),
-            verdict: verdict.number(),
-        })
-        .collect();
-    let bytes = proto::Attestations { attestations }.encode_to_vec();
-    assert!(bytes.len() <= EXTENSION_BYTES_MAX, "limits.rs asserts that they fit");
+    let mut bytes = Vec::new();
+    for (push, verdict) in verdicts.iter().take(ATTESTATIONS_MAX) {
+        let (push, number, refs) = (push.to_vec(), verdict.number(), verdict.refs().to_vec());
+        let one = proto::Attestation { push, verdict: number, refs };
+        // The encoding of a list is that of its parts, one after the other.
+        let one = proto::Attestations { attestations: vec![one] }.encode_to_vec();
+        if bytes.len() + one.len() > EXTENSION_BYTES_MAX {
+            break;
+        }
+        bytes.extend(one);
+    }
     bytes
 }
 
@@ -125,7 +196,8 @@ pub fn decode_extension(bytes: &[u8]) -> Result<BTreeMap<PushId, Verdict>, Attes
     let mut verdicts = BTreeMap::new();
     for attestation in &message.attestations {
         let push = PushId::from_slice(&attestation.push).map_err(|_| AttestError::Id)?;
-        let verdict = Verdict::from_number(attestation.verdict).ok_or(AttestError::Verdict)?;
+        let verdict = Verdict::from_parts(attestation.verdict, &attestation.refs);
+        let verdict = verdict.ok_or(AttestError::Verdict)?;
         if verdicts.last_key_value().is_some_and(|(last, _)| *last >= push) {
             return Err(AttestError::Order);
         }

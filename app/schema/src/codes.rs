@@ -215,7 +215,7 @@ codes! {
     PushProtected = 515, "push_protected",
         "{} is protected: {} may not push to it; ask somebody with a higher role";
     PushForced = 516, "push_forced",
-        "this push rewrites history, and that of {} is protected: push it alone, merged or rebased";
+        "this push rewrites the history of {}, which is protected: merge or rebase it";
     DeleteProtected = 517, "delete_protected",
         "{} is protected and may not be deleted: drop its protection first";
 

@@ -41,7 +41,7 @@ pub const NONCE_BYTES_MAX: usize = 255;
 pub const ARMOUR_BYTES_MAX: usize = 1024;
 /// Bytes of a vote extension; every validator's travels in every commit.
 pub const EXTENSION_BYTES_MAX: usize = 2048;
-/// Attestations in a vote extension. The rest waits for the next height.
+/// Attestations in a vote extension. What does not fit waits for the next height.
 pub const ATTESTATIONS_MAX: usize = 50;
 /// Validators whose attestations pseudo-transaction 0 can carry.
 pub const VALIDATORS_MAX: usize = 128;
@@ -75,7 +75,7 @@ pub const ISSUE_WORDS_MAX: usize = 20;
 pub const LABELS_MAX: usize = 200;
 /// Pinned issues of a repository.
 pub const PINNED_MAX: usize = 3;
-/// References and mentions that one text makes known: the rest is text.
+/// References and mentions that one text makes known, and so what it may cost: the rest is text.
 pub const REFERENCES_MAX: usize = 16;
 /// Bytes of the parameters that a proposal changes.
 pub const PROPOSAL_PARAMS_BYTES_MAX: usize = 8 * 1024;
@@ -89,10 +89,15 @@ pub const ANCHORS_MAX: u64 = 256;
 pub const PAGE_MAX: u64 = 1000;
 
 /// Bytes of one attestation: push id, verdict, their tags and lengths.
-const ATTESTATION_BYTES_MAX: usize = 2 + 34 + 4;
+const ATTESTATION_BYTES: usize = 2 + 34 + 4;
+/// The same, with the refs that it is about.
+const ATTESTATION_BYTES_MAX: usize = ATTESTATION_BYTES + 2 + PUSH_REFS_MAX / 8;
 
 const _: () = {
-    assert!(ATTESTATIONS_MAX * ATTESTATION_BYTES_MAX <= EXTENSION_BYTES_MAX);
+    assert!(ATTESTATIONS_MAX * ATTESTATION_BYTES <= EXTENSION_BYTES_MAX);
+    // Those about refs wait for one another, a few heights at most.
+    assert!(ATTESTATIONS_MAX / 2 * ATTESTATION_BYTES_MAX <= EXTENSION_BYTES_MAX);
+    assert!(PUSH_REFS_MAX.is_multiple_of(8), "a set of refs has a bit for each");
     // The transaction around a certificate: chain id, payer, work, one signature.
     assert!(CERTIFICATE_BYTES_MAX + 1024 <= TX_BYTES_MAX);
     // guts1+CHAIN+OWNER/NAME+TIME

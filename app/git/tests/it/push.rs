@@ -68,8 +68,17 @@ fn a_forced_push_is_seen_as_one() {
     project.ok(&["reset", "-q", "--hard", "HEAD~1"]);
     let tip = project.commit("x", "other");
     let said = project.ok(&["push", "--force", "origin", "main"]);
-    assert!(said.contains("GoodForced"), "{said}");
+    assert!(said.contains("GoodForced({0})"), "{said}");
     assert_eq!(world.refs(), [format!("refs/heads/main {tip}")]);
+    // Which of them it is that is forced, they say, too.
+    project.ok(&["push", "origin", "main:a", "main:b", "main:c"]);
+    project.commit("x", "three");
+    project.ok(&["branch", "other", "HEAD~2"]);
+    let said = project.ok(&["push", "--force", "origin", "main:a", "other:b", "main:c", "main"]);
+    let push = world.host.pushes.lock().unwrap().last().unwrap().clone();
+    let mut updates = push.certificate.updates.iter();
+    let place = updates.position(|update| update.name == "refs/heads/b").unwrap();
+    assert!(said.contains(&format!("4 refs, GoodForced({{{place}}})")), "{said}");
 }
 
 #[test]

@@ -14,11 +14,28 @@ fn vote(address: u8) -> AttestedVote {
 
 #[test]
 fn verdict_numbers_are_stable() {
-    for verdict in Verdict::ALL {
-        assert_eq!(Verdict::from_number(verdict.number()), Some(verdict));
+    for number in 0..99 {
+        let verdict = Verdict::from_parts(number, &[]);
+        assert_eq!(verdict.is_some(), matches!(number, 1 | 16..=20), "{number}");
+        assert!(verdict.is_none_or(|verdict| verdict.number() == number));
+        assert_eq!(verdict.is_some_and(Verdict::is_good), number == 1);
+        // About refs of its is one alone.
+        assert_eq!(Verdict::from_parts(number, &[0, 4]).is_some(), number == 2);
     }
-    assert_eq!(Verdict::from_number(0), None);
-    assert!(Verdict::GoodForced.is_good() && !Verdict::PackCorrupt.is_good());
+    let forced = Verdict::GoodForced([10].into_iter().collect());
+    assert_eq!(Verdict::from_parts(2, &[0, 4]), Some(forced));
+    assert!(forced.is_good() && forced.number() == 2);
+}
+
+#[test]
+fn a_set_of_refs_has_one_encoding() {
+    let set: RefSet = [0, 9, 255, 256, 9999].into_iter().collect();
+    assert_eq!(format!("{set:?}"), "{0, 9, 255}");
+    assert_eq!(RefSet::from_slice(&set.to_vec()), Some(set));
+    assert!(set.has(9) && !set.has(8) && !set.has(256) && !set.has(usize::MAX));
+    assert_eq!(RefSet::default().to_vec(), []);
+    assert_eq!(RefSet::from_slice(&[1, 0]), None, "a 0 at its end");
+    assert_eq!(RefSet::from_slice(&[1; 33]), None, "more than a push has");
 }
 
 #[test]
@@ -28,11 +45,23 @@ fn an_extension_holds_the_first_that_fit() {
     let bytes = encode_extension(&verdicts(200));
     assert!(bytes.len() <= EXTENSION_BYTES_MAX);
     assert_eq!(decode_extension(&bytes).map(|verdicts| verdicts.len()), Ok(ATTESTATIONS_MAX));
+    // Fewer, when what they say takes more; the others wait.
+    let forced = Verdict::GoodForced((0..PUSH_REFS_MAX).collect());
+    let all: BTreeMap<_, _> = (0..50).map(|i| (PushId::new([i; 32]), forced)).collect();
+    let bytes = encode_extension(&all);
+    assert!(bytes.len() <= EXTENSION_BYTES_MAX);
+    let said = decode_extension(&bytes).expect("good");
+    assert!((25..50).contains(&said.len()), "{}", said.len());
+    assert!(said.iter().eq(all.iter().take(said.len())), "the first");
 }
 
 #[test]
 fn malformed_extensions_are_refused() {
-    let one = |push: &[u8], verdict| proto::Attestation { push: push.to_vec(), verdict };
+    let one = |push: &[u8], verdict| proto::Attestation {
+        push: push.to_vec(),
+        verdict,
+        ..Default::default()
+    };
     let encode = |attestations| proto::Attestations { attestations }.encode_to_vec();
     let (a, b) = (one(&[1; 32], 1), one(&[2; 32], 1));
     assert!(decode_extension(&encode(vec![a.clone(), b.clone()])).is_ok());
@@ -40,6 +69,15 @@ fn malformed_extensions_are_refused() {
     assert_eq!(decode_extension(&encode(vec![a.clone(), a])), Err(AttestError::Order));
     assert_eq!(decode_extension(&encode(vec![one(&[1; 31], 1)])), Err(AttestError::Id));
     assert_eq!(decode_extension(&encode(vec![one(&[1; 32], 9)])), Err(AttestError::Verdict));
+    assert_eq!(decode_extension(&encode(vec![one(&[1; 32], 2)])), Err(AttestError::Verdict));
+    let about = |refs: &[u8]| {
+        decode_extension(&encode(vec![proto::Attestation {
+            refs: refs.to_vec(),
+            ..one(&[1; 32], 2)
+        }]))
+    };
+    assert!(about(&[1]).is_ok());
+    assert_eq!(about(&[1, 0]), Err(AttestError::Verdict));
     assert_eq!(decode_extension(&[0; 2049]), Err(AttestError::Oversize));
     assert_eq!(decode_extension(&[0x12, 0]), Err(AttestError::Encoding));
 }

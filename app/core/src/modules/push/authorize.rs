@@ -1,5 +1,6 @@
 //! Who may push; asked when a push is ordered and again when its refs move.
 
+use guts_schema::attest::RefSet;
 use guts_schema::proto::{self, RepoRole};
 use guts_schema::{AccountId, Key, RepoId};
 
@@ -32,14 +33,14 @@ pub(super) fn check(run: &Run<'_>, repo: RepoId, key: &Key) -> Result<AccountId,
     Ok(pusher)
 }
 
-/// Whether the rules that protect refs let a push move its. `forced`: validators found that it
-/// rewrites history somewhere; which of its refs it is they do not say, so all of them count.
+/// Whether the rules that protect refs let a push move its. `forced`: those whose history
+/// validators found to be rewritten.
 pub(super) fn check_protected(
     run: &Run<'_>,
     repo: RepoId,
     pusher: &AccountId,
     push: &proto::Push,
-    forced: bool,
+    forced: RefSet,
 ) -> Result<(), Fault> {
     let protections = repo::protections(&run.state, repo)?;
     if protections.rules.is_empty() {
@@ -47,7 +48,7 @@ pub(super) fn check_protected(
     }
     let value: proto::Repo = repo::get(&run.state, repo)?.unwrap_or_default();
     let role = repo::role(&run.state, repo, &value, pusher)?;
-    for update in &push.updates {
+    for (place, update) in push.updates.iter().enumerate() {
         let rule = repo::protection_of(&protections, &update.name);
         // A protected ref is pushed by who has the role that its rule names.
         if role < rule.pusher() {
@@ -60,7 +61,7 @@ pub(super) fn check_protected(
             return Err(error::delete_protected(&update.name));
         }
         // A ref whose history stays is rewritten by nobody.
-        if rule.no_force && forced && !update.old.is_empty() && !update.new.is_empty() {
+        if rule.no_force && forced.has(place) && !update.old.is_empty() && !update.new.is_empty() {
             return Err(error::forced(&update.name));
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use guts_schema::attest::{Attested, Verdict};
+use guts_schema::attest::{Attested, RefSet, Verdict};
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::keys::Queue;
 use guts_schema::limits::PUSH_WINDOW_MAX_S;
@@ -63,9 +63,9 @@ fn record(run: &mut Run<'_>, attested: &Attested) -> Result<(), Broken> {
                 continue;
             }
             if let Err(place) = known {
-                let verdict_value =
-                    proto::ValidatorVerdict { validator, verdict: verdict.number() };
-                push.verdicts.insert(place, verdict_value);
+                let (number, refs) = (verdict.number(), verdict.refs().to_vec());
+                let value = proto::ValidatorVerdict { validator, verdict: number, refs };
+                push.verdicts.insert(place, value);
                 run.emit(
                     events::PUSH_ATTESTED,
                     &[("push", id), ("validator", &vote.validator), ("verdict", &verdict.number())],
@@ -77,7 +77,7 @@ fn record(run: &mut Run<'_>, attested: &Attested) -> Result<(), Broken> {
 }
 
 enum Tally {
-    Good { forced: bool },
+    Good { forced: RefSet },
     Refused(Verdict),
     Open,
 }
@@ -88,15 +88,20 @@ fn tally(set: &Set, push: &proto::Push) -> Result<Tally, Broken> {
     for entry in &push.verdicts {
         let damaged = || Broken::Contradiction("a verdict of the wrong form".into());
         let validator = ValidatorAddress::from_slice(&entry.validator).map_err(|_| damaged())?;
-        let verdict = Verdict::from_number(entry.verdict).ok_or_else(damaged)?;
+        let verdict = Verdict::from_parts(entry.verdict, &entry.refs).ok_or_else(damaged)?;
         *powers.entry(verdict).or_default() += u128::from(set.power(&validator));
     }
     let sum = |good: bool| -> u128 {
         powers.iter().filter(|(v, _)| v.is_good() == good).map(|(_, power)| *power).sum()
     };
     if sum(true) * 3 > set.total() * 2 {
-        let of = |verdict| powers.get(&verdict).copied().unwrap_or_default();
-        return Ok(Tally::Good { forced: of(Verdict::GoodForced) > of(Verdict::Good) });
+        // Of those who find the push good, most say so of each.
+        let says = |place: usize| -> u128 {
+            let those = powers.iter().filter(|(verdict, _)| verdict.refs().has(place));
+            those.map(|(_, power)| *power).sum()
+        };
+        let forced = (0..push.updates.len()).filter(|place| says(*place) * 2 > sum(true));
+        return Ok(Tally::Good { forced: forced.collect() });
     }
     if sum(false) * 3 >= set.total() && sum(false) > 0 {
         let refusals = powers.iter().filter(|(verdict, _)| !verdict.is_good());
@@ -111,7 +116,7 @@ fn conclude(
     run: &mut Run<'_>,
     id: &PushId,
     mut push: proto::Push,
-    forced: bool,
+    forced: RefSet,
 ) -> Result<(), Broken> {
     let mut motion = Run::new(run.block, &run.state);
     let root = match execute::move_refs(&mut motion, id, &push, forced) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use guts_schema::attest::RefSet;
 use guts_schema::ids::Oid;
 use guts_schema::tx::PushRefs;
 use guts_schema::{Hash, Key, PushId, RepoId, Tx, events, proto, refs};
@@ -46,7 +47,7 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, push: &PushRefs) -> Result<(), Fault>
         ..Default::default()
     };
     // Tried on an overlay that is dropped: what could not move now is not worth looking at.
-    move_refs(&mut Run::new(run.block, &run.state), &id, &value, false)?;
+    move_refs(&mut Run::new(run.block, &run.state), &id, &value, RefSet::default())?;
     state::put(run, &id, &value)?;
     state::add_pending(run, &id, &pusher, size)?;
     run.emit(
@@ -115,13 +116,13 @@ fn check_bounds(
     Ok(())
 }
 
-/// Moves all refs of a push: compare-and-swap, all or none. `forced`: validators found that history
-/// is rewritten. Returns the new root.
+/// Moves all refs of a push: compare-and-swap, all or none. `forced`: those whose history
+/// validators found to be rewritten. Returns the new root.
 pub(super) fn move_refs(
     run: &mut Run<'_>,
     id: &PushId,
     push: &proto::Push,
-    forced: bool,
+    forced: RefSet,
 ) -> Result<Hash, Fault> {
     let none = || Broken::Contradiction("a push to no repository".into());
     let repo = RepoId::new(push.repo).ok_or_else(none)?;
@@ -207,9 +208,9 @@ fn write_log(
     repo: RepoId,
     push: &proto::Push,
     head: &mut proto::RefsHead,
-    forced: bool,
+    forced: RefSet,
 ) -> Result<(), Broken> {
-    for update in &push.updates {
+    for (place, update) in push.updates.iter().enumerate() {
         let log_number = head.log_count;
         let entry = proto::RefLogEntry {
             name: update.name.clone(),
@@ -220,7 +221,7 @@ fn write_log(
             key: push.key.clone(),
             height: run.block.height,
             time_s: run.block.time_s,
-            forced,
+            forced: forced.has(place),
         };
         state::put_log(run, repo, log_number, &entry)?;
         if !update.new.is_empty() {

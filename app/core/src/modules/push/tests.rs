@@ -316,13 +316,37 @@ fn refs_are_bounded_and_the_default_branch_stays() {
     assert_eq!(head(&world.state(), repo()).unwrap().count, 1);
 }
 
+fn forced(places: &[usize]) -> Verdict {
+    Verdict::GoodForced(places.iter().copied().collect())
+}
+
+#[test]
+fn most_of_those_who_find_a_push_good_say_which_refs_it_forces() {
+    let mut world = World::new();
+    let alice = world.alice.clone();
+    let others = ["refs/heads/a", "refs/heads/b"];
+    world.pushed(&alice, REPO, &[(MAIN, 0, 1), (others[0], 0, 1), (others[1], 0, 1)]);
+    let (id, _) = order(&mut world, &[(MAIN, 1, 2), (others[0], 1, 2), (others[1], 1, 2)]);
+    // Of four: three say so of one, two of another, one of the third.
+    world.attest(id, 0..1, forced(&[0, 1, 2]));
+    world.attest(id, 1..2, forced(&[0, 1]));
+    world.attest(id, 2..3, forced(&[0]));
+    world.attest(id, 3..4, Verdict::Good);
+    world.block(vec![]);
+    world.block(vec![]);
+    assert_eq!(push_of(&world, &id).status(), PushStatus::Moved);
+    let log = ref_log(&world.state(), repo(), &Default::default()).unwrap();
+    let marks: Vec<_> = log.entries[3..].iter().map(|entry| (&*entry.name, entry.forced)).collect();
+    assert_eq!(marks, [(MAIN, true), (others[0], false), (others[1], false)]);
+}
+
 #[test]
 fn forced_moves_are_marked_in_the_log() {
     let mut world = World::new();
     let alice = world.alice.clone();
     world.pushed(&alice, REPO, &[(MAIN, 0, 1)]);
     let (id, _) = order(&mut world, &[(MAIN, 1, 2)]);
-    world.attest(id, 0..4, Verdict::GoodForced);
+    world.attest(id, 0..4, forced(&[0]));
     world.block(vec![]);
     world.block(vec![]);
     let log = ref_log(&world.state(), repo(), &Default::default()).unwrap();

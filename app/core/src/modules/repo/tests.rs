@@ -320,6 +320,11 @@ fn protect(pattern: &str, rule: Option<(bool, bool, RepoRole)>) -> RepoAction {
     RepoAction::SetProtection { pattern: pattern.into(), rule }
 }
 
+/// The first ref of a push is forced.
+fn forced() -> Verdict {
+    Verdict::GoodForced([0].into_iter().collect())
+}
+
 /// A push that all validators find to be so; its end.
 fn pushed(
     world: &mut World,
@@ -336,8 +341,7 @@ fn pushed(
     world.block(vec![]);
     let push = push::get(&world.state(), &id).unwrap().unwrap();
     if push.code == Code::PushForced.number() {
-        // Validators do not say which ref it is, so none is accused.
-        let begin = "this push rewrites history, and that of refs/heads/b is protected: ";
+        let begin = "this push rewrites the history of refs/heads/b, which is protected: ";
         assert!(push.reason.starts_with(begin), "{}", push.reason);
     }
     (push.status(), Code::from_number(push.code))
@@ -361,8 +365,8 @@ fn protected_refs_are_protected() {
     let failed = |code| (PushStatus::Failed, Some(code));
     assert_eq!(pushed(w, &bob, ("refs/heads/b", 0, 1), Verdict::Good), moved);
     assert_eq!(pushed(w, &bob, ("refs/heads/b", 1, 2), Verdict::Good), moved);
-    let forced = pushed(w, &bob, ("refs/heads/b", 2, 3), Verdict::GoodForced);
-    assert_eq!(forced, failed(Code::PushForced));
+    let refused = pushed(w, &bob, ("refs/heads/b", 2, 3), forced());
+    assert_eq!(refused, failed(Code::PushForced));
     let deleted = pushed(w, &alice, ("refs/heads/b", 2, 0), Verdict::Good);
     assert_eq!(deleted, failed(Code::DeleteProtected));
     // What may not be rewritten is not deleted either, to be pushed anew.
@@ -374,9 +378,18 @@ fn protected_refs_are_protected() {
     assert_eq!(pushed(w, &alice, ("refs/heads/stable", 0, 1), Verdict::Good), moved);
     // Elsewhere, history is one's own.
     assert_eq!(pushed(w, &bob, ("refs/tags/t", 0, 1), Verdict::Good), moved);
-    assert_eq!(pushed(w, &bob, ("refs/tags/t", 1, 2), Verdict::GoodForced), moved);
+    assert_eq!(pushed(w, &bob, ("refs/tags/t", 1, 2), forced()), moved);
     done(w, &alice, gone);
-    assert_eq!(pushed(w, &bob, ("refs/heads/b", 2, 3), Verdict::GoodForced), moved);
+    assert_eq!(pushed(w, &bob, ("refs/heads/b", 2, 3), forced()), moved);
+    // Nor does it matter what happens to others in the same push.
+    done(w, &alice, protect("refs/heads/stable", Some((true, false, RepoRole::None))));
+    let both = [("refs/tags/t", 2, 3), ("refs/heads/stable", 1, 2)];
+    let mixed = bob.certificate("alice/hello", w.time_s, &both);
+    w.attest(mixed.id(), 0..4, forced());
+    assert_eq!(w.one(w.push(&mixed)), None);
+    w.block(vec![]);
+    let push = push::get(&w.state(), &mixed.id()).unwrap().unwrap();
+    assert_eq!(push.status(), PushStatus::Moved, "{}", push.reason);
     // A rule made while a push is pending is asked when its refs would move.
     let late = bob.certificate("alice/hello", w.time_s, &[("refs/heads/b", 3, 4)]);
     assert_eq!(w.one(w.push(&late)), None);

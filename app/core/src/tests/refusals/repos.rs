@@ -167,7 +167,8 @@ fn ends(said: &mut Said) {
     w.pushed(&alice, REPO, &[(MAIN, 0, 1)]);
     let rule = proto::Protection { no_force: true, ..Default::default() };
     done(w, &alice, protect(&alice, "refs/heads/*", Some(rule)));
-    let forced = ordered(w, (MAIN, 1, 2), Some(Verdict::GoodForced));
+    let forced = Verdict::GoodForced([0].into_iter().collect());
+    let forced = ordered(w, (MAIN, 1, 2), Some(forced));
     w.block(vec![]);
     said.push(w, Code::PushForced, &forced);
     let slow = ordered(w, (MAIN, 1, 3), None);

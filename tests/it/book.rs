@@ -101,7 +101,10 @@ impl Shell {
         let mut shell = Command::new("bash");
         shell.current_dir(home).env("HOME", home).env("PATH", format!("{programs}:{path}"));
         shell.env("GUTS_NODE", net.rpc()).env("GUTS_GATEWAY", net.gateway());
-        shell.env("ENGINE_HOME", net.home().join("second")).env_remove("SSH_AUTH_SOCK");
+        shell
+            .env("ENGINE_HOME", net.home().join("second"))
+            .env_remove("SSH_AUTH_SOCK")
+            .env_remove("VISUAL");
         shell.env("GIT_CONFIG_NOSYSTEM", "1");
         for who in ["AUTHOR", "COMMITTER"] {
             shell.env(format!("GIT_{who}_NAME"), "Ada").env(format!("GIT_{who}_EMAIL"), "ada@host");

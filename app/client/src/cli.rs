@@ -19,6 +19,7 @@ mod pages;
 mod recovery;
 mod repo;
 mod stake;
+mod text;
 mod tx;
 mod validators;
 mod verify;

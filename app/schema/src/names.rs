@@ -53,7 +53,7 @@ pub enum NameError {
     #[error("a title is one line of 1 to {TITLE_BYTES_MAX} bytes")]
     Title,
     /// A text breaks a rule.
-    #[error("a comment has 1 to {COMMENT_BYTES_MAX} bytes")]
+    #[error("a comment has 1 to {COMMENT_BYTES_MAX} bytes; what opens an issue may be empty, too")]
     Text,
     /// No `owner/name`.
     #[error("a repository is written OWNER/NAME, such as alice/hello")]
@@ -174,6 +174,11 @@ pub fn check_title(title: &str) -> Result<(), NameError> {
 pub fn check_text(text: &str) -> Result<(), NameError> {
     let length_ok = (1..=COMMENT_BYTES_MAX).contains(&text.len());
     if length_ok { Ok(()) } else { Err(NameError::Text) }
+}
+
+/// Checks what opens a thread: a title may say it all.
+pub fn check_opening(text: &str) -> Result<(), NameError> {
+    if text.is_empty() { Ok(()) } else { check_text(text) }
 }
 
 /// Splits and checks `owner/name`.

@@ -8,8 +8,8 @@ use guts_schema::tx::GovernanceAction;
 use guts_schema::{Action, keys, proto};
 use serde_json::{Map, Value, json};
 
-use super::Context;
 use super::act::Actor;
+use super::{Context, text};
 use crate::Error;
 
 #[derive(Debug, Subcommand)]
@@ -94,9 +94,9 @@ pub enum Propose {
 pub struct About {
     /// One line
     title: String,
-    /// Why
+    /// Why, - to read it from stdin [default: what you write in your editor]
     #[arg(long)]
-    text: String,
+    text: Option<String>,
     /// Smallest units to lay down [default: as many as open the vote]
     #[arg(long, value_name = "AMOUNT")]
     deposit: Option<u64>,
@@ -219,6 +219,7 @@ async fn propose(context: &Context, what: Propose) -> Result<(), Error> {
         (content, _) => content,
     };
     let About { title, text, deposit } = about;
+    let text = text::given_or_written(context, text, "")?;
     let deposit = match deposit {
         Some(deposit) => deposit,
         None => {

@@ -8,8 +8,8 @@ use guts_schema::tx::{IssueAction, ThreadAction};
 use guts_schema::{Action, RepoId, proto};
 use serde_json::json;
 
-use super::Context;
 use super::act::{Actor, Done};
+use super::{Context, text};
 use crate::Error;
 
 #[derive(Debug, Subcommand)]
@@ -20,9 +20,12 @@ pub enum Issue {
         repo: String,
         /// One line
         title: String,
-        /// The first comment
-        #[arg(long, default_value = "")]
-        text: String,
+        /// The first comment, - to read it from stdin [default: none]
+        #[arg(long)]
+        text: Option<String>,
+        /// Write the first comment in your editor
+        #[arg(long, conflicts_with = "text")]
+        edit: bool,
     },
     /// Those that are open
     List {
@@ -55,8 +58,8 @@ pub enum Issue {
         repo: String,
         /// Number of the issue
         number: u64,
-        /// What
-        text: String,
+        /// What, - to read it from stdin [default: what you write in your editor]
+        text: Option<String>,
     },
     /// Say it otherwise; what was said stays in the history
     Edit {
@@ -64,8 +67,8 @@ pub enum Issue {
         repo: String,
         /// Number of the issue
         number: u64,
-        /// What
-        text: String,
+        /// What, - to read it from stdin [default: what you make of it in your editor]
+        text: Option<String>,
         /// Which comment; 0 opened the issue
         #[arg(long, value_name = "N", default_value_t = 0)]
         comment: u64,
@@ -247,16 +250,31 @@ pub async fn run(context: &Context, command: Issue) -> Result<(), Error> {
         Issue::History { repo, number, comment } => {
             read::history(context, &repo, number, comment).await
         }
-        Issue::Open { repo, title, text } => open(context, repo, title, text).await,
+        Issue::Open { repo, title, text, edit } => {
+            let text = match text {
+                Some(text) => text::given(text)?,
+                None if edit => text::written(context, "")?,
+                None => String::new(),
+            };
+            open(context, repo, title, text).await
+        }
         Issue::Comment { repo, number, text } => {
+            let text = text::given_or_written(context, text, "")?;
             let fact = format!("said in {repo}#{number}");
             let change = ThreadAction::Comment { text };
             At::open(context, repo).await?.thread(number, &fact, change).await
         }
         Issue::Edit { repo, number, text, comment } => {
             let fact = format!("comment {comment} of {repo}#{number} edited");
-            let change = ThreadAction::Edit { comment, text };
-            At::open(context, repo).await?.thread(number, &fact, change).await
+            let mut at = At::open(context, repo).await?;
+            let text = match text {
+                Some(text) => text::given(text)?,
+                None => {
+                    let former = read::said(&at.actor.state, &at.repo, (at.id, number, comment));
+                    text::written(context, &former.await?)?
+                }
+            };
+            at.thread(number, &fact, ThreadAction::Edit { comment, text }).await
         }
         Issue::React { repo, number, reaction, comment, off } => {
             let not = if off { "taken back" } else { "given" };

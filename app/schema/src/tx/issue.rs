@@ -149,7 +149,7 @@ impl IssueAction {
         let (repo, change) = match kind {
             Kind::OpenIssue(open) => {
                 names::check_title(&open.title)?;
-                names::check_text(&open.text)?;
+                names::check_opening(&open.text)?;
                 (open.repo, Self::Open { title: open.title.clone(), text: open.text.clone() })
             }
             Kind::RetitleIssue(edit) => {

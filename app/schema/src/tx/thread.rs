@@ -71,7 +71,11 @@ impl ThreadAction {
                 (said.repo, said.number, Self::Comment { text: said.text.clone() })
             }
             Kind::EditComment(edit) => {
-                names::check_text(&edit.text)?;
+                // The first one opened the thread.
+                match edit.comment {
+                    0 => names::check_opening(&edit.text)?,
+                    _ => names::check_text(&edit.text)?,
+                }
                 let change = Self::Edit { comment: edit.comment, text: edit.text.clone() };
                 (edit.repo, edit.number, change)
             }

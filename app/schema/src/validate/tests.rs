@@ -268,6 +268,16 @@ fn what_is_said_has_bounds() {
     assert!(say("x".repeat(16 * 1024)).is_ok());
     assert_eq!(say("x".repeat(16 * 1024 + 1)), Err(TxError::Name(NameError::Text)));
     assert_eq!(say(String::new()), Err(TxError::Name(NameError::Text)));
+    // A title may say it all, now or later.
+    let open = |text: String| issue(IssueAction::Open { title: "t".into(), text });
+    assert!(open(String::new()).is_ok());
+    assert_eq!(open("x".repeat(16 * 1024 + 1)), Err(TxError::Name(NameError::Text)));
+    let clear = |comment| {
+        let change = ThreadAction::Edit { comment, text: String::new() };
+        check(&signed(draft(&[Action::Thread { actor, repo, number: 1, change }])))
+    };
+    assert!(clear(0).is_ok());
+    assert_eq!(clear(1), Err(TxError::Name(NameError::Text)));
     for title in [String::new(), "a\nb".into(), "x".repeat(257)] {
         let bad = issue(IssueAction::Open { title: title.clone(), text: "x".into() });
         assert_eq!(bad, Err(TxError::Name(NameError::Title)));

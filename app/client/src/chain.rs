@@ -1,5 +1,6 @@
 //! A chain as seen through one node that is not trusted.
 
+mod back;
 pub mod trust;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use tendermint::validator::{Info, Set};
 use crate::Error;
 use crate::home::{Home, genesis_hash};
 use crate::https::Https;
-use crate::light::{self, Block, Outcome, Trusted};
+use crate::light::{Block, Outcome, Trusted};
 use crate::send::Paying;
 use crate::state::State;
 
@@ -30,8 +31,6 @@ pub const POLL: Duration = Duration::from_millis(40);
 /// How long a read waits for a header that is on its way: many times what a block takes, and not
 /// for ever, since a chain may have stopped.
 const NEXT_WAIT: Duration = Duration::from_secs(20);
-/// Headers walked backwards at most.
-const BACKWARDS_MAX: u64 = 5_000;
 
 /// A node, the genesis pinned, and what was believed last.
 #[derive(Debug)]
@@ -41,6 +40,8 @@ pub struct Chain {
     genesis: GenesisDoc,
     trusted: Trusted,
     home: Option<Home>,
+    /// Headers before that, by height, as far as they were walked to.
+    behind: BTreeMap<u64, Header>,
     /// Nonces that come next after what was sent from here: a node's hint may lag.
     pub(crate) nonces: BTreeMap<AccountId, u64>,
     /// Nothing is sent: [`Chain::send`] ends with what it would cost and do.
@@ -68,11 +69,6 @@ struct CommitAnswer {
 }
 
 #[derive(Deserialize)]
-struct HeaderAnswer {
-    header: Header,
-}
-
-#[derive(Deserialize)]
 struct ValidatorsAnswer {
     validators: Vec<Info>,
     total: String,
@@ -95,9 +91,17 @@ impl Chain {
             None => Trusted::genesis(&genesis).map_err(Error::Proof)?,
         };
         let (address, home) = (address.to_owned(), Some(home.clone()));
-        let nonces = BTreeMap::new();
-        let paying = Paying::default();
-        Ok(Self { client, address, genesis, trusted, home, nonces, dry_run: false, paying })
+        Ok(Self {
+            client,
+            address,
+            genesis,
+            trusted,
+            home,
+            behind: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            dry_run: false,
+            paying: Paying::default(),
+        })
     }
 
     /// Chain id, as pinned.
@@ -267,27 +271,6 @@ impl Chain {
             }
             _ => Error::Proof(why),
         }
-    }
-
-    /// A header before the newest believed: linked to it by hashes.
-    async fn header_before(&self, height: u64) -> Result<Header, Error> {
-        let missing = || Error::Proof(format!("header {height} lies before all that is believed"));
-        let mut later = self.trusted.header.clone().ok_or_else(missing)?;
-        if self.trusted.height - height > BACKWARDS_MAX {
-            return Err(Error::Proof(format!(
-                "header {height} lies more than {BACKWARDS_MAX} before the newest one believed"
-            )));
-        }
-        while later.height.value() > height {
-            let asked = later.height.value() - 1;
-            let params = AtHeight { height: Some(asked.to_string()) };
-            let answer: HeaderAnswer = self.call("header", params).await?;
-            if !light::is_linked(&answer.header, &later) {
-                return Err(Error::Proof(format!("header {asked} is not the one before the next")));
-            }
-            later = answer.header;
-        }
-        Ok(later)
     }
 
     /// The newest state that can be proved. On a chain that has just begun, waits for it.

@@ -24,7 +24,7 @@ pub(crate) fn validator() -> Info {
     Info::new(key.expect("a key"), 10_u32.into())
 }
 
-fn hash(of: u64) -> Hash {
+pub(super) fn hash(of: u64) -> Hash {
     let mut bytes = [1; 32];
     bytes[..8].copy_from_slice(&of.to_be_bytes());
     Hash::Sha256(bytes)
@@ -113,29 +113,35 @@ impl Transport for Node {
     }
 }
 
-/// Height of the state that is read when the application is at `executed`.
-async fn height_read(executed: u64) -> u64 {
-    let begun = Time::now().checked_sub(Duration::from_secs(3600)).expect("a time");
-    let first = header(1, begun);
+/// A chain on which that header is believed.
+pub(super) fn chain(client: Client, header: Header) -> Chain {
     let trusted = Trusted {
-        chain_id: first.chain_id.clone(),
-        height: 1,
-        time: first.time,
+        chain_id: header.chain_id.clone(),
+        height: header.height.value(),
+        time: header.time,
         next_validators: vec![validator()],
-        header: Some(first),
+        header: Some(header),
         light_trust_s: 86_400,
     };
-    let node = Node { begun, newest: AtomicU64::new(2), executed };
-    let mut chain = Chain {
-        client: Client::over(Arc::new(node)),
+    Chain {
+        client,
         address: "http://node".into(),
         genesis: GenesisDoc::parse(GENESIS).expect("good"),
         trusted,
         home: None,
+        behind: BTreeMap::new(),
         nonces: BTreeMap::new(),
         dry_run: false,
         paying: Paying::default(),
-    };
+    }
+}
+
+/// Height of the state that is read when the application is at `executed`.
+async fn height_read(executed: u64) -> u64 {
+    let begun = Time::now().checked_sub(Duration::from_secs(3600)).expect("a time");
+    let first = header(1, begun);
+    let node = Node { begun, newest: AtomicU64::new(2), executed };
+    let mut chain = chain(Client::over(Arc::new(node)), first);
     chain.newest_state().await.expect("it is proved").height()
 }
 

@@ -90,8 +90,9 @@ pub(super) async fn list(context: &Context, all: bool) -> Result<(), Error> {
     let proto::Proposals { count, open } = proposals(&state).await?;
     let numbers = if all { (1..=count).collect() } else { open };
     let mut listed = Vec::new();
-    for number in numbers {
-        let proposal = one_of(&state, number).await?;
+    let places: Vec<_> = numbers.iter().map(|number| keys::proposal(*number)).collect();
+    let found: Vec<proto::Proposal> = state.list("a proposal", &places).await?;
+    for (number, proposal) in numbers.into_iter().zip(found) {
         let value = describe(&state, number, &proposal).await?;
         let word = |key: &str| value[key].as_str().unwrap_or_default();
         let (kind, status, title) = (word("kind"), word("status"), word("title"));
@@ -212,15 +213,20 @@ pub(super) async fn show(context: &Context, number: u64, votes: bool) -> Result<
     if let Some(tally) = Tally::counted(&proposal) {
         out.line(&format!("stake     {}", stake(&tally)));
     }
-    if proposal.status() == ProposalStatus::Voting {
-        let (tally, bars) = state.tally(number, &proposal).await?;
+    let is_voting = proposal.status() == ProposalStatus::Voting;
+    let all = match is_voting || votes {
+        true => state.votes(number, &proposal).await?,
+        false => Vec::new(),
+    };
+    if is_voting {
+        let (tally, bars) = state.tally(&all, &proposal).await?;
         let (lines, so_far) = so_far(&tally, &bars);
         lines.iter().for_each(|line| out.line(line));
         value["so_far"] = so_far;
     }
     out.quote(&word(&value["text"]));
     if votes {
-        value["cast"] = json!(cast(context, &state, number, proposal.votes).await?);
+        value["cast"] = json!(cast(context, &state, &all).await?);
     }
     out.proved(&state);
     value["proved_height"] = json!(state.height());
@@ -228,19 +234,16 @@ pub(super) async fn show(context: &Context, number: u64, votes: bool) -> Result<
     Ok(())
 }
 
-/// All votes, which are counted and dense.
+/// Who voted how.
 async fn cast(
     context: &Context,
     state: &State,
-    number: u64,
-    count: u64,
+    votes: &[(AccountId, VoteOption)],
 ) -> Result<Vec<Value>, Error> {
+    let names = state.names_of(votes.iter().map(|(account, _)| *account)).await?;
     let mut listed = Vec::new();
-    for index in 0..count {
-        let vote: Option<proto::VoteCast> = state.get(&keys::vote(number, index)).await?;
-        let vote = vote.ok_or_else(|| Error::Proof("a vote is missing".into()))?;
-        let account = state.name_of(&account_id(&vote.account)?).await?;
-        let option = option_name(vote.option());
+    for (account, option) in votes {
+        let (account, option) = (&names[account], option_name(*option));
         context.out.line(&format!("{option}  {account}"));
         listed.push(json!({ "account": account, "option": option }));
     }

@@ -44,9 +44,14 @@ fn a_chain_restarted_from_an_exported_genesis_has_equal_state() {
     let dir = ada.repository("hello");
     ada.git(&["push", "-q", "origin", "main"], &dir).expect_ok();
     ada.json(&["issue", "open", "ada/hello", "a title", "--text", "why"], &dir);
+    ada.json(&["issue", "open", "ada/hello", "more of it", "--text", "as #1"], &dir);
     let shown = |who: &Person| -> Vec<Value> {
-        let parts =
-            [&["whoami"][..], &["repo", "show", "ada/hello"], &["issue", "list", "ada/hello"]];
+        let parts = [
+            &["whoami"][..],
+            &["repo", "show", "ada/hello"],
+            &["issue", "list", "ada/hello"],
+            &["issue", "show", "ada/hello", "1"],
+        ];
         let mut shown: Vec<_> = parts.iter().map(|args| who.json(args, who.dir())).collect();
         for value in &mut shown {
             value.as_object_mut().expect("an object").remove("proved_height");
@@ -54,6 +59,7 @@ fn a_chain_restarted_from_an_exported_genesis_has_equal_state() {
         shown
     };
     let before = shown(&ada);
+    assert_eq!(before[3]["references"][0]["number"], 2);
 
     // Blocks that follow are empty, and leave the state as it is.
     let hash = app_hash(&net);

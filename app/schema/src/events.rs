@@ -73,7 +73,8 @@ pub const REACTED: &str = "reacted";
 pub const THREAD_LOCKED: &str = "thread_locked";
 /// A text names an account: `repo`, `number`, `account` (who is named).
 pub const MENTIONED: &str = "mentioned";
-/// A text names another thread: `repo`, `number` (which is named), `from_repo`, `from_number`.
+/// A text names a thread that no text of its thread named before: `repo`, `number` (which is
+/// named), `from_repo`, `from_number`, `from_comment`.
 pub const REFERENCED: &str = "referenced";
 /// An issue was opened: `repo`, `number`, `account`, `title`.
 pub const ISSUE_OPENED: &str = "issue_opened";

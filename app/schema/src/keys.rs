@@ -254,6 +254,18 @@ pub fn reactions(repo: RepoId, number: u64, comment: u64, account: &AccountId) -
     join("reactions/", &[&parts.concat(), account.as_bytes()])
 }
 
+/// `proto::Reference` number `index` to a thread.
+pub fn reference(repo: RepoId, number: u64, index: u64) -> Vec<u8> {
+    let parts = [repo.number(), number, index].map(u64::to_be_bytes);
+    join("reference/", &[&parts.concat()])
+}
+
+/// `proto::ReferenceOf`: that a thread is referred to by another.
+pub fn reference_of(repo: RepoId, number: u64, from_repo: RepoId, from_number: u64) -> Vec<u8> {
+    let parts = [repo.number(), number, from_repo.number(), from_number].map(u64::to_be_bytes);
+    join("reference_of/", &[&parts.concat()])
+}
+
 /// `proto::Issue`.
 pub fn issue(repo: RepoId, number: u64) -> Vec<u8> {
     join("issue/", &[&repo.number().to_be_bytes(), &number.to_be_bytes()])

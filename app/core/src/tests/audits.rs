@@ -47,6 +47,7 @@ fn world() -> World {
         IssueAction::Open { title: "t".into(), text: "x".into() },
         IssueAction::Label { number: 1, labels: vec!["bug".into(), "ui".into()] },
         IssueAction::Pin { number: 1, pinned: true },
+        IssueAction::Open { title: "u".into(), text: "as #1".into() },
     ] {
         done(&mut world, &alice, Action::Issue { actor: alice.id, repo: repo(), change });
     }
@@ -142,6 +143,22 @@ fn each_kind_of_damage_is_found() {
         "listed wrong",
         &[|i| i.labels.reverse(), |i| i.assignees = vec![vec![1]; 2]],
     );
+    finds::<proto::Reference>(
+        &world,
+        keys::reference(repo(), 1, 0),
+        "reference 0 to thread 1 is not right",
+        &[
+            |r| r.number = 1,
+            |r| r.number = 9,
+            |r| r.comment = 1,
+            |r| r.account = vec![1; 20],
+            |r| r.repo = 0,
+        ],
+    );
+    let place = keys::reference_of(repo(), 1, repo(), 2);
+    finds::<proto::ReferenceOf>(&world, place, "is not right", &[|r| r.index = 1]);
+    let counts: [fn(&mut proto::Thread); 1] = [|t| t.references = 0];
+    finds(&world, keys::thread(repo(), 1), "1 references have 1 places, and 0", &counts);
 }
 
 #[test]

@@ -163,7 +163,10 @@ fn issue(world: &World, step: &Step) -> IssueAction {
     let labels = || [vec![], vec!["bug".to_owned()]][usize::from(step.a / 2)].clone();
     let label = "bug".to_owned();
     match step.what {
-        34 => IssueAction::Open { title: "t".into(), text: "x".into() },
+        34 => {
+            let text = format!("as #{} and alice/hello#{}", step.a, step.b);
+            IssueAction::Open { title: "t".into(), text }
+        }
         35 => IssueAction::Close { number, reason: CloseReason::Done },
         55 => IssueAction::Retitle { number, title: format!("t{}", step.b) },
         56 => IssueAction::Reopen { number },
@@ -288,7 +291,8 @@ fn tx(world: &mut World, step: &Step, nonces: &mut [u64; 5]) -> Vec<u8> {
         // A ref that does not move is no certificate.
         let update = if update.1 == update.2 { (update.0, 0, update.2) } else { update };
         let certificate = who.certificate(repo, world.time_s, &[update]);
-        let verdicts = [Verdict::Good, Verdict::GoodForced, Verdict::ObjectsBad, Verdict::Good];
+        let forced = Verdict::GoodForced([0].into_iter().collect());
+        let verdicts = [Verdict::Good, forced, Verdict::ObjectsBad, Verdict::Good];
         let count = if step.a == 3 { 2 } else { 4 };
         world.attest(certificate.id(), 0..count, verdicts[usize::from(step.b)]);
         let nonce = nonces[2];

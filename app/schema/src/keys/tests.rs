@@ -58,6 +58,8 @@ fn all(byte: u8, number: u64, text: &str) -> Vec<Vec<u8>> {
         comment(repo_id, number, number),
         comment_edit(repo_id, number, number, number),
         reactions(repo_id, number, number, &id(byte)),
+        reference(repo_id, number, number),
+        reference_of(repo_id, number, repo_id, number),
         issue(repo_id, number),
         tracker(repo_id),
         orgs(),

@@ -100,11 +100,13 @@ const fn param(name: &'static str, form: Form, about: &'static str) -> Param {
 }
 
 /// Every parameter there is.
-pub(super) static PARAMS: [Param; 14] = [
+pub(super) static PARAMS: [Param; 16] = [
     param("account", Form::Hex(AccountId::LEN), "id of an account or organisation"),
     param("comment", Form::Number, "number of the comment in its thread"),
     param("commitment", Form::Hex(Hash::LEN), "digest that commits to a handle"),
     param("edit", Form::Number, "number of the edit, from 0 on"),
+    param("from_number", Form::Number, "number of the thread that refers to the other"),
+    param("from_repo", Form::Number, "repository id of the thread that refers to the other"),
     param("handle", Form::Handle, "handle of an account"),
     param("height", Form::Number, "height of the state; 0 or none: the newest that is proved"),
     param("index", Form::Number, "place in the list, from 0 on"),
@@ -283,6 +285,23 @@ pub(super) static TABLE: &[Spec] = &[
         &["repo", "number", "height"],
         "RefLogEntry",
         |args| Ok(keys::ref_log(repo(args, 0)?, number(args, 1)?)),
+    ),
+    spec(
+        "guts_reference",
+        "a reference to a thread from another; its thread says how many there are",
+        &["repo", "number", "index", "height"],
+        "Reference",
+        |args| Ok(keys::reference(repo(args, 0)?, number(args, 1)?, number(args, 2)?)),
+    ),
+    spec(
+        "guts_reference_of",
+        "whether a thread is referred to by another: the place of the reference",
+        &["repo", "number", "from_repo", "from_number", "height"],
+        "ReferenceOf",
+        |args| {
+            let (number, from) = (number(args, 1)?, (repo(args, 2)?, number(args, 3)?));
+            Ok(keys::reference_of(repo(args, 0)?, number, from.0, from.1))
+        },
     ),
     spec(
         "guts_refs",

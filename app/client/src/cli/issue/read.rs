@@ -1,10 +1,12 @@
 //! `guts issue list | show | history`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use guts_schema::{RepoId, keys, proto};
 use serde_json::{Value, json};
 
 use super::super::Context;
-use crate::state::account_id;
+use crate::state::{Repo, account_id};
 use crate::{Error, State};
 
 /// How many threads a repository has.
@@ -41,11 +43,11 @@ pub(super) async fn list(context: &Context, path: &str, all: bool) -> Result<(),
     let pinned = pinned(&state, repo.id).await?;
     let count = count(&state, repo.id).await?;
     let others = (1..=count).filter(|number| !pinned.contains(number));
-    for number in pinned.iter().copied().chain(others) {
-        let Some(issue) = issue(&state, repo.id, number).await? else { continue };
-        if issue.closed && !all {
-            continue;
-        }
+    let numbers: Vec<_> = pinned.iter().copied().chain(others).collect();
+    let places: Vec<_> = numbers.iter().map(|number| keys::issue(repo.id, *number)).collect();
+    let issues = state.all::<proto::Issue>(&places).await?;
+    for (number, issue) in numbers.into_iter().zip(issues) {
+        let Some(issue) = issue.filter(|issue| all || !issue.closed) else { continue };
         let closed = if issue.closed { " (closed)" } else { "" };
         let is_pinned = pinned.contains(&number);
         let pin = if is_pinned { "  pinned" } else { "" };
@@ -126,29 +128,69 @@ pub(super) async fn show(context: &Context, path: &str, number: u64) -> Result<(
     if thread.locked {
         out.line("locked      only who has a role in the repository may speak");
     }
-    let mut comments = Vec::new();
-    for index in 0..thread.comments {
-        comments.push(comment(context, &state, repo.id, number, index).await?);
-    }
+    let references = references(context, &state, (&repo, number), thread.references).await?;
+    let comments = comments(context, &state, (repo.id, number), thread.comments).await?;
     out.proved(&state);
     value["repo"] = json!(repo.path());
     value["locked"] = json!(thread.locked);
+    value["references"] = json!(references);
     value["comments"] = json!(comments);
     value["proved_height"] = json!(state.height());
     out.result(&value);
     Ok(())
 }
 
-async fn comment(
+/// The threads that name this one, and who wrote so first.
+async fn references(
     context: &Context,
     state: &State,
-    repo: RepoId,
-    number: u64,
-    index: u64,
-) -> Result<Value, Error> {
-    let value: Option<proto::CommentValue> = state.get(&keys::comment(repo, number, index)).await?;
-    let value = value.ok_or_else(|| Error::Proof("a comment is missing".into()))?;
-    let author = state.name_of(&account_id(&value.author)?).await?;
+    (repo, number): (&Repo, u64),
+    count: u64,
+) -> Result<Vec<Value>, Error> {
+    let places: Vec<_> = (0..count).map(|index| keys::reference(repo.id, number, index)).collect();
+    let found: Vec<proto::Reference> = state.list("a reference", &places).await?;
+    let repos: BTreeSet<_> = found.iter().map(|one| one.repo).collect();
+    let repos = state.repos_named(repos).await?;
+    let paths: BTreeMap<_, _> = repos.iter().map(|repo| (repo.id.number(), repo.path())).collect();
+    let accounts = found.iter().map(|one| account_id(&one.account));
+    let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
+    let names = state.names_of(accounts.iter().copied()).await?;
+    let mut listed = Vec::new();
+    for (one, account) in found.iter().zip(&accounts) {
+        let (path, name) = (&paths[&one.repo], &names[account]);
+        let (number, comment, height) = (one.number, one.comment, one.height);
+        let line = format!("referenced  by {path}#{number}, {name} in block {height}");
+        context.out.line(&line);
+        listed.push(json!({
+            "repo": path,
+            "number": number,
+            "comment": comment,
+            "account": name,
+            "height": height,
+            "time_s": one.time_s,
+        }));
+    }
+    Ok(listed)
+}
+
+async fn comments(
+    context: &Context,
+    state: &State,
+    (repo, number): (RepoId, u64),
+    count: u64,
+) -> Result<Vec<Value>, Error> {
+    let places: Vec<_> = (0..count).map(|index| keys::comment(repo, number, index)).collect();
+    let found: Vec<proto::CommentValue> = state.list("a comment", &places).await?;
+    let authors = found.iter().map(|comment| account_id(&comment.author));
+    let authors = authors.collect::<Result<Vec<_>, _>>()?;
+    let names = state.names_of(authors.iter().copied()).await?;
+    let said = (0..).zip(found.iter().zip(&authors));
+    Ok(said
+        .map(|(index, (comment, author))| say(context, index, comment, &names[author]))
+        .collect())
+}
+
+fn say(context: &Context, index: u64, value: &proto::CommentValue, author: &str) -> Value {
     let edited = if value.edits > 0 { ", edited" } else { "" };
     context.out.line(&format!("{index}: {author} in block {}{edited}", value.height));
     context.out.quote(&value.text);
@@ -158,14 +200,26 @@ async fn comment(
         context.out.line(&format!("   {} {name}", entry.count));
         reactions.insert(name, json!(entry.count));
     }
-    Ok(json!({
+    json!({
         "author": author,
         "text": value.text,
         "height": value.height,
         "time_s": value.time_s,
         "edits": value.edits,
         "reactions": reactions,
-    }))
+    })
+}
+
+/// What a comment says.
+pub(super) async fn said(
+    state: &State,
+    path: &str,
+    (repo, number, comment): (RepoId, u64, u64),
+) -> Result<String, Error> {
+    let key = keys::comment(repo, number, comment);
+    let value: Option<proto::CommentValue> = state.get(&key).await?;
+    let missing = || Error::Missing(format!("{path}#{number} has no comment {comment}"));
+    Ok(value.ok_or_else(missing)?.text)
 }
 
 /// What a comment said before, and what it says now.
@@ -184,10 +238,9 @@ pub(super) async fn history(
     let value = value.ok_or_else(missing)?;
     let author = state.name_of(&account_id(&value.author)?).await?;
     let (out, mut since, mut texts) = (&context.out, value.height, Vec::new());
-    for edit in 0..value.edits {
-        let key = keys::comment_edit(repo.id, number, comment, edit);
-        let former: Option<proto::CommentEdit> = state.get(&key).await?;
-        let former = former.ok_or_else(|| Error::Proof("a former text is missing".into()))?;
+    let place = |edit| keys::comment_edit(repo.id, number, comment, edit);
+    let places: Vec<_> = (0..value.edits).map(place).collect();
+    for former in state.list::<proto::CommentEdit>("a former text", &places).await? {
         let until = former.height;
         out.line(&format!("{author}, from block {since} until block {until}"));
         out.quote(&former.text);

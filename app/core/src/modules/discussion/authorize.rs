@@ -50,6 +50,18 @@ pub(crate) fn check_unlocked(
     if thread.locked && !role { Err(error::locked(number, path)) } else { Ok(()) }
 }
 
+/// Whether what an account writes elsewhere is listed in a thread: not where nothing changes any
+/// more, nor where the account may not speak.
+pub(super) fn takes_references(
+    run: &Run<'_>,
+    actor: &AccountId,
+    id: RepoId,
+    thread: &proto::Thread,
+) -> Result<bool, Broken> {
+    let Some(value) = repo::get(&run.state, id)? else { return Ok(false) };
+    Ok(!value.archived && (!thread.locked || has_role(run, id, &value, actor)?))
+}
+
 /// The repository, when it is there and takes words at all, and the actor is an account.
 pub(crate) fn check_open(
     run: &Run<'_>,

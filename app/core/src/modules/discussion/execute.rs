@@ -23,7 +23,7 @@ pub fn execute(
     let thread = state::thread(&run.state, id, number)?.ok_or_else(wrong)?;
     match change {
         ThreadAction::Comment { text } => Ok(say(run, actor, (id, number), thread, text)?),
-        ThreadAction::Edit { comment, text } => edit(run, (id, number, *comment), text),
+        ThreadAction::Edit { comment, text } => edit(run, actor, (id, number, *comment), text),
         ThreadAction::React { comment, reaction, on } => {
             react(run, actor, (id, number, *comment), (*reaction, *on))
         }
@@ -67,7 +67,7 @@ fn say(
         events::COMMENTED,
         &[("repo", &id), ("number", &number), ("comment", &comment), ("account", actor)],
     );
-    tell(run, (id, number), (text, ""))
+    tell(run, actor, (id, number, comment), (text, ""))
 }
 
 fn existing(
@@ -78,7 +78,12 @@ fn existing(
     value.ok_or_else(|| error::comment_unknown(number, comment))
 }
 
-fn edit(run: &mut Run<'_>, place: (RepoId, u64, u64), text: &str) -> Result<(), Fault> {
+fn edit(
+    run: &mut Run<'_>,
+    actor: &AccountId,
+    place: (RepoId, u64, u64),
+    text: &str,
+) -> Result<(), Fault> {
     let mut value = existing(run, place)?;
     if value.text == text {
         return Err(error::same());
@@ -92,7 +97,7 @@ fn edit(run: &mut Run<'_>, place: (RepoId, u64, u64), text: &str) -> Result<(), 
     state::put_comment(run, place, &value)?;
     let (id, number, comment) = place;
     run.emit(events::COMMENT_EDITED, &[("repo", &id), ("number", &number), ("comment", &comment)]);
-    Ok(tell(run, (id, number), (text, &edit.text))?)
+    Ok(tell(run, actor, place, (text, &edit.text))?)
 }
 
 fn react(
@@ -171,9 +176,11 @@ fn named(text: &str) -> Vec<&str> {
 /// made of.
 fn tell(
     run: &mut Run<'_>,
-    (id, number): (RepoId, u64),
+    actor: &AccountId,
+    place: (RepoId, u64, u64),
     (text, before): (&str, &str),
 ) -> Result<(), Broken> {
+    let (id, number, _) = place;
     let told = named(before);
     for word in named(text).into_iter().filter(|word| !told.contains(word)) {
         if let Some(handle) = word.strip_prefix('@').filter(|handle| check_handle(handle).is_ok()) {
@@ -183,18 +190,15 @@ fn tell(
                     &[("repo", &id), ("number", &number), ("account", &who)],
                 );
             }
-        } else if let Some((to, thread)) = reference(run, id, word)? {
-            run.emit(
-                events::REFERENCED,
-                &[("repo", &to), ("number", &thread), ("from_repo", &id), ("from_number", &number)],
-            );
+        } else if let Some(to) = meant(run, id, word)? {
+            refer(run, actor, place, to)?;
         }
     }
     Ok(())
 }
 
-/// The thread that `#number` or `owner/name#number` names, if there is one.
-fn reference(run: &Run<'_>, id: RepoId, word: &str) -> Result<Option<(RepoId, u64)>, Broken> {
+/// The thread that `#number` or `owner/name#number` means, whether there is one or not.
+fn meant(run: &Run<'_>, id: RepoId, word: &str) -> Result<Option<(RepoId, u64)>, Broken> {
     let Some((path, number)) = word.split_once('#') else { return Ok(None) };
     let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
     let Some(number) = number.parse::<u64>().ok().filter(|_| digits) else { return Ok(None) };
@@ -203,6 +207,42 @@ fn reference(run: &Run<'_>, id: RepoId, word: &str) -> Result<Option<(RepoId, u6
         Ok((owner, name)) => repo::by_path(&run.state, owner, name)?,
         Err(_) => None,
     };
-    let Some(to) = to else { return Ok(None) };
-    Ok(state::thread(&run.state, to, number)?.map(|_| (to, number)))
+    Ok(to.map(|to| (to, number)))
+}
+
+/// Writes down that a comment names another thread, the first time that any of its thread does.
+fn refer(
+    run: &mut Run<'_>,
+    actor: &AccountId,
+    (from_repo, from_number, comment): (RepoId, u64, u64),
+    to: (RepoId, u64),
+) -> Result<(), Broken> {
+    let from = (from_repo, from_number);
+    if from == to || state::is_referred(&run.state, to, from)? {
+        return Ok(());
+    }
+    let Some(thread) = state::thread(&run.state, to.0, to.1)? else { return Ok(()) };
+    if !authorize::takes_references(run, actor, to.0, &thread)? {
+        return Ok(());
+    }
+    let reference = proto::Reference {
+        repo: from_repo.number(),
+        number: from_number,
+        comment,
+        account: actor.to_vec(),
+        height: run.block.height,
+        time_s: run.block.time_s,
+    };
+    state::add_reference(run, to, thread, (from, &reference))?;
+    run.emit(
+        events::REFERENCED,
+        &[
+            ("repo", &to.0),
+            ("number", &to.1),
+            ("from_repo", &from_repo),
+            ("from_number", &from_number),
+            ("from_comment", &comment),
+        ],
+    );
+    Ok(())
 }

@@ -7,6 +7,8 @@
 //! | `comment/REPO N I` | `proto::CommentValue`, dense; comment 0 opens the thread |
 //! | `comment_edit/REPO N I E` | `proto::CommentEdit`: former texts, dense |
 //! | `reactions/REPO N I ACCOUNT` | `proto::Reactions` |
+//! | `reference/REPO N I` | `proto::Reference`, dense: which other threads name this one |
+//! | `reference_of/REPO N REPO N` | `proto::ReferenceOf`: that the second thread is among them |
 //!
 //! | action | who may |
 //! |---|---|
@@ -15,9 +17,12 @@
 //! | `LockThread` | who has a role in the repository |
 //!
 //! What a text names, `@handle`, `#number` or `owner/name#number`, is told in
-//! events, and what an edit adds to that.
+//! events, and what an edit adds to that. A thread that another names keeps a reference to it, one
+//! however often it is named, for good; it takes none in an archived repository, and a locked one
+//! only from who may speak in it.
 //!
-//! Invariants: numbers are dense; reactions are counted.
+//! Invariants: numbers are dense; reactions are counted; a reference is to another thread, by the
+//! author of a comment there, and listed once.
 //! Calls: account, repo.
 
 mod authorize;

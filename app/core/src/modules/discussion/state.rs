@@ -60,6 +60,30 @@ pub(super) fn put_edit(
     run.save(keys::comment_edit(repo, number, comment, edit), value)
 }
 
+/// Whether a thread is referred to by another already.
+pub(super) fn is_referred(
+    view: &dyn Read,
+    (repo, number): (RepoId, u64),
+    (from_repo, from_number): (RepoId, u64),
+) -> Result<bool, Broken> {
+    Ok(view.get(&keys::reference_of(repo, number, from_repo, from_number))?.is_some())
+}
+
+/// Adds a reference from a thread that has none yet.
+pub(super) fn add_reference(
+    run: &mut Run<'_>,
+    (repo, number): (RepoId, u64),
+    mut thread: proto::Thread,
+    (from, reference): ((RepoId, u64), &proto::Reference),
+) -> Result<(), Broken> {
+    let index = thread.references;
+    let out = || Broken::Contradiction("references are counted out".into());
+    thread.references = index.checked_add(1).ok_or_else(out)?;
+    put_thread(run, (repo, number), &thread)?;
+    run.save(keys::reference(repo, number, index), reference)?;
+    run.save(keys::reference_of(repo, number, from.0, from.1), &proto::ReferenceOf { index })
+}
+
 /// What an account gave a comment, rising.
 pub(super) fn reactions(
     view: &dyn Read,

@@ -2,10 +2,10 @@
 
 use guts_schema::proto::{Reaction, RepoRole};
 use guts_schema::tx::{Draft, IssueAction, RepoAction, ThreadAction};
-use guts_schema::{Action, Code, RepoId, events};
+use guts_schema::{Action, Code, RepoId, events, keys, proto};
 
 use super::{comment, count, thread};
-use crate::testing::{CHAIN, FEE, Person, World, refused};
+use crate::testing::{CHAIN, FEE, Person, World, done, refused};
 
 fn repo() -> RepoId {
     RepoId::new(1).unwrap()
@@ -56,8 +56,8 @@ fn comments_are_numbered_and_keep_their_history() {
     assert_eq!(w.one(w.tx(&bob, &[edit(&bob, 1, 0, "it was")])), None);
     let value = comment(&w.state(), repo(), 1, 0).unwrap().unwrap();
     assert_eq!((value.text.as_str(), value.edits), ("it was", 1));
-    let key = guts_schema::keys::comment_edit(repo(), 1, 0, 0);
-    let was: guts_schema::proto::CommentEdit = w.node.whole().get(&key).unwrap().unwrap();
+    let key = keys::comment_edit(repo(), 1, 0, 0);
+    let was: proto::CommentEdit = w.node.whole().get(&key).unwrap().unwrap();
     assert_eq!(was.text, "it is");
     let nobody = Person::new(70);
     let draft = Draft::new(CHAIN, nobody.id, 0, &[say(&nobody, 1, "x")]).fee(FEE);
@@ -124,25 +124,102 @@ fn an_archived_repository_is_silent() {
 fn texts_tell_whom_and_what_they_name() {
     let mut world = opened();
     let bob = world.bob.clone();
-    let text = "see #1, alice/hello#1. @alice @alice @nobody #7 x/y#1 a#b @ # nothing#";
+    done(&mut world, &bob, another(&bob));
+    let text = "see #2, alice/hello#2. @alice @alice @nobody #7 x/y#2 a#b @ # nothing# #1";
     let outcome = world.block(vec![world.tx(&bob, &[say(&bob, 1, text)])]);
     let mentions = outcome.events(events::MENTIONED);
     assert_eq!(mentions.len(), 1);
     assert_eq!(mentions[0]["account"], world.alice.id.to_string());
-    let references = outcome.events(events::REFERENCED);
-    assert_eq!(references.len(), 2);
-    assert_eq!((references[1]["number"].as_str(), references[1]["from_repo"].as_str()), ("1", "1"));
+    let [told] = &outcome.events(events::REFERENCED)[..] else { panic!("one, named twice") };
+    let said = |key: &str| told[key].as_str();
+    assert_eq!((said("number"), said("from_repo"), said("from_comment")), ("2", "1", "1"));
     // An edit tells what it adds.
-    let more = format!("{text} #1! (see alice/hello#1) and @bob, #1");
+    let more = format!("{text} #2! (see alice/hello#2) and @bob, #2");
     let outcome = world.block(vec![world.tx(&bob, &[edit(&bob, 1, 1, &more)])]);
     assert_eq!(outcome.code(0), None);
     assert!(outcome.events(events::MENTIONED).is_empty(), "bob has no handle");
     assert!(outcome.events(events::REFERENCED).is_empty());
-    let outcome = world.block(vec![world.tx(&bob, &[edit(&bob, 1, 0, "it is, @alice: see #1")])]);
+    let outcome = world.block(vec![world.tx(&bob, &[edit(&bob, 2, 0, "it is, @alice: see #1")])]);
     assert_eq!(outcome.events(events::MENTIONED).len(), 1);
     assert_eq!(outcome.events(events::REFERENCED).len(), 1);
     // So many of them and no more.
     let many: String = (0..40).map(|n| format!("#1{n} ")).collect();
     let outcome = world.block(vec![world.tx(&bob, &[say(&bob, 1, &(many + "@alice"))])]);
     assert!(outcome.events(events::MENTIONED).is_empty());
+}
+
+fn another(who: &Person) -> Action {
+    let change = IssueAction::Open { title: "as well".into(), text: "it is".into() };
+    Action::Issue { actor: who.id, repo: repo(), change }
+}
+
+/// From where a thread is referred to: number, comment and account of each.
+fn references(world: &World, number: u64) -> Vec<(u64, u64, Vec<u8>)> {
+    let count = thread(&world.state(), repo(), number).unwrap().unwrap().references;
+    let one = |index| {
+        let key = keys::reference(repo(), number, index);
+        let found: proto::Reference = world.node.whole().get(&key).unwrap().unwrap();
+        (found.number, found.comment, found.account)
+    };
+    (0..count).map(one).collect()
+}
+
+#[test]
+fn a_thread_lists_each_that_names_it_once_and_for_good() {
+    let mut world = opened();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let w = &mut world;
+    done(w, &bob, another(&bob));
+    done(w, &bob, say(&bob, 2, "as #1, and #2 itself"));
+    done(w, &alice, say(&alice, 2, "yes, as alice/hello#1"));
+    assert_eq!(references(w, 1), [(2, 1, bob.id.to_vec())]);
+    assert_eq!(references(w, 2), []);
+    done(w, &bob, edit(&bob, 2, 1, "as nothing"));
+    done(w, &bob, edit(&bob, 2, 1, "as #1"));
+    assert_eq!(references(w, 1), [(2, 1, bob.id.to_vec())]);
+    // What an edit adds counts, and so does what opens a thread.
+    done(w, &bob, edit(&bob, 1, 0, "as #2"));
+    let change = IssueAction::Open { title: "third".into(), text: "#1 #2 #3 #4".into() };
+    done(w, &alice, Action::Issue { actor: alice.id, repo: repo(), change });
+    assert_eq!(references(w, 1), [(2, 1, bob.id.to_vec()), (3, 0, alice.id.to_vec())]);
+    assert_eq!(references(w, 2), [(1, 0, bob.id.to_vec()), (3, 0, alice.id.to_vec())]);
+    assert_eq!(references(w, 3), []);
+}
+
+#[test]
+fn a_locked_thread_is_referred_to_by_those_who_may_speak_in_it() {
+    let mut world = opened();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let w = &mut world;
+    done(w, &bob, another(&bob));
+    done(w, &alice, lock(&alice, true));
+    done(w, &bob, say(&bob, 2, "as #1"));
+    assert_eq!(references(w, 1), []);
+    done(w, &alice, say(&alice, 2, "as #1"));
+    assert_eq!(references(w, 1), [(2, 2, alice.id.to_vec())]);
+}
+
+#[test]
+fn an_archived_repository_lists_no_more_references() {
+    let mut world = opened();
+    let alice = world.alice.clone();
+    let w = &mut world;
+    let fork = RepoAction::Fork { owner: alice.id, name: "other".into() };
+    done(w, &alice, Action::Repo { actor: alice.id, repo: repo(), change: fork });
+    let other = RepoId::new(2).unwrap();
+    let open = |text: &str| {
+        let change = IssueAction::Open { title: "here".into(), text: text.into() };
+        Action::Issue { actor: alice.id, repo: other, change }
+    };
+    done(w, &alice, open("as alice/hello#1"));
+    let archive = Action::EditRepo {
+        actor: alice.id,
+        repo: repo(),
+        description: None,
+        default_branch: None,
+        archived: Some(true),
+    };
+    done(w, &alice, archive);
+    done(w, &alice, open("as alice/hello#1"));
+    assert_eq!(references(w, 1), [(1, 0, alice.id.to_vec())], "of the other repository");
 }

@@ -47,3 +47,6 @@ impl Gateways {
         peers
     }
 }
+
+#[cfg(test)]
+mod tests;

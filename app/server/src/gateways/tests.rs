@@ -1,0 +1,50 @@
+//! Who is asked, and where they may be.
+
+use guts_app_core::Head;
+use guts_schema::ids::ValidatorAddress;
+use guts_schema::{keys, proto, values};
+use guts_state::{MemoryStore, Overlay, Snapshot};
+
+use super::*;
+use crate::chain::Committed;
+
+fn account(number: u8) -> AccountId {
+    AccountId::new([number; AccountId::LEN])
+}
+
+/// A chain whose validators say that their gateways are there.
+fn saying(urls: &[&str]) -> Chain {
+    let empty = Snapshot::at(Arc::new(MemoryStore::new()), 0).unwrap();
+    let mut overlay = Overlay::new(&empty);
+    let mut set = proto::Validators::default();
+    for (number, url) in (1..).zip(urls) {
+        let address = ValidatorAddress::new([number; 20]);
+        let info = proto::ValidatorInfo { gateway: (*url).to_owned(), ..Default::default() };
+        overlay.put(keys::validator(&address), values::encode(&info)).unwrap();
+        let (address, account) = (address.to_vec(), account(number).to_vec());
+        set.validators.push(proto::Validator { address, account, power: 1, ..Default::default() });
+    }
+    overlay.put(keys::validators(), values::encode(&set)).unwrap();
+    let mut store = MemoryStore::new();
+    store.write(&empty.commit(&overlay.into_changes(), 1).unwrap().unwrap());
+    let head = Head { chain_id: "guts-test".into(), initial_height: 1, height: 1, time_s: 0 };
+    Chain::new(Committed::new(Some(head), Snapshot::at(Arc::new(store), 1).unwrap()))
+}
+
+#[test]
+fn what_validators_say_leads_to_public_addresses_unless_the_settings_allow_others() {
+    let chain = saying(&["http://1.1.1.1", "http://10.0.0.2", "http://10.0.0.3"]);
+    let peer = |url: &str, scope| Peer { url: url.into(), scope };
+    let mut config = Config { gateways: vec!["http://10.0.0.3".into()], ..Config::default() };
+    let peers =
+        |config: &Config, first| Gateways::new(chain.clone(), account(1), config).peers(first);
+    // The node's own settings come first, and mean what they say.
+    let own = peer("http://10.0.0.3", Scope::Any);
+    let expected = [own.clone(), peer("http://10.0.0.2", Scope::Public)];
+    assert_eq!(peers(&config, None), expected);
+    config.allow_private_gateways = true;
+    assert_eq!(peers(&config, None), [own, peer("http://10.0.0.2", Scope::Any)]);
+    config.gateways.clear();
+    let first = peers(&config, Some(&account(3)));
+    assert_eq!(first[0].url, "http://10.0.0.3", "of the one that took the push");
+}

@@ -143,6 +143,11 @@ fn each_kind_of_damage_is_found() {
         "listed wrong",
         &[|i| i.labels.reverse(), |i| i.assignees = vec![vec![1]; 2]],
     );
+}
+
+#[test]
+fn a_reference_that_cannot_be_is_found() {
+    let world = world();
     finds::<proto::Reference>(
         &world,
         keys::reference(repo(), 1, 0),

@@ -114,8 +114,9 @@ impl Exchange {
         Self { repositories, packs, anywhere, public, pace: PACE, sources: Arc::default() }
     }
 
-    /// Gets a pack from the first of `gateways` that has it, by hash and size; none when no gateway asked has it now. The size is the one the transaction
-    /// names: not a byte more is read. Dropping this ends what it asks for.
+    /// Gets a pack from the first of `gateways` that has it, by hash and size; none when no gateway
+    /// asked has it now. The size is the one the transaction names: not a byte more is read.
+    /// Dropping this ends what it asks for.
     ///
     /// Where the first is busy with others, its turn is waited for; the rest are passed over then.
     pub async fn download(

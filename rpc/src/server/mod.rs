@@ -3,6 +3,23 @@
 //!
 //! Built on hyper alone, and it builds no tree of values: a broadcast must cost little.
 
+/// What a stream around another, its `inner`, does of `AsyncWrite` as that does it.
+macro_rules! rest_of_write {
+    () => {
+        fn is_write_vectored(&self) -> bool {
+            self.inner.is_write_vectored()
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.inner).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.inner).poll_shutdown(cx)
+        }
+    };
+}
+
 mod args;
 pub mod door;
 mod envelope;

@@ -24,7 +24,7 @@ fn kvstore(place: &Place) -> Command {
 fn the_kvstore_runs_under_four_cometbft_validators() {
     let Some(cometbft) = find() else { return };
     let mut network = Network::start(&cometbft, 4, |_| {}, kvstore);
-    network.wait_height(2);
+    network.wait_whole(1);
 
     let mut last = 0;
     for validator in 0..4 {
@@ -44,7 +44,7 @@ fn the_kvstore_runs_under_four_cometbft_validators() {
         network.kill(validator);
         let (height, _) = network.broadcast(0, &format!("meanwhile{validator}=1"));
         network.revive(validator);
-        network.wait_in_consensus(validator, height);
+        network.wait_whole(height);
         last = height;
     }
     assert_eq!(network.agreed_app_hash(last), "0C00000000000000");

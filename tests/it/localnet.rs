@@ -9,7 +9,7 @@ use std::time::Instant;
 use guts_tests::localnet::{Localnet, PATIENCE};
 use guts_tests::process::end;
 use guts_tests::run::{Ran, run};
-use guts_tests::{program, root, wait};
+use guts_tests::{program, root};
 
 /// A network in the foreground of a terminal of its own.
 struct Foreground {
@@ -161,7 +161,7 @@ fn the_scripts_work_on_a_network_of_one() {
     let said = script(&net, "status", &[]).expect_refused().said();
     assert!(said.contains("(dead)") && said.contains("nothing of this network runs"), "{said}");
     script(&net, "revive", &["0"]).expect_ok();
-    let table = wait::until(&[net.home().join("v0")], "it answers", PATIENCE, || {
+    let table = net.wait("it answers", || {
         let ran = script(&net, "status", &[]);
         ran.ok.then_some(ran.stdout)
     });

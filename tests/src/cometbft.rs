@@ -16,8 +16,9 @@ use crate::process::{end, free_addresses, spawn};
 use crate::run::run;
 use crate::{http, wait};
 
-/// What a step of the network may take at most; twenty times what it takes on two cores.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+/// What a step of the network may take at most: twenty times what it takes on two cores, and a
+/// CometBFT that has missed another one looks for peers every half minute.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The binary to test with; says 'not run' when there is none.
 pub fn find() -> Option<PathBuf> {
@@ -163,15 +164,33 @@ impl Network {
         wait::until(&homes, what, PATIENCE, look)
     }
 
-    /// Waits until a validator has left `height` behind and takes part in consensus again: while
-    /// it still fetches blocks it does not vote, and the others may need its vote.
-    pub fn wait_in_consensus(&self, validator: usize, height: u64) {
-        self.wait("the validator caught up and votes", || {
-            let status = self.get(validator, "status")?;
-            let syncs = status["sync_info"]["catching_up"].as_bool()?;
-            let past = self.height(validator)? > height;
-            (past && !syncs).then_some(())
+    /// Waits until every validator has left `height` behind, votes, and talks to each of the
+    /// others: so any of them can be ended, and the rest goes on. One that still fetches blocks
+    /// does not vote, and two that only know a third one do not hear each other without it.
+    pub fn wait_whole(&self, height: u64) {
+        self.wait("all vote and talk to all others", || {
+            (0..self.count()).try_for_each(|v| self.is_whole(v, height)?.then_some(()))
         });
+    }
+
+    fn is_whole(&self, validator: usize, height: u64) -> Option<bool> {
+        let sync = &self.get(validator, "status")?["sync_info"];
+        let newest: u64 = sync["latest_block_height"].as_str()?.parse().ok()?;
+        let syncs = sync["catching_up"].as_bool()?;
+        let peers = self.get(validator, "net_info")?["n_peers"].as_str()?.parse::<usize>().ok()?;
+        Some(newest > height && !syncs && peers + 1 == self.count())
+    }
+
+    /// What a validator does not get on with, for who reads of a test that failed.
+    fn describe(&self, validator: usize) -> String {
+        let part = |call: &str, at: &str| {
+            let found = self.get(validator, call).and_then(|all| all.pointer(at).cloned());
+            found.map_or("no answer".to_owned(), |value| value.to_string())
+        };
+        let round = part("consensus_state", "/round_state/height~1round~1step");
+        let votes = part("consensus_state", "/round_state/height_vote_set");
+        let (sync, peers) = (part("status", "/sync_info"), part("net_info", "/n_peers"));
+        format!("at {round} with {peers} peers; {sync}; {votes}")
     }
 
     /// Waits until every validator has a block of `height`.
@@ -220,6 +239,11 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            for validator in 0..self.count() {
+                eprintln!("-- node{validator}: {}", self.describe(validator));
+            }
+        }
         for validator in 0..self.count() {
             self.kill(validator);
             if std::thread::panicking() {

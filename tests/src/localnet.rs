@@ -10,9 +10,6 @@ use crate::wait;
 /// The ports are fixed, so networks take turns.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// How many validators the networks of tests have.
-const VALIDATORS: usize = 4;
-
 /// What a step of a running network may take at most; twenty times what it takes on two cores.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -45,6 +42,12 @@ impl Localnet {
         let home = self.home().display().to_string();
         let all = [&[verb, "--home", &home], args].concat();
         run(&crate::program("guts-localnet"), &all, Path::new("/"), &[])
+    }
+
+    /// Where each validator is, as many as there are.
+    fn places(&self) -> Vec<PathBuf> {
+        let place = |validator| self.home().join(format!("v{validator}"));
+        (0..).map(place).take_while(|place| place.is_dir()).collect()
     }
 
     /// Ends both halves of a validator with SIGKILL.
@@ -95,9 +98,7 @@ impl Localnet {
     /// # Panics
     /// When nothing was found in time, saying `what` was waited for.
     pub fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
-        let place = |validator| self.home().join(format!("v{validator}"));
-        let places: Vec<_> = (0..VALIDATORS).map(place).collect();
-        wait::until(&places, what, PATIENCE, look)
+        wait::until(&self.places(), what, PATIENCE, look)
     }
 
     /// Waits until all these validators' applications are at one height of at least `height` with
@@ -120,7 +121,7 @@ impl Localnet {
 impl Drop for Localnet {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for validator in 0..VALIDATORS {
+            for validator in 0..self.places().len() {
                 for half in ["app", "engine"] {
                     let text = std::fs::read_to_string(self.log(validator, half));
                     let lines: Vec<_> =

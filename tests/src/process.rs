@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -105,6 +105,11 @@ pub fn output(mut command: Command, patience: Duration) -> (ExitStatus, String, 
     }
 }
 
+/// Whether nobody listens there, over TCP or, as QUIC does, over UDP.
+fn is_free(address: &str) -> bool {
+    TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+}
+
 /// Addresses of the loopback for programs that cannot be given port 0, all different: nobody
 /// listens there, and nobody is given them without asking.
 ///
@@ -117,7 +122,7 @@ pub fn free_addresses(count: usize) -> Vec<String> {
     let begin = std::process::id().wrapping_mul(97) % width;
     let port = |_| PORTS.start + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % width;
     let addresses = (0..width).map(port).map(|port| format!("127.0.0.1:{port}"));
-    let found: Vec<_> = addresses.filter(|at| TcpListener::bind(at).is_ok()).take(count).collect();
+    let found: Vec<_> = addresses.filter(|at| is_free(at)).take(count).collect();
     assert_eq!(found.len(), count, "there are no ports left");
     found
 }

@@ -1,10 +1,11 @@
 //! Tests of the helpers: a helper that does not see a failure hides every other one.
 
+use std::net::{TcpListener, UdpSocket};
 use std::panic::catch_unwind;
 use std::process::Command;
 use std::time::Duration;
 
-use super::{COMMAND_PATIENCE, output};
+use super::{COMMAND_PATIENCE, is_free, output};
 
 fn bash(script: &str) -> Command {
     let mut command = Command::new("bash");
@@ -26,4 +27,12 @@ fn a_command_that_hangs_is_ended_and_named() {
     let hung = catch_unwind(|| output(bash(&script), Duration::from_secs(1)));
     let said = *hung.expect_err("it hung").downcast::<String>().unwrap();
     assert!(said.contains(&script) && said.contains("ran for 1s"), "{said}");
+}
+
+#[test]
+fn an_address_where_somebody_listens_is_not_free() {
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert!(!is_free(&tcp.local_addr().unwrap().to_string()));
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    assert!(!is_free(&udp.local_addr().unwrap().to_string()));
 }

@@ -10,7 +10,7 @@ use guts_abci::proto::{self, Message as _, blocksync as bs, consensus as cs};
 use guts_genesis::{Height, Round};
 
 use crate::step::StepName;
-use crate::types::wire::{Fields, Value, put_message};
+use crate::types::wire::{Fields, Value, field_len, put_head, put_message};
 use crate::types::{
     BitArray, Block, BlockId, Evidence, ExtendedCommit, Invalid, PARTS_MAX, Part, PartSetHeader,
     Proposal, Vote, VoteKind,
@@ -278,7 +278,9 @@ impl Message {
                 proto::types::EvidenceList { evidence }.encode_to_vec().into()
             }
             Message::Neighbours(neighbours) => neighbours.encode(),
-            Message::BlockResponse(response) => encode_block(response),
+            Message::BlockResponse(response) => {
+                encode_block_response(&response.block.encode(), response.extended_commit.as_ref())
+            }
             Message::BlockRequest(_)
             | Message::NoBlockResponse(_)
             | Message::StatusRequest
@@ -533,17 +535,18 @@ fn decode_txs(payload: Bytes) -> Result<Message, MessageError> {
     Ok(Message::Txs(txs))
 }
 
-/// Field numbers: `BlockResponse` is 3 of the envelope; block is 1 and ext_commit is 2 of it.
-fn encode_block(response: &BlockResponse) -> Bytes {
-    let block = response.block.encode();
-    let mut inner = Vec::with_capacity(block.len() + 16);
-    put_message(&mut inner, 1, &block);
-    if let Some(commit) = &response.extended_commit {
-        put_message(&mut inner, 2, &commit.to_proto().encode_to_vec());
+/// What [`Message::BlockResponse`] is on the wire, of a block that is encoded already. Field
+/// numbers: `BlockResponse` is 3 of the envelope; block is 1 and ext_commit is 2 of it.
+pub fn encode_block_response(block: &[u8], commit: Option<&ExtendedCommit>) -> Bytes {
+    let commit = commit.map(|commit| commit.to_proto().encode_to_vec());
+    let inner_len = field_len(block.len()) + commit.as_ref().map_or(0, |it| field_len(it.len()));
+    let mut out = Vec::with_capacity(field_len(inner_len));
+    put_head(&mut out, 3, inner_len);
+    put_message(&mut out, 1, block);
+    if let Some(commit) = &commit {
+        put_message(&mut out, 2, commit);
     }
-    let mut envelope = Vec::with_capacity(inner.len() + 8);
-    put_message(&mut envelope, 3, &inner);
-    envelope.into()
+    out.into()
 }
 
 /// Bytes around block and commit at most: four tags with their lengths.

@@ -74,12 +74,6 @@ impl Txs {
         let leaves: Vec<&[u8]> = self.0.hashes.iter().map(Hash::as_bytes).collect();
         merkle::proofs_at(&leaves, places)
     }
-
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(usize::try_from(self.encoded_len()).unwrap_or(0));
-        self.0.txs.iter().for_each(|tx| wire::put_message(&mut out, 1, tx));
-        out
-    }
 }
 
 impl AsRef<[Bytes]> for Txs {
@@ -145,13 +139,14 @@ impl Block {
     /// The protobuf encoding.
     pub fn encode(&self) -> Bytes {
         let header = self.header().to_proto().encode_to_vec();
-        let txs = self.txs().encode();
+        let txs = usize::try_from(self.txs().encoded_len()).expect("they are in memory");
         let evidence = super::evidence::encode_list(self.evidence());
         let commit = self.last_commit().encode();
-        let len = header.len() + txs.len() + evidence.len() + commit.len() + 40;
+        let len = header.len() + txs + evidence.len() + commit.len() + 40;
         let mut out = Vec::with_capacity(len);
         wire::put_message(&mut out, 1, &header);
-        wire::put_message(&mut out, 2, &txs);
+        wire::put_head(&mut out, 2, txs);
+        self.txs().as_slice().iter().for_each(|tx| wire::put_message(&mut out, 1, tx));
         wire::put_message(&mut out, 3, &evidence);
         wire::put_message(&mut out, 4, &commit);
         out.into()

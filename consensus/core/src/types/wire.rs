@@ -50,9 +50,14 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
 }
 
 pub(crate) fn put_message(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
-    put_tag(out, field, 2);
-    put_varint(out, bytes.len() as u64);
+    put_head(out, field, bytes.len());
     out.extend_from_slice(bytes);
+}
+
+/// What stands before the `len` bytes of a message.
+pub(crate) fn put_head(out: &mut Vec<u8>, field: u32, len: usize) {
+    put_tag(out, field, 2);
+    put_varint(out, len as u64);
 }
 
 /// The timestamp message of `time`.

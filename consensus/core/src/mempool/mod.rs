@@ -38,22 +38,15 @@ struct Waiting {
     checked_at: u64,
 }
 
-/// The mempool.
+/// Where a transaction is that was seen.
 #[derive(Clone, Debug)]
-pub struct Mempool {
-    limits: MempoolLimits,
-    /// In order of arrival; numbers rise.
-    waiting: BTreeMap<u64, Waiting>,
-    place: BTreeMap<TxKey, u64>,
-    next: u64,
-    bytes: u64,
-    /// Being checked for the first time.
-    checking: BTreeMap<TxKey, Checking>,
-    checking_bytes: u64,
-    /// Hashes seen lately, in order of age.
-    cache: BTreeMap<TxKey, u64>,
-    ages: VecDeque<(TxKey, u64)>,
-    age: u64,
+enum Place {
+    /// Nowhere any more: it was committed.
+    Gone,
+    /// With the application, for the first time.
+    Checking(Checking),
+    /// In line, under this number.
+    Waiting(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -62,18 +55,42 @@ struct Checking {
     from: Vec<PeerId>,
 }
 
+/// A transaction that was seen lately.
+#[derive(Clone, Debug)]
+struct Seen {
+    age: u64,
+    place: Place,
+}
+
+/// The mempool.
+#[derive(Clone, Debug)]
+pub struct Mempool {
+    limits: MempoolLimits,
+    /// In order of arrival; numbers rise.
+    waiting: BTreeMap<u64, Waiting>,
+    next: u64,
+    bytes: u64,
+    /// How many are being checked for the first time.
+    checking: u64,
+    checking_bytes: u64,
+    /// The cache: all that wait or are being checked, and what left lately.
+    seen: BTreeMap<TxKey, Seen>,
+    /// In order of age. A transaction that was seen again or forgotten leaves its old age behind.
+    ages: VecDeque<(TxKey, u64)>,
+    age: u64,
+}
+
 impl Mempool {
     /// An empty mempool.
     pub fn new(limits: MempoolLimits) -> Mempool {
         Mempool {
             limits,
             waiting: BTreeMap::new(),
-            place: BTreeMap::new(),
             next: 0,
             bytes: 0,
-            checking: BTreeMap::new(),
+            checking: 0,
             checking_bytes: 0,
-            cache: BTreeMap::new(),
+            seen: BTreeMap::new(),
             ages: VecDeque::new(),
             age: 0,
         }
@@ -86,21 +103,22 @@ impl Mempool {
             return Err(TxRefused::TooLarge { max: self.limits.tx_bytes_max, size: len });
         }
         let key = key_of(tx);
-        if self.cache.contains_key(&key) {
-            if let (Some(checking), Some(peer)) = (self.checking.get_mut(&key), from) {
+        if let Some(seen) = self.seen.get_mut(&key) {
+            if let (Place::Checking(checking), Some(peer)) = (&mut seen.place, from) {
                 checking.from.push(peer);
             }
             return Err(TxRefused::InCache);
         }
-        let count = self.waiting.len() as u64 + self.checking.len() as u64;
+        let count = self.waiting.len() as u64 + self.checking;
         let bytes = self.bytes + self.checking_bytes;
         if count >= self.limits.txs_max || bytes + len > self.limits.bytes_max {
             let (count_max, bytes_max) = (self.limits.txs_max, self.limits.bytes_max);
             return Err(TxRefused::Full { count, count_max, bytes, bytes_max });
         }
-        self.remember(key);
+        self.checking += 1;
         self.checking_bytes += len;
-        self.checking.insert(key, Checking { len, from: from.into_iter().collect() });
+        let checking = Checking { len, from: from.into_iter().collect() };
+        self.see(key, Place::Checking(checking));
         Ok(key)
     }
 
@@ -112,36 +130,41 @@ impl Mempool {
         (good, gas): (bool, i64),
         height: u64,
     ) -> Option<Vec<PeerId>> {
-        let checking = self.checking.remove(&key)?;
+        let seen = self.seen.get_mut(&key)?;
+        let Place::Checking(checking) = &mut seen.place else { return None };
+        self.checking -= 1;
         self.checking_bytes -= checking.len;
         if !good {
-            self.forget(&key);
+            self.seen.remove(&key);
             return None;
         }
+        let from = std::mem::take(&mut checking.from);
         let number = self.next;
         self.next += 1;
+        seen.place = Place::Waiting(number);
         self.bytes += tx.len() as u64;
-        self.place.insert(key, number);
         self.waiting.insert(number, Waiting { tx, key, gas, checked_at: height });
-        Some(checking.from)
+        Some(from)
     }
 
     /// The application cannot answer any more: nothing is being checked.
     pub fn drop_checks(&mut self) {
-        let keys: Vec<TxKey> = self.checking.keys().copied().collect();
-        keys.iter().for_each(|key| self.forget(key));
-        self.checking.clear();
+        self.seen.retain(|_, seen| !matches!(seen.place, Place::Checking(_)));
+        self.checking = 0;
         self.checking_bytes = 0;
     }
 
     /// The transactions of a committed block leave; they will be refused as seen.
     pub fn remove_committed(&mut self, hashes: &[Hash]) {
         for key in hashes.iter().filter_map(|hash| TxKey::try_from(hash.as_bytes()).ok()) {
-            self.remember(key);
-            self.remove(&key);
-            // The answer to a check that is under way comes too late to let it in again.
-            if let Some(checking) = self.checking.remove(&key) {
-                self.checking_bytes -= checking.len;
+            match self.see(key, Place::Gone) {
+                Some(Place::Waiting(number)) => self.remove(number),
+                // The answer to a check that is under way comes too late to let it in again.
+                Some(Place::Checking(checking)) => {
+                    self.checking -= 1;
+                    self.checking_bytes -= checking.len;
+                }
+                Some(Place::Gone) | None => {}
             }
         }
     }
@@ -161,16 +184,18 @@ impl Mempool {
     /// Forgets what waits and what was seen; what is being checked may still come in.
     pub fn flush(&mut self) {
         self.waiting.clear();
-        self.place.clear();
         self.bytes = 0;
-        self.cache.retain(|key, _| self.checking.contains_key(key));
-        self.ages.retain(|(key, age)| self.cache.get(key) == Some(age));
+        self.seen.retain(|_, seen| matches!(seen.place, Place::Checking(_)));
+        let all = &self.seen;
+        self.ages.retain(|(key, age)| all.get(key).is_some_and(|seen| seen.age == *age));
     }
 
     /// A recheck found a transaction no longer good: it leaves, and may come again.
     pub fn drop_rechecked(&mut self, key: &TxKey) {
-        self.remove(key);
-        self.forget(key);
+        if let Some(Place::Waiting(number)) = self.seen.get(key).map(|seen| &seen.place) {
+            self.remove(*number);
+            self.seen.remove(key);
+        }
     }
 
     /// First transactions that fit: `bytes_max` counts them as a block's data encodes them,
@@ -221,48 +246,62 @@ impl Mempool {
         self.bytes
     }
 
-    fn remove(&mut self, key: &TxKey) {
-        let Some(number) = self.place.remove(key) else { return };
+    fn remove(&mut self, number: u64) {
         if let Some(waiting) = self.waiting.remove(&number) {
             self.bytes -= waiting.tx.len() as u64;
         }
     }
 
-    fn remember(&mut self, key: TxKey) {
+    /// Notes where a transaction is that is seen now; gives back where it was.
+    fn see(&mut self, key: TxKey, place: Place) -> Option<Place> {
         self.age += 1;
-        self.cache.insert(key, self.age);
+        let before = self.seen.insert(key, Seen { age: self.age, place });
         self.ages.push_back((key, self.age));
-        while self.cache.len() as u64 > self.limits.cache_max {
+        while self.seen.len() as u64 > self.limits.cache_max {
             let Some((old, age)) = self.ages.pop_front() else { break };
-            if self.cache.get(&old) != Some(&age) {
-                continue; // seen again since, or forgotten
-            }
-            if self.place.contains_key(&old) || self.checking.contains_key(&old) {
-                self.ages.push_back((old, age));
-                break;
-            }
-            self.cache.remove(&old);
+            match self.seen.get(&old) {
+                Some(seen) if seen.age == age => match seen.place {
+                    Place::Gone => self.seen.remove(&old),
+                    Place::Checking(_) | Place::Waiting(_) => {
+                        self.ages.push_back((old, age));
+                        break;
+                    }
+                },
+                _ => continue, // seen again since, or forgotten
+            };
         }
-        // What was seen again or forgotten leaves its old age behind.
         if self.ages.len() as u64 > self.limits.cache_max.saturating_mul(AGES_PER_ENTRY) {
-            let cache = &self.cache;
-            self.ages.retain(|(key, age)| cache.get(key) == Some(age));
+            let all = &self.seen;
+            self.ages.retain(|(key, age)| all.get(key).is_some_and(|seen| seen.age == *age));
         }
-    }
-
-    fn forget(&mut self, key: &TxKey) {
-        self.cache.remove(key);
+        before.map(|seen| seen.place)
     }
 
     /// What must hold between any two steps.
     pub fn audit(&self) {
         let bytes: u64 = self.waiting.values().map(|waiting| waiting.tx.len() as u64).sum();
         assert_eq!(bytes, self.bytes, "the mempool counts its bytes");
-        assert_eq!(self.place.len(), self.waiting.len(), "the mempool knows its places");
-        let all = self.waiting.len() + self.checking.len();
-        assert!(all as u64 <= self.limits.txs_max, "the mempool is bounded");
+        let (mut checking, mut checking_bytes, mut waiting) = (0, 0, 0);
+        for (key, seen) in &self.seen {
+            match &seen.place {
+                Place::Gone => {}
+                Place::Checking(of) => {
+                    checking += 1;
+                    checking_bytes += of.len;
+                }
+                Place::Waiting(number) => {
+                    waiting += 1;
+                    let is_there = self.waiting.get(number).is_some_and(|it| it.key == *key);
+                    assert!(is_there, "the mempool knows its places");
+                }
+            }
+        }
+        assert_eq!(waiting, self.waiting.len(), "the mempool knows all its places");
+        let found = (checking, checking_bytes);
+        assert_eq!(found, (self.checking, self.checking_bytes), "it counts what is checked");
+        assert!(waiting as u64 + checking <= self.limits.txs_max, "the mempool is bounded");
         let ages_max = self.limits.cache_max.saturating_mul(AGES_PER_ENTRY);
-        let is_small = self.ages.len() as u64 <= ages_max || self.ages.len() <= self.cache.len();
+        let is_small = self.ages.len() as u64 <= ages_max || self.ages.len() <= self.seen.len();
         assert!(is_small, "the ages of what was seen are bounded");
     }
 }

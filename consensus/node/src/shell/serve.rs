@@ -6,7 +6,8 @@
 
 use crate::network::{Network, PeerId};
 use crate::store::Store;
-use guts_consensus::messages::{BlockResponse, Channel, Message};
+use bytes::Bytes;
+use guts_consensus::messages::{Channel, Message, encode_block_response};
 use guts_genesis::Height;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,24 +104,26 @@ impl Serving {
         while let Some((peer, height)) = next() {
             let channel = Channel::BlockSync.id();
             if self.network.has_room(peer, channel) {
-                let message = self.look_up(height, height == top());
-                self.network.send(peer, channel, message.encode());
+                let answer = self.look_up(height, height == top());
+                let none = || Message::NoBlockResponse(height).encode();
+                self.network.send(peer, channel, answer.unwrap_or_else(none));
             }
         }
     }
 
-    fn look_up(&self, height: Height, is_newest: bool) -> Message {
+    /// The message with the block, which is passed on as it is stored.
+    fn look_up(&self, height: Height, is_newest: bool) -> Option<Bytes> {
         let store = &self.store;
-        let found = store.block(height).and_then(|block| Ok((block, store.seen(height)?)));
+        let found = store.block_bytes(height).and_then(|block| Ok((block, store.seen(height)?)));
         match found {
-            Ok((Some(block), Some((commit, extended)))) => {
-                let extended_commit = (extended || is_newest).then_some(commit);
-                Message::BlockResponse(BlockResponse { block, extended_commit })
+            Ok((block, seen)) => {
+                let (commit, extended) = seen?;
+                let commit = (extended || is_newest).then_some(&commit);
+                Some(encode_block_response(&block?, commit))
             }
-            Ok(_) => Message::NoBlockResponse(height),
             Err(error) => {
                 tracing::error!(%error, "reading a block for a peer");
-                Message::NoBlockResponse(height)
+                None
             }
         }
     }

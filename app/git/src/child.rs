@@ -170,6 +170,12 @@ impl GitCommand {
         self
     }
 
+    /// Sets the longest that it may run.
+    pub(crate) fn wall(&mut self, wall: Duration) -> &mut Self {
+        self.limits.wall = wall.min(self.limits.wall);
+        self
+    }
+
     /// Starts it, limited.
     pub(crate) fn start(&mut self) -> Result<Running, GitError> {
         let spawned = self.command.spawn();

@@ -88,7 +88,16 @@ impl Exchange {
     /// An exchange into `packs`.
     pub fn new(repositories: Repositories, packs: PackStore) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            let why = found.errors.first().map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(
+                why,
+                "no certificate authority is known here: packs and objects cannot be fetched from \
+                 gateways behind https; install ca-certificates, or set SSL_CERT_FILE"
+            );
+        }
         Self::believing(roots, repositories, packs)
     }
 

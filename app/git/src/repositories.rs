@@ -22,6 +22,14 @@ use crate::types::{ObjectFormat, Oid, RefUpdate, RepoId};
 /// How long the look-up of a gateway's name may take.
 const LOOKUP_WITHIN: Duration = Duration::from_secs(20);
 
+/// The longest that a fetch from another gateway may take: a gigabyte at some megabytes a second.
+const FETCH_WALL: Duration = Duration::from_secs(900);
+
+/// Bytes a second below which, for so many seconds, a gateway is too slow to be waited for. It says
+/// little while it counts what it has to send.
+const FETCH_BYTES_PER_S: &str = "16384";
+const FETCH_SLOW_S: &str = "60";
+
 /// All bare repositories of this node, and the git that serves them.
 #[derive(Debug, Clone)]
 pub struct Repositories {
@@ -35,6 +43,8 @@ struct Shared {
     root: PathBuf,
     git: Git,
     format_of: FormatOf,
+    /// Who says which gateways behind TLS are the right ones; none: as this system has it.
+    authorities: Option<PathBuf>,
 }
 
 impl fmt::Debug for Shared {
@@ -61,14 +71,31 @@ impl Repositories {
     /// `hook` is the program the hooks start, as `<hook> hook pre-receive|proc-receive`. What
     /// git children of a run that was killed left behind is removed: quarantines, and locks that
     /// would keep refs from ever moving again. `format_of` is asked when a repository is made.
+    ///
+    /// Gateways behind TLS are believed as `SSL_CERT_FILE` says where it is set, else as git was
+    /// built to.
     pub fn open(
         home: &Path,
         hook: &Path,
         limits: Limits,
         format_of: FormatOf,
     ) -> Result<Self, GitError> {
+        let authorities = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+        Self::believing(authorities, home, hook, limits, format_of)
+    }
+
+    pub(crate) fn believing(
+        authorities: Option<PathBuf>,
+        home: &Path,
+        hook: &Path,
+        limits: Limits,
+        format_of: FormatOf,
+    ) -> Result<Self, GitError> {
+        let absolute =
+            |path: &Path| std::path::absolute(path).map_err(GitError::file("finding", path));
+        let authorities = authorities.map(|file| absolute(&file)).transpose()?;
         // Children have a directory of their own: paths given to them must not depend on ours.
-        let home = &std::path::absolute(home).map_err(GitError::file("finding", home))?;
+        let home = &absolute(home)?;
         let root = home.join("repos");
         let empty = home.join("git-home");
         let hooks = home.join("git-hooks");
@@ -82,7 +109,7 @@ impl Repositories {
             drop_leftovers(&repo.path());
         }
         let git = Git::new(empty, hooks, limits);
-        Ok(Self { shared: Arc::new(Shared { root, git, format_of }) })
+        Ok(Self { shared: Arc::new(Shared { root, git, format_of, authorities }) })
     }
 
     /// Where the repository is, whether or not it was made yet.
@@ -238,7 +265,8 @@ impl Repositories {
 
     /// Fetches objects from another gateway, where the repository is at `path`, by stock `git
     /// fetch` of known tips: into the object store only, no ref moves. What arrives is checked like
-    /// a push. Nobody is asked where [`Peer`] says not.
+    /// a push. Nobody is asked where [`Peer`] says not, and a gateway that sends too little for a
+    /// minute, or is not done after a quarter of an hour, is left.
     pub async fn fetch(
         &self,
         repo: RepoId,
@@ -273,6 +301,10 @@ impl Repositories {
         let mut args = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", url];
         args.extend(tips.iter().map(String::as_str));
         let mut git = self.git().command(&dir, &args);
+        git.wall(FETCH_WALL);
+        if let Some(file) = &self.shared.authorities {
+            git.setting("http.sslCAInfo", file.as_os_str());
+        }
         let header = format!("Prefer: {NO_WAIT}");
         for (key, value) in [
             ("http.extraHeader", header.as_str()),
@@ -281,6 +313,8 @@ impl Repositories {
             // Older versions refuse tips that are not advertised.
             ("protocol.version", "2"),
             ("http.followRedirects", "false"),
+            ("http.lowSpeedLimit", FETCH_BYTES_PER_S),
+            ("http.lowSpeedTime", FETCH_SLOW_S),
             ("fetch.fsckObjects", "true"),
             ("fetch.unpackLimit", "1"),
         ] {

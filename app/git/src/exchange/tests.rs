@@ -58,6 +58,27 @@ async fn got(url: &str, authority: &[u8], pack: PackInfo) -> Result<Vec<u8>, Git
     get(&exchange(&home, roots), url, pack).await
 }
 
+#[tokio::test]
+async fn objects_missed_come_from_gateways_behind_the_same_authorities() {
+    let url = gateway().await;
+    let home = tempfile::TempDir::new().unwrap();
+    let believed = |pem: &[u8]| {
+        let file = home.path().join("authority.pem");
+        std::fs::write(&file, pem).unwrap();
+        let format_of = Box::new(|_| Ok(crate::ObjectFormat::Sha1));
+        let hook = home.path().join("hook");
+        let limits = Limits::default();
+        Repositories::believing(Some(file), home.path(), &hook, limits, format_of).unwrap()
+    };
+    let repo = RepoId::new(1).unwrap();
+    let tip = "11".repeat(20).parse().unwrap();
+    let fetched = believed(AUTHORITY).fetch(repo, &url, &[tip]).await.unwrap_err().to_string();
+    // What answers gives the same to every question, which is no object of git's.
+    assert!(fetched.contains("corrupt") && !fetched.contains("certificate"), "{fetched}");
+    let fetched = believed(NODE).fetch(repo, &url, &[tip]).await.unwrap_err().to_string();
+    assert!(fetched.contains("certificate"), "{fetched}");
+}
+
 fn exchange(home: &tempfile::TempDir, roots: RootCertStore) -> Exchange {
     let format_of = Box::new(|_| Err("there is none".to_owned()));
     let hook = home.path().join("hook");

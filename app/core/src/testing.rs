@@ -299,10 +299,28 @@ impl World {
     }
 
     pub fn push_at(&self, nonce: u64, certificate: &Certificate) -> Vec<u8> {
-        let pack = Some((Hash::of(b"pack"), 100));
-        let push = Action::PushRefs(Box::new(PushRefs { certificate: certificate.clone(), pack }));
+        let push = Action::PushRefs(Box::new(whole(certificate)));
         let draft = Draft::new(CHAIN, self.gateway.id, nonce, &[push]).stake();
         draft.sign(self.gateway.id, &self.gateway.secret).encode()
+    }
+
+    /// The push of a certificate through the gateway.
+    pub fn push_id(&self, certificate: &Certificate) -> PushId {
+        whole(certificate).id(&self.gateway.id)
+    }
+
+    /// The push of a certificate that somebody else brings, for a fee, with a pack that they say
+    /// it has; and its transaction.
+    pub fn push_by(
+        &self,
+        who: &Person,
+        certificate: &Certificate,
+        pack: &str,
+    ) -> (PushId, Vec<u8>) {
+        let pack = Some((Hash::of(pack.as_bytes()), 100));
+        let push = PushRefs { certificate: certificate.clone(), pack, operator: None };
+        let id = push.id(&who.id);
+        (id, self.tx(who, &[Action::PushRefs(Box::new(push))]))
     }
 
     /// Lets validators `who` give a verdict on a push from now on.
@@ -471,7 +489,7 @@ impl World {
     /// Orders a push and lets all validators find it good; its id.
     pub fn pushed(&mut self, who: &Person, repo: &str, updates: &[(&str, u8, u8)]) -> PushId {
         let certificate = who.certificate(repo, self.time_s, updates);
-        let id = certificate.id();
+        let id = self.push_id(&certificate);
         self.attest(id, 0..4, Verdict::Good);
         assert_eq!(self.one(self.push(&certificate)), None);
         self.block(vec![]);
@@ -492,6 +510,12 @@ impl World {
         let head = crate::app::Head::from_bytes(&head).unwrap();
         self.node.app = App::new(self.node.store.clone(), Some(head));
     }
+}
+
+/// A push with a pack.
+fn whole(certificate: &Certificate) -> PushRefs {
+    let pack = Some((Hash::of(b"pack"), 100));
+    PushRefs { certificate: certificate.clone(), pack, operator: None }
 }
 
 pub fn address(validator: &Person) -> ValidatorAddress {

@@ -31,7 +31,7 @@ fn a_chain_lives_and_rests() {
     assert_eq!(modules::repo::count(&world.state()).unwrap(), 2);
 
     let certificate = alice.certificate("alice/new", world.time_s, &[("refs/heads/main", 0, 7)]);
-    let id = certificate.id();
+    let id = world.push_id(&certificate);
     world.attest(id, 0..3, Verdict::Good);
     let ordered = world.block(vec![world.push(&certificate)]);
     assert_eq!(ordered.events(events::PUSH_ORDERED)[0]["push"], id.to_string());
@@ -165,7 +165,8 @@ fn attestations_are_checked() {
     let mut world = World::new();
     let certificate =
         world.alice.certificate("alice/hello", world.time_s, &[("refs/heads/m", 0, 1)]);
-    world.attest(certificate.id(), 0..3, Verdict::Good);
+    let id = world.push_id(&certificate);
+    world.attest(id, 0..3, Verdict::Good);
     world.block(vec![world.push(&certificate)]);
     let pseudo = world.prepare(vec![], 1 << 20).remove(0);
     let good = Attested::decode(&pseudo).unwrap();
@@ -200,7 +201,8 @@ fn a_proposer_keeps_room_for_attestations_and_leaves_out_old_news() {
     let mut world = World::new();
     let alice = world.alice.clone();
     let certificate = alice.certificate("alice/hello", world.time_s, &[("refs/heads/m", 0, 1)]);
-    world.attest(certificate.id(), 0..2, Verdict::Good);
+    let id = world.push_id(&certificate);
+    world.attest(id, 0..2, Verdict::Good);
     world.block(vec![world.push(&certificate)]);
     let tx = world.tx(&alice, &[transfer(&world, 1)]);
     let all = world.prepare(vec![tx.clone()], 1 << 20);

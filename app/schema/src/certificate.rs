@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-use crate::ids::{Oid, PushId};
+use crate::ids::{Hash, Oid};
 use crate::limits::{
     CERTIFICATE_BYTES_MAX, PUSH_OPTION_BYTES_MAX, PUSH_OPTIONS_MAX, PUSH_REFS_MAX,
 };
@@ -140,10 +140,10 @@ impl Certificate {
         &self.bytes[..self.signed]
     }
 
-    /// The push: a digest of what was signed.
-    pub fn id(&self) -> PushId {
-        let digest = Sha256::new().chain_update(b"guts.v1.push\0").chain_update(self.payload());
-        PushId::new(digest.finalize().into())
+    /// A digest of what was signed: a certificate moves its refs once.
+    pub fn hash(&self) -> Hash {
+        let digest = Sha256::new().chain_update(b"guts.v1.certificate\0");
+        Hash::new(digest.chain_update(self.payload()).finalize().into())
     }
 
     /// The signature, to be checked.

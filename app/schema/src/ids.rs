@@ -97,7 +97,7 @@ bytes_id!(
     Key, 32, "an ed25519 public key"
 );
 bytes_id!(
-    /// A push: the digest of the signed part of its certificate.
+    /// A push: the digest of its certificate, of who brings it, and of its pack.
     PushId, 32, "a push id"
 );
 bytes_id!(

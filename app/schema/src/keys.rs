@@ -321,9 +321,14 @@ pub fn pushes_pending() -> Vec<u8> {
     join("pushes_pending/", &[])
 }
 
-/// `proto::PushesOf` one account.
-pub fn pushes_of(account: &AccountId) -> Vec<u8> {
-    join("pushes_of/", &[account.as_bytes()])
+/// `proto::PushesOf` one account, brought by one gateway's.
+pub fn pushes_of(account: &AccountId, gateway: &AccountId) -> Vec<u8> {
+    join("pushes_of/", &[account.as_bytes(), gateway.as_bytes()])
+}
+
+/// `proto::SpentCertificate`, by its hash, until it is stale.
+pub fn certificate(hash: &Hash) -> Vec<u8> {
+    join("certificate/", &[hash.as_bytes()])
 }
 
 /// `proto::Tick`: written in blocks that have pushes pending, so that blocks go on.

@@ -7,12 +7,14 @@
 //!
 //! **Pushes.** The actor of `PushRefs` is the signer of its certificate, so the action names none;
 //! the payer is the gateway: an account of its own, which for a validator is its operator's and
-//! pays by stake. A gateway without stake pays by work or fee. Quotas are charged to the pusher.
+//! pays by stake. A gateway without stake pays by work or fee. Quotas are charged to the pusher, by
+//! each gateway for itself.
 
 use prost::Message;
+use sha2::{Digest, Sha256};
 
 use crate::certificate::Certificate;
-use crate::ids::{AccountId, Hash, Key, RepoId, Signature};
+use crate::ids::{AccountId, Hash, Key, PushId, RepoId, Signature};
 use crate::limits::SALT_BYTES;
 use crate::proto::{self, ObjectFormat, SignatureForm, action::Kind, tx_body};
 use crate::sign::{self, Claim, SecretKey};
@@ -219,6 +221,9 @@ pub struct PushRefs {
     pub certificate: Certificate,
     /// The pack and its length in bytes; `None` when no object is new.
     pub pack: Option<(Hash, u64)>,
+    /// Who operates the validator whose gateway the payer is, where that is somebody else: validators
+    /// look there first for the pack. Only the payer's own pushes are later when it is wrong.
+    pub operator: Option<AccountId>,
 }
 
 impl Action {
@@ -336,12 +341,27 @@ impl Action {
 }
 
 impl PushRefs {
+    /// The push, when `payer` brings it. Somebody else who brings the same certificate makes another
+    /// push of it, whatever pack they say it has: so nobody can spoil this one.
+    pub fn id(&self, payer: &AccountId) -> PushId {
+        let mut digest = Sha256::new()
+            .chain_update(b"guts.v1.push\0")
+            .chain_update(self.certificate.hash().as_bytes())
+            .chain_update(payer.as_bytes());
+        if let Some((hash, size)) = &self.pack {
+            digest = digest.chain_update(hash.as_bytes()).chain_update(size.to_be_bytes());
+        }
+        PushId::new(digest.finalize().into())
+    }
+
     fn to_proto(&self) -> proto::PushRefs {
         let (pack_hash, pack_size) = match self.pack {
             Some((hash, size)) => (hash.to_vec(), size),
             None => (Vec::new(), 0),
         };
-        proto::PushRefs { certificate: self.certificate.bytes.clone(), pack_hash, pack_size }
+        let certificate = self.certificate.bytes.clone();
+        let operator = self.operator.map(|operator| operator.to_vec()).unwrap_or_default();
+        proto::PushRefs { certificate, pack_hash, pack_size, operator }
     }
 }
 

@@ -317,7 +317,11 @@ fn decode_push(push: &proto::PushRefs) -> Result<Action, TxError> {
         (false, size @ 1..) => Some((Hash::from_slice(&push.pack_hash)?, size)),
         _ => return Err(TxError::Field("a pack has a hash and a size, or there is none")),
     };
-    Ok(Action::PushRefs(Box::new(PushRefs { certificate, pack })))
+    let operator = match push.operator.as_slice() {
+        [] => None,
+        operator => Some(AccountId::from_slice(operator)?),
+    };
+    Ok(Action::PushRefs(Box::new(PushRefs { certificate, pack, operator })))
 }
 
 fn decode_action(kind: &Kind, signer: &Signer) -> Result<Action, TxError> {

@@ -197,6 +197,13 @@ impl Committed {
         Ok(Some(PushRecord { id: *id, raw, repo, updates, pack }))
     }
 
+    /// The push that spent a certificate, until it is stale.
+    pub fn spent(&self, certificate: &Hash) -> Result<Option<PushRecord>, ReadError> {
+        let mark = self.load::<proto::SpentCertificate>(&keys::certificate(certificate))?;
+        let id = mark.map(|mark| PushId::from_slice(&mark.push)).transpose()?;
+        id.map_or(Ok(None), |id| self.push(&id))
+    }
+
     /// Chain parameters.
     pub fn params(&self) -> Result<proto::Params, ReadError> {
         Ok(self.load(&keys::params())?.unwrap_or_default())

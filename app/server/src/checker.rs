@@ -50,8 +50,8 @@ pub struct Subject {
     pub id: PushId,
     /// Where to.
     pub repo: RepoId,
-    /// The account of the gateway that took it; none: this node's own.
-    pub gateway: Option<AccountId>,
+    /// Who operates the validator whose gateway took it; none: this node's own gateway did.
+    pub operator: Option<AccountId>,
     /// Its pack.
     pub pack: Option<PackInfo>,
     /// What it moves.
@@ -69,9 +69,9 @@ impl Subject {
             let certificate = &push.certificate;
             let nonce = &certificate.nonce;
             Some(Self {
-                id: certificate.id(),
+                id: push.id(&tx.payer),
                 repo: state.find(&nonce.owner, &nonce.repo).ok()??,
-                gateway: Some(tx.payer),
+                operator: Some(push.operator.unwrap_or(tx.payer)),
                 pack: push.pack.map(|(hash, size)| PackInfo { hash, size }),
                 updates: certificate.updates.clone(),
             })
@@ -272,7 +272,7 @@ impl Checker {
         self.inner.served.reaches(self.inner.chain.newest().height, subject.repo).await;
         let mut download = None;
         if let Some(pack) = subject.pack {
-            let gateways = self.inner.gateways.peers(subject.gateway.as_ref());
+            let gateways = self.inner.gateways.peers(subject.operator.as_ref());
             download = self.inner.exchange.download(pack, &gateways).await?;
             if download.is_none() {
                 return Ok(None);

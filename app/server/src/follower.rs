@@ -11,22 +11,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use guts_git::{GitError, PackHash, PackStore, RefUpdate, RepoId, Repositories};
 use guts_schema::proto::PushStatus;
 use guts_schema::{AccountId, PushId};
 use tokio::sync::{mpsc, watch};
 
+use crate::catch_up::CatchUp;
 use crate::chain::{Chain, Committed, PushRecord, ReadError};
 use crate::checker::{Checker, Subject};
-use crate::gateways::Gateways;
 
 /// Packs of closed pushes kept for validators that are a moment behind.
 const CLOSED_PACKS_KEPT: usize = 16;
-
-/// Pause before other gateways are asked again for missing objects.
-const CATCH_UP_PAUSE: Duration = Duration::from_secs(2);
 
 /// Which state the bare repositories show.
 #[derive(Clone)]
@@ -96,10 +92,10 @@ pub struct Follower {
     pub packs: PackStore,
     /// Who checks pending pushes.
     pub checker: Checker,
-    /// Other gateways, for missing objects.
-    pub gateways: Gateways,
+    /// Who fetches missing objects.
+    pub catch_up: CatchUp,
     /// What it is told besides the newest state.
-    pub notices: Notices,
+    pub notices: mpsc::UnboundedReceiver<Notice>,
 }
 
 /// What states alone do not tell, because not each of them is looked at.
@@ -111,9 +107,6 @@ pub enum Notice {
     /// one may have forgotten them. Sent before its state is seen.
     Closed(u64, Vec<PushRecord>),
 }
-
-/// Both ends of the list of notices.
-pub type Notices = (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>);
 
 /// What the follower has to do beside learning of pending pushes.
 #[derive(Default)]
@@ -149,7 +142,7 @@ impl Follower {
         let mut repos = state.repos().unwrap_or(0);
         loop {
             // What a state says was told before the state was seen.
-            while let Ok(notice) = self.notices.1.try_recv() {
+            while let Ok(notice) = self.notices.try_recv() {
                 due.note(notice);
             }
             let later = due.closed.split_off(&state.height.saturating_add(1));
@@ -174,7 +167,7 @@ impl Follower {
             }
             tokio::select! {
                 changed = watch.changed() => if changed.is_err() { return },
-                Some(notice) = self.notices.1.recv() => due.note(notice),
+                Some(notice) = self.notices.recv() => due.note(notice),
             }
             state = watch.borrow_and_update().clone();
         }
@@ -257,8 +250,9 @@ impl Follower {
             if let Some(push) = state.push(id)? {
                 let PushRecord { raw, repo, updates, pack, .. } = push;
                 needed.extend(pack.map(|pack| pack.hash));
-                let gateway = AccountId::from_slice(&raw.gateway).ok();
-                let subject = Subject { id: *id, repo, gateway, pack, updates };
+                let its = if raw.operator.is_empty() { &raw.gateway } else { &raw.operator };
+                let operator = AccountId::from_slice(its).ok();
+                let subject = Subject { id: *id, repo, operator, pack, updates };
                 self.checker.learn(subject, true);
             }
         }
@@ -299,12 +293,7 @@ impl Follower {
         let Err(error) = self.rebuild(state, repo).await else { return };
         tracing::error!(%repo, %error, "cannot rebuild");
         self.served.set_behind(repo, true);
-        let notices = self.notices.0.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(CATCH_UP_PAUSE).await;
-            // An error means that the node is stopping.
-            let _ = notices.send(Notice::Again(repo));
-        });
+        self.catch_up.later(repo);
     }
 
     /// Sets `HEAD` and all refs of a repository to what the state says; fetches what is missing, in
@@ -325,25 +314,7 @@ impl Follower {
         }
         let Some((owner, name)) = state.path(repo)? else { return Ok(()) };
         let tips: Vec<_> = missing.iter().filter_map(|name| wanted.get(name).copied()).collect();
-        let (repositories, gateways) = (self.repositories.clone(), self.gateways.clone());
-        let notices = self.notices.0.clone();
-        tokio::spawn(async move {
-            if !is_first {
-                tokio::time::sleep(CATCH_UP_PAUSE).await;
-            }
-            let path = format!("{owner}/{name}.git");
-            for gateway in gateways.peers(None) {
-                match repositories.fetch(repo, &gateway, &path, &tips).await {
-                    Ok(()) => break,
-                    Err(error @ GitError::Gateway { .. }) => tracing::warn!(%error, "not asked"),
-                    Err(error) => {
-                        tracing::debug!(%repo, gateway = gateway.url, %error, "no help from it");
-                    }
-                }
-            }
-            // An error means that the node is stopping.
-            let _ = notices.send(Notice::Again(repo));
-        });
+        self.catch_up.fetch(repo, format!("{owner}/{name}"), tips, is_first);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use guts_git::{Found, Host, Outcome, PackHash, PackStore, Push, RepoId, Say};
+use guts_git::{Found, Host, Outcome, PackHash, PackInfo, PackStore, Push, RepoId, Say};
 use guts_schema::nonce::PushNonce;
 use guts_schema::proto::{self, PushStatus};
 use guts_schema::tx::PushRefs;
@@ -16,6 +16,7 @@ use guts_schema::{Code, Hash, PushId};
 use crate::chain::{Chain, Committed, ReadError};
 use crate::checker::{Checker, Subject};
 use crate::follower::{Served, Shown};
+use crate::gateways::Gateways;
 use crate::submit::{SubmitError, Submitter, Ticket};
 
 /// How long a fetch waits for the repository to show what is committed, which takes it some
@@ -89,6 +90,8 @@ pub struct HostParts {
     pub submitter: Submitter,
     /// Failed transactions.
     pub receipts: Receipts,
+    /// The gateways of others, and who operates this one.
+    pub gateways: Gateways,
 }
 
 struct Inner {
@@ -153,15 +156,20 @@ impl Inner {
     /// An error is a sentence for the pusher. The pack of a push that did not get to the chain is
     /// dropped; of one that did, the follower takes care.
     async fn push(&self, push: Push, say: &Say) -> Result<Outcome, String> {
-        let (id, pack) = (push.certificate.id(), push.pack.map(|pack| pack.hash));
-        self.hold(pack);
-        let outcome = self.carry(push, say).await;
-        let is_last = self.release(pack);
+        let Push { repo, certificate, pack } = push;
+        let hash = pack.map(|pack| pack.hash);
+        let pack = pack.map(|pack| (pack.hash, pack.size));
+        let operator = self.parts.gateways.operator();
+        let push = PushRefs { certificate, pack, operator };
+        let id = push.id(&self.parts.submitter.account());
+        self.hold(hash);
+        let outcome = self.carry(&id, repo, push, say).await;
+        let is_last = self.release(hash);
         let state = self.parts.chain.newest();
         let is_ordered = state.push(&id).is_ok_and(|record| record.is_some());
         if outcome.is_err() && !is_ordered {
             self.parts.checker.forget(&id);
-            if let Some(hash) = pack.filter(|hash| is_last && !is_pending(&state, hash)) {
+            if let Some(hash) = hash.filter(|hash| is_last && !is_pending(&state, hash)) {
                 self.parts.packs.drop_pack(&hash);
             }
         }
@@ -196,38 +204,44 @@ impl Inner {
         }
     }
 
-    async fn carry(&self, push: Push, say: &Say) -> Result<Outcome, String> {
+    async fn carry(
+        &self,
+        id: &PushId,
+        repo: RepoId,
+        push: PushRefs,
+        say: &Say,
+    ) -> Result<Outcome, String> {
         let state = self.parts.chain.newest();
-        self.check(&push, &state)?;
-        let id = push.certificate.id();
-        let known = state.push(&id).map_err(|error| unreadable(&error))?;
-        if known.is_some() {
+        self.check(repo, &push, &state)?;
+        let signed = push.certificate.hash();
+        let known = state.push(id).map_err(|error| unreadable(&error))?;
+        let spent = state.spent(&signed).map_err(|error| unreadable(&error))?;
+        if known.is_some() || spent.is_some() {
             return Err(Code::PushReplayed.sentence(&[]));
         }
-        let refs = push.certificate.updates.len();
         let updates = push.certificate.updates.clone();
-        let subject = Subject { id, repo: push.repo, gateway: None, pack: push.pack, updates };
+        let (refs, pack) = (updates.len(), push.pack.map(|(hash, size)| PackInfo { hash, size }));
+        let subject = Subject { id: *id, repo, operator: None, pack, updates };
         self.parts.checker.learn(subject, false);
-        let pack = push.pack.map(|pack| (pack.hash, pack.size));
-        let action = PushRefs { certificate: push.certificate, pack };
         let waiting = ReceiptGuard { receipts: self.parts.receipts.clone(), tx: Mutex::default() };
-        let submitted = self.parts.submitter.submit(action, |tx| waiting.start(tx)).await;
+        let submitted = self.parts.submitter.submit(push, |tx| waiting.start(tx)).await;
         let ticket = submitted.map_err(|error| {
             if let SubmitError::Engine(source) = &error {
                 tracing::warn!(error = %source, "a push could not be submitted");
             }
             error.to_string()
         })?;
-        self.outcome(&id, &ticket, refs, say).await
+        let push = Awaited { id, signed, ticket, refs };
+        self.outcome(&push, say).await
     }
 
     /// What the chain would refuse anyway, said before anything is sent.
-    fn check(&self, push: &Push, state: &Committed) -> Result<(), String> {
+    fn check(&self, repo: RepoId, push: &PushRefs, state: &Committed) -> Result<(), String> {
         let nonce = &push.certificate.nonce;
         // By a former name as well, as the chain takes it: the repository may have been renamed
         // since the nonce was made.
         let named = state.find(&nonce.owner, &nonce.repo).map_err(|error| unreadable(&error))?;
-        if nonce.chain_id != state.chain_id || named != Some(push.repo) {
+        if nonce.chain_id != state.chain_id || named != Some(repo) {
             return Err(format!(
                 "the push was signed for {}/{} on {}: push to that",
                 nonce.owner, nonce.repo, nonce.chain_id
@@ -252,32 +266,21 @@ impl Inner {
     }
 
     /// Waits for the block in which the push is over, and for the repositories to show it.
-    async fn outcome(
-        &self,
-        id: &PushId,
-        ticket: &Ticket,
-        refs: usize,
-        say: &Say,
-    ) -> Result<Outcome, String> {
+    async fn outcome(&self, push: &Awaited<'_>, say: &Say) -> Result<Outcome, String> {
+        let Awaited { id, signed, ticket, .. } = push;
         let mut watch = self.parts.served.watch();
         let mut was_ordered = false;
         loop {
             let Shown { state, .. } = watch.borrow_and_update().clone();
             let record = state.push(id).map_err(|error| unreadable(&error))?;
-            match record.map(|record| record.raw) {
-                Some(push) if push.status == PushStatus::Moved as i32 => {
-                    // Ordered and moved between two looks.
-                    if !was_ordered {
-                        say.line(ordered(&push));
-                    }
-                    let root: String = hex::encode(&push.refs_root).chars().take(8).collect();
-                    let plural = if refs == 1 { "ref" } else { "refs" };
-                    let height = push.closed_height;
-                    return Ok(Outcome::Committed(vec![format!(
-                        "✓ committed in block {height}, {refs} {plural}, root {root}..."
-                    )]));
+            // Somebody may have brought the same certificate with a good pack of their own: what
+            // became of that is what became of this.
+            let spent = state.spent(signed).map_err(|error| unreadable(&error))?;
+            match record.or(spent.clone()).map(|record| record.raw) {
+                Some(found) if found.status != PushStatus::Pending as i32 => {
+                    let raw = spent.map_or(found, |spent| spent.raw);
+                    return push.ended(&raw, was_ordered, say);
                 }
-                Some(push) if push.status == PushStatus::Failed as i32 => return Err(push.reason),
                 Some(push) if !was_ordered => {
                     was_ordered = true;
                     say.line(ordered(&push));
@@ -298,6 +301,34 @@ impl Inner {
                 Err(_) => say.line(format!("waiting: no block after {} yet", state.height)),
             }
         }
+    }
+}
+
+/// A push that was submitted.
+struct Awaited<'a> {
+    id: &'a PushId,
+    /// Of its certificate.
+    signed: Hash,
+    ticket: Ticket,
+    refs: usize,
+}
+
+impl Awaited<'_> {
+    /// What its pusher is told when this is how it ended.
+    fn ended(&self, push: &proto::Push, was_ordered: bool, say: &Say) -> Result<Outcome, String> {
+        if push.status != PushStatus::Moved as i32 {
+            return Err(push.reason.clone());
+        }
+        // Ordered and moved between two looks.
+        if !was_ordered {
+            say.line(ordered(push));
+        }
+        let root: String = hex::encode(&push.refs_root).chars().take(8).collect();
+        let plural = if self.refs == 1 { "ref" } else { "refs" };
+        let (refs, height) = (self.refs, push.closed_height);
+        Ok(Outcome::Committed(vec![format!(
+            "✓ committed in block {height}, {refs} {plural}, root {root}..."
+        )]))
     }
 }
 

@@ -9,7 +9,8 @@
 //! | [`verified`] | stateless checks, in parallel, remembered |
 //! | [`chain`] | the newest committed state, swapped at Commit |
 //! | [`follower`] | bare repositories follow the state; what this node missed is fetched |
-//! | [`gateways`] | whom to ask for packs and objects |
+//! | [`catch_up`] | fetches what repositories lack |
+//! | [`gateways`] | whom to ask for packs and objects, and in which order |
 //! | [`checker`] | background checks of pushes, for the vote extensions |
 //! | [`submit`], [`host`] | the way of a push to the chain and back |
 //! | [`api`] | typed, proved reads over JSON-RPC, and their OpenRPC description |
@@ -25,6 +26,7 @@
 
 pub mod api;
 pub mod application;
+pub mod catch_up;
 pub mod chain;
 pub mod checker;
 pub mod config;

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::api;
 use crate::application::{Machine, Reading, Shared};
+use crate::catch_up::CatchUp;
 use crate::chain::{Chain, Committed};
 use crate::checker::Checker;
 use crate::config::{Config, ConfigError};
@@ -123,7 +124,8 @@ impl Node {
             runtime,
         );
         let receipts = Receipts::default();
-        let notices = tokio::sync::mpsc::unbounded_channel();
+        let (notify, notices) = tokio::sync::mpsc::unbounded_channel();
+        let catch_up = CatchUp::new(repositories.clone(), gateways.clone(), notify.clone());
         let shared = Arc::new(Shared {
             chain: chain.clone(),
             verified: VerifiedCache::default(),
@@ -133,7 +135,7 @@ impl Node {
             receipts: receipts.clone(),
             repositories: repositories.clone(),
             packs: packs.clone(),
-            notices: notices.0.clone(),
+            notices: notify,
             timings: Timings::default(),
         });
         let reader: Arc<dyn Reader> = Arc::new(Reading::new(database.store(), shared.clone()));
@@ -145,6 +147,7 @@ impl Node {
             packs: packs.clone(),
             submitter,
             receipts,
+            gateways: gateways.clone(),
         });
         let (host, share) = (Arc::new(host), config.address_share_percent);
         let gateway = Gateway::open(data, repositories.clone(), packs.clone(), host, share)?;
@@ -160,7 +163,7 @@ impl Node {
             repositories,
             packs,
             checker,
-            gateways,
+            catch_up,
             notices,
         };
         tokio::spawn(follower.run());

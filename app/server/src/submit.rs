@@ -64,6 +64,11 @@ impl Submitter {
         Self { chain, identity, client, reader, turn: tokio::sync::Mutex::new(()) }
     }
 
+    /// Who pays.
+    pub fn account(&self) -> AccountId {
+        self.identity.account
+    }
+
     /// Sends a push; returns once CheckTx let it in. `on_made` is told of the transaction before
     /// it is sent, so that its receipt cannot be missed.
     pub async fn submit(

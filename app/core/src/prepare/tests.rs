@@ -89,7 +89,8 @@ fn an_own_proposal_is_executed_once_and_as_any_other() {
     let mut world = World::new();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let certificate = alice.certificate("alice/hello", world.time_s, &[("refs/heads/m", 0, 1)]);
-    world.attest(certificate.id(), 0..4, guts_schema::attest::Verdict::Good);
+    let id = world.push_id(&certificate);
+    world.attest(id, 0..4, guts_schema::attest::Verdict::Good);
     world.block(vec![world.push(&certificate)]);
     world.absent = vec![2];
     let txs = vec![
@@ -103,7 +104,7 @@ fn an_own_proposal_is_executed_once_and_as_any_other() {
     assert!(world.process(&block));
     assert!(!world.node.app.has_prepared(), "what was executed is used");
     let outcome = world.decide(block);
-    assert_eq!(outcome.commit.closed, [certificate.id()]);
+    assert_eq!(outcome.commit.closed, [world.push_id(&certificate)]);
     assert!((0..3).all(|place| outcome.code(place).is_none()));
 }
 

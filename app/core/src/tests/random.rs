@@ -294,7 +294,8 @@ fn tx(world: &mut World, step: &Step, nonces: &mut [u64; 5]) -> Vec<u8> {
         let forced = Verdict::GoodForced([0].into_iter().collect());
         let verdicts = [Verdict::Good, forced, Verdict::ObjectsBad, Verdict::Good];
         let count = if step.a == 3 { 2 } else { 4 };
-        world.attest(certificate.id(), 0..count, verdicts[usize::from(step.b)]);
+        let id = world.push_id(&certificate);
+        world.attest(id, 0..count, verdicts[usize::from(step.b)]);
         let nonce = nonces[2];
         nonces[2] += 1;
         return world.push_at(nonce, &certificate);

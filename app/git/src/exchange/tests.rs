@@ -60,7 +60,7 @@ async fn got(url: &str, authority: &[u8], pack: PackInfo) -> Result<Vec<u8>, Git
 
 #[tokio::test]
 async fn objects_missed_come_from_gateways_behind_the_same_authorities() {
-    let url = gateway().await;
+    let gateway = Peer { url: gateway().await, scope: Scope::Any };
     let home = tempfile::TempDir::new().unwrap();
     let believed = |pem: &[u8]| {
         let file = home.path().join("authority.pem");
@@ -72,10 +72,13 @@ async fn objects_missed_come_from_gateways_behind_the_same_authorities() {
     };
     let repo = RepoId::new(1).unwrap();
     let tip = "11".repeat(20).parse().unwrap();
-    let fetched = believed(AUTHORITY).fetch(repo, &url, &[tip]).await.unwrap_err().to_string();
+    let fetch = async |from: Repositories| {
+        from.fetch(repo, &gateway, "alice/hello.git", &[tip]).await.unwrap_err().to_string()
+    };
+    let fetched = fetch(believed(AUTHORITY)).await;
     // What answers gives the same to every question, which is no object of git's.
     assert!(fetched.contains("corrupt") && !fetched.contains("certificate"), "{fetched}");
-    let fetched = believed(NODE).fetch(repo, &url, &[tip]).await.unwrap_err().to_string();
+    let fetched = fetch(believed(NODE)).await;
     assert!(fetched.contains("certificate"), "{fetched}");
 }
 

@@ -2,7 +2,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::ids::AccountId;
 use crate::sign::SecretKey;
+use crate::tx::PushRefs;
 
 const GIT: &[u8] = include_bytes!("../../testdata/push.cert");
 
@@ -41,14 +43,35 @@ fn what_git_sends_is_read_and_its_signature_is_valid() {
 }
 
 #[test]
-fn the_signed_part_alone_names_the_push() {
+fn the_signed_part_alone_names_the_certificate() {
     let certificate = Certificate::parse(GIT).expect("good");
     let mut other = GIT.to_vec();
     let at = other.windows(4).position(|part| part == b"v1\n-").expect("there");
     other[at + 1] = b'2';
     let other = Certificate::parse(&other).expect("the form is good");
-    assert_ne!(other.id(), certificate.id());
+    assert_ne!(other.hash(), certificate.hash());
     assert!(!other.claim().is_valid());
+}
+
+#[test]
+fn a_push_is_its_certificate_who_brings_it_and_its_pack() {
+    let certificate = Certificate::parse(GIT).expect("good");
+    let id = |payer: u8, pack: Option<(u8, u64)>| {
+        let pack = pack.map(|(hash, size)| (Hash::new([hash; 32]), size));
+        let push = PushRefs { certificate: certificate.clone(), pack, operator: None };
+        push.id(&AccountId::new([payer; 20]))
+    };
+    let all = [
+        id(1, Some((1, 9))),
+        id(2, Some((1, 9))),
+        id(1, Some((2, 9))),
+        id(1, Some((1, 8))),
+        id(1, None),
+        id(2, None),
+    ];
+    let different: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!(different.len(), all.len());
+    assert_eq!(id(1, Some((1, 9))), all[0]);
 }
 
 #[test]

@@ -71,7 +71,8 @@ fn all(byte: u8, number: u64, text: &str) -> Vec<Vec<u8>> {
         ref_log(repo_id, number),
         push(&PushId::new([byte; 32])),
         pushes_pending(),
-        pushes_of(&id(byte)),
+        pushes_of(&id(byte), &id(byte)),
+        certificate(&Hash::new([byte; 32])),
         tick(),
     ]
 }

@@ -59,7 +59,8 @@ fn actions() -> Vec<Action> {
 
 fn push() -> Action {
     let certificate = Certificate::parse(CERTIFICATE).expect("good");
-    Action::PushRefs(Box::new(PushRefs { certificate, pack: Some((Hash::new([8; 32]), 9)) }))
+    let (pack, operator) = (Some((Hash::new([8; 32]), 9)), Some(account(5)));
+    Action::PushRefs(Box::new(PushRefs { certificate, pack, operator }))
 }
 
 fn draft(actions: &[Action]) -> Draft {
@@ -514,7 +515,7 @@ fn a_forged_certificate_is_a_wrong_signature() {
     certificate[at + 1] = b'2';
     let certificate = Certificate::parse(&certificate).expect("the form is good");
     let key = certificate.signature.key;
-    let action = Action::PushRefs(Box::new(PushRefs { certificate, pack: None }));
+    let action = Action::PushRefs(Box::new(PushRefs { certificate, pack: None, operator: None }));
     assert_eq!(check(&signed(draft(&[action]))), Err(TxError::Signature(key)));
 }
 

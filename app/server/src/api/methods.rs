@@ -100,20 +100,22 @@ const fn param(name: &'static str, form: Form, about: &'static str) -> Param {
 }
 
 /// Every parameter there is.
-pub(super) static PARAMS: [Param; 16] = [
+pub(super) static PARAMS: [Param; 18] = [
     param("account", Form::Hex(AccountId::LEN), "id of an account or organisation"),
+    param("certificate", Form::Hex(Hash::LEN), "digest of the signed part of a push certificate"),
     param("comment", Form::Number, "number of the comment in its thread"),
     param("commitment", Form::Hex(Hash::LEN), "digest that commits to a handle"),
     param("edit", Form::Number, "number of the edit, from 0 on"),
     param("from_number", Form::Number, "number of the thread that refers to the other"),
     param("from_repo", Form::Number, "repository id of the thread that refers to the other"),
+    param("gateway", Form::Hex(AccountId::LEN), "account of a gateway, which pays for pushes"),
     param("handle", Form::Handle, "handle of an account"),
     param("height", Form::Number, "height of the state; 0 or none: the newest that is proved"),
     param("index", Form::Number, "place in the list, from 0 on"),
     param("key", Form::Hex(Key::LEN), "ed25519 public key"),
     param("name", Form::RepoName, "name of a repository"),
     param("number", Form::Number, "number of the entry, or the height of a change"),
-    param("push", Form::Hex(PushId::LEN), "digest of the signed part of the push certificate"),
+    param("push", Form::Hex(PushId::LEN), "digest of certificate, gateway and pack"),
     param("ref", Form::RefName, "full name of a ref, such as refs/heads/main"),
     param("repo", Form::RepoId, "repository id"),
     param("validator", Form::Hex(ValidatorAddress::LEN), "consensus address"),
@@ -152,6 +154,13 @@ pub(super) static TABLE: &[Spec] = &[
     spec("guts_candidates", "validators with stake", HEIGHT, "Candidates", |_| {
         Ok(keys::candidates())
     }),
+    spec(
+        "guts_certificate",
+        "which push spent a push certificate, while it is fresh",
+        &["certificate", "height"],
+        "SpentCertificate",
+        |args| Ok(keys::certificate(&id::<Hash>(args, 0)?)),
+    ),
     spec(
         "guts_comment",
         "a comment of a thread",
@@ -257,9 +266,13 @@ pub(super) static TABLE: &[Spec] = &[
         "Push",
         |args| Ok(keys::push(&id::<PushId>(args, 0)?)),
     ),
-    spec("guts_pushes_of", "what an account has in flight", ACCOUNT, "PushesOf", |args| {
-        Ok(keys::pushes_of(&id(args, 0)?))
-    }),
+    spec(
+        "guts_pushes_of",
+        "what an account has in flight, brought by the account of one gateway",
+        &["account", "gateway", "height"],
+        "PushesOf",
+        |args| Ok(keys::pushes_of(&id(args, 0)?, &id(args, 1)?)),
+    ),
     spec("guts_pushes_pending", "pushes under way", HEIGHT, "PushesPending", |_| {
         Ok(keys::pushes_pending())
     }),

@@ -1,4 +1,4 @@
-//! Who is asked, and where they may be.
+//! Who is asked first and who last, and where they may be.
 
 use guts_app_core::Head;
 use guts_schema::ids::ValidatorAddress;
@@ -47,4 +47,36 @@ fn what_validators_say_leads_to_public_addresses_unless_the_settings_allow_other
     config.gateways.clear();
     let first = peers(&config, Some(&account(3)));
     assert_eq!(first[0].url, "http://10.0.0.3", "of the one that took the push");
+}
+
+fn said() -> Vec<(AccountId, String)> {
+    (1..=4).map(|i| (AccountId::new([i; 20]), format!("http://{i}"))).collect()
+}
+
+/// The numbers of the gateways, in their order, when those have failed.
+fn order(first: Option<u8>, asked: usize, failed: &[&str]) -> String {
+    let first = first.map(|first| AccountId::new([first; 20]));
+    let added = ["http://a", "http://2"].into_iter();
+    let failures = |url: &str| u8::from(failed.contains(&url));
+    let urls = ordered(added, &said(), first.as_ref(), asked, failures);
+    urls.iter().map(|url| url.trim_start_matches("http://")).collect()
+}
+
+#[test]
+fn none_is_always_the_first_and_who_failed_is_among_the_last() {
+    assert_eq!(order(None, 0, &[]), "a2134");
+    assert_eq!(order(None, 2, &[]), "a2341");
+    assert_eq!(order(None, 3, &[]), "a2413");
+    assert_eq!(order(None, 4, &[]), "a2134");
+    assert_eq!(order(None, 2, &["http://3"]), "a2413");
+    assert_eq!(order(None, 2, &["http://3", "http://a"]), "241a3");
+    assert_eq!(ordered([].into_iter(), &[], None, 7, |_| 0), [""; 0]);
+}
+
+#[test]
+fn who_took_a_push_is_asked_before_others_whatever_it_was() {
+    assert_eq!(order(Some(4), 0, &[]), "a2413");
+    assert_eq!(order(Some(4), 1, &["http://4", "http://a"]), "a2431");
+    // The account of no validator is of no gateway known here.
+    assert_eq!(order(Some(9), 0, &["http://1"]), "a2341");
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use guts_schema::sign::SecretKey;
 use guts_tests::checkout::Checkout;
 
 use crate::world::World;
@@ -65,9 +66,11 @@ impl Slow {
     }
 }
 
-/// Answers a request with the bytes of a very large pack.
+/// Answers a request for a pack with the bytes of a very large one, and no others.
 fn drip(mut stream: TcpStream, clients: &Clients) {
-    if stream.read(&mut [0; 4096]).unwrap_or(0) == 0 {
+    let mut request = [0; 4096];
+    let length = stream.read(&mut request).unwrap_or(0);
+    if !request[..length].starts_with(b"GET /packs/") {
         return;
     }
     clients.count(1, 0);
@@ -131,4 +134,23 @@ fn a_slow_gateway_holds_up_what_it_took_itself_and_nothing_else() {
         }
         slow.clients.wait(6, 6);
     });
+}
+
+/// As after `guts stake bond`: the account of the gateway is not the one that operates the validator.
+#[test]
+fn the_gateway_that_took_a_push_is_asked_first_whoever_operates_its_validator() {
+    let slow = Slow::start();
+    let url = slow.url.clone();
+    let person = |node| SecretKey::from_seed([node + 51; 32]);
+    let say = |urls: &[String]| vec![urls[0].clone(), url.clone(), url.clone(), url];
+    let world = World::operated(person, say, |_| Vec::new());
+    let project = world.project("a", "alice", 0);
+    for (name, content) in [("x", "one"), ("y", "two"), ("z", "three")] {
+        project.commit(name, content);
+        let said = project.ok(&["push", "origin", "main"]);
+        assert!(said.contains("remote: ✓ committed in block "), "{said}");
+    }
+    let height = world.chains[0].newest().height;
+    (0..4).for_each(|node| world.wait(node, |shown, behind| shown >= height && behind == 0));
+    assert_eq!(slow.clients.counts.lock().unwrap().0, 0, "nobody looked elsewhere");
 }

@@ -67,6 +67,15 @@ impl World {
         say: impl FnOnce(&[String]) -> Vec<String>,
         add: impl FnOnce(&[String]) -> Vec<String>,
     ) -> Self {
+        Self::operated(operator, say, add)
+    }
+
+    /// As [`World::saying`], its validators operated by accounts with those keys.
+    pub fn operated(
+        by: fn(u8) -> SecretKey,
+        say: impl FnOnce(&[String]) -> Vec<String>,
+        add: impl FnOnce(&[String]) -> Vec<String>,
+    ) -> Self {
         let dir = TempDir::new().unwrap();
         let runtime = Runtime::new().unwrap();
         keys::make(&dir.path().join("alice"));
@@ -79,7 +88,7 @@ impl World {
             urls.push(format!("http://{}", listener.local_addr().unwrap()));
             listeners.push(listener);
         }
-        let operators: Vec<SecretKey> = (0..4).map(operator).collect();
+        let operators: Vec<SecretKey> = (0..4).map(by).collect();
         let validators: Vec<SecretKey> =
             (0..4).map(|i| SecretKey::from_seed([i + 101; 32])).collect();
         let alice = public_key(dir.path(), "alice");
@@ -95,8 +104,8 @@ impl World {
         };
         let added = add(&world.urls);
         let mut sockets = Vec::new();
-        for (i, listener) in listeners.into_iter().enumerate() {
-            sockets.push(world.start(i, listener, operators[i].clone(), &added));
+        for ((i, listener), gateway) in listeners.into_iter().enumerate().zip(0..) {
+            sockets.push(world.start(i, listener, operator(gateway), &added));
         }
         let pool = world.pool.clone();
         world.runtime().spawn(async move {
@@ -357,6 +366,11 @@ pub fn genesis(
             "account": identity.account.to_string(),
             "gateway": gateway,
         }));
+    }
+    // Gateways pay for pushes, whoever operates their validators.
+    let operated_by = |key: &Key| operators.iter().any(|operator| operator.public() == *key);
+    for key in (0..4).map(|node| operator(node).public()).filter(|key| !operated_by(key)) {
+        accounts.push(serde_json::json!({"key": key.to_string(), "balance": "1000000"}));
     }
     let state = serde_json::json!({
         "account": {"accounts": accounts},

@@ -7,8 +7,9 @@ use guts_schema::attest::{Attested, RefSet, Verdict};
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::keys::Queue;
 use guts_schema::limits::PUSH_WINDOW_MAX_S;
-use guts_schema::{AccountId, PushId, events, proto};
+use guts_schema::{PushId, events, proto};
 
+use super::state::Ways;
 use super::{error, execute, state};
 use crate::fault::{Broken, Fault, Refusal};
 use crate::modules::staking::Set;
@@ -34,6 +35,11 @@ pub(super) fn begin(run: &mut Run<'_>, attested: Option<&Attested>) -> Result<()
     for id in ids {
         let gone = || Broken::Contradiction(format!("pending push {id} is gone"));
         let push = state::get(&run.state, &id)?.ok_or_else(gone)?;
+        // Another push of its certificate was the faster.
+        if state::spent(&run.state, &state::certificate_of(&push)?)?.is_some() {
+            fail(run, &id, push, error::replayed())?;
+            continue;
+        }
         let late = run.block.time_s > push.ordered_time_s.saturating_add(deadline_s);
         match tally(&set, &push)? {
             Tally::Good { forced } => conclude(run, &id, push, forced)?,
@@ -111,13 +117,15 @@ fn tally(set: &Set, push: &proto::Push) -> Result<Tally, Broken> {
     Ok(Tally::Open)
 }
 
-/// The validators agree: refs move, unless a rule forbids it by now.
+/// The validators agree: refs move, unless a rule forbids it by now. Either way the certificate has
+/// had its time: what its pusher is told has failed does not happen later.
 fn conclude(
     run: &mut Run<'_>,
     id: &PushId,
     mut push: proto::Push,
     forced: RefSet,
 ) -> Result<(), Broken> {
+    state::spend(run, id, &push)?;
     let mut motion = Run::new(run.block, &run.state);
     let root = match execute::move_refs(&mut motion, id, &push, forced) {
         Ok(root) => root,
@@ -128,7 +136,7 @@ fn conclude(
     push.status = proto::PushStatus::Moved.into();
     push.refs_root = root.to_vec();
     let refs = push.updates.len();
-    let (repo, pusher) = (push.repo, pusher(&push)?);
+    let (repo, pusher) = (push.repo, Ways::of(&push)?.pusher);
     close(run, id, push)?;
     run.emit(
         events::PUSH_MOVED,
@@ -152,7 +160,7 @@ fn fail(run: &mut Run<'_>, id: &PushId, mut push: proto::Push, why: Fault) -> Re
     push.status = proto::PushStatus::Failed.into();
     push.code = code.number();
     push.reason.clone_from(&sentence);
-    let (repo, pusher) = (push.repo, pusher(&push)?);
+    let (repo, pusher) = (push.repo, Ways::of(&push)?.pusher);
     close(run, id, push)?;
     let code = code.name();
     run.emit(
@@ -169,9 +177,10 @@ fn fail(run: &mut Run<'_>, id: &PushId, mut push: proto::Push, why: Fault) -> Re
 }
 
 /// Counts a push out and remembers it until its certificate is stale, however long the window may
-/// be by then, so that it cannot be used again.
+/// be by then: it cannot be ordered again, nor, if its validators agreed, any other of its
+/// certificate.
 fn close(run: &mut Run<'_>, id: &PushId, mut push: proto::Push) -> Result<(), Broken> {
-    state::remove_pending(run, id, &pusher(&push)?, push.pack_size)?;
+    state::remove_pending(run, id, &Ways::of(&push)?, push.pack_size)?;
     push.closed_height = run.block.height;
     push.verdicts.clear();
     state::put(run, id, &push)?;
@@ -180,16 +189,12 @@ fn close(run: &mut Run<'_>, id: &PushId, mut push: proto::Push) -> Result<(), Br
     account::queue_push(run, Queue::Pushes, due_s, id.as_bytes())
 }
 
-fn pusher(push: &proto::Push) -> Result<AccountId, Broken> {
-    AccountId::from_slice(&push.pusher).map_err(|error| Broken::Contradiction(error.to_string()))
-}
-
 pub(super) fn end(run: &mut Run<'_>) -> Result<(), Broken> {
     if run.block.has_txs {
         for id in account::queue_pop_due(run, Queue::Pushes, FORGOTTEN_MAX)? {
             let id = PushId::from_slice(&id);
             let id = id.map_err(|error| Broken::Contradiction(error.to_string()))?;
-            state::forget(run, &id);
+            state::forget(run, &id)?;
         }
     }
     if state::pending(&run.state)?.0.is_empty() {

@@ -7,6 +7,7 @@ use guts_schema::ids::Oid;
 use guts_schema::tx::PushRefs;
 use guts_schema::{Hash, Key, PushId, RepoId, Tx, events, proto, refs};
 
+use super::state::Ways;
 use super::{authorize, error, state};
 use crate::fault::{Broken, Fault};
 use crate::modules::{account, params, repo};
@@ -15,8 +16,9 @@ use crate::run::Run;
 /// Orders a push: every rule is checked as if its refs moved now, and nothing moves.
 pub fn execute(run: &mut Run<'_>, tx: &Tx, push: &PushRefs) -> Result<(), Fault> {
     let certificate = &push.certificate;
-    let id = certificate.id();
-    if state::get(&run.state, &id)?.is_some() {
+    let (id, signed) = (push.id(&tx.payer), certificate.hash());
+    let is_spent = state::spent(&run.state, &signed)?.is_some();
+    if is_spent || state::get(&run.state, &id)?.is_some() {
         return Err(error::replayed());
     }
     let params = params::get(&run.state)?;
@@ -30,7 +32,8 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, push: &PushRefs) -> Result<(), Fault>
     let pusher = authorize::check(run, repo, &key)?;
     check_format(run, repo, &path, certificate.object_format)?;
     let size = push.pack.map_or(0, |(_, size)| size);
-    check_bounds(run, &params, &pusher, size)?;
+    let ways = Ways { pusher, gateway: tx.payer };
+    check_bounds(run, &params, &ways, size)?;
     let value = proto::Push {
         id: id.to_vec(),
         repo: repo.number(),
@@ -44,12 +47,14 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, push: &PushRefs) -> Result<(), Fault>
         ordered_height: run.block.height,
         ordered_time_s: now_s,
         nonce_time_s: signed_s,
+        certificate: signed.to_vec(),
+        operator: push.operator.map(|operator| operator.to_vec()).unwrap_or_default(),
         ..Default::default()
     };
     // Tried on an overlay that is dropped: what could not move now is not worth looking at.
     move_refs(&mut Run::new(run.block, &run.state), &id, &value, RefSet::default())?;
     state::put(run, &id, &value)?;
-    state::add_pending(run, &id, &pusher, size)?;
+    state::add_pending(run, &id, &ways, size)?;
     run.emit(
         events::PUSH_ORDERED,
         &[("push", &id), ("repo", &repo), ("account", &pusher), ("key", &key)],
@@ -88,20 +93,21 @@ fn check_format(
     }
 }
 
-/// Bounds on what is in flight, in all and of one account.
+/// Bounds on what is in flight: in all, and of one account by one gateway. So who brings
+/// certificates of others with packs that there are not takes no place of theirs.
 fn check_bounds(
     run: &Run<'_>,
     params: &proto::Params,
-    pusher: &guts_schema::AccountId,
+    ways: &Ways,
     size: u64,
 ) -> Result<(), Fault> {
     if size > params.pack_bytes_max {
         return Err(error::pack_oversize(size, params.pack_bytes_max));
     }
     let (ids, bytes) = state::pending(&run.state)?;
-    let own = state::in_flight(&run.state, pusher)?;
+    let own = state::in_flight(&run.state, ways)?;
     if own.count >= params.pending_pushes_per_account_max {
-        return Err(error::many(own.count, &account::name(&run.state, pusher)?));
+        return Err(error::many(own.count, &account::name(&run.state, &ways.pusher)?));
     }
     if ids.len() as u64 >= params.pending_pushes_max {
         return Err(error::many(ids.len() as u64, "all accounts"));

@@ -11,6 +11,7 @@ use crate::whole::{Whole, wrong};
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     audit_pushes(whole)?;
     audit_closed(whole)?;
+    audit_certificates(whole)?;
     let count = whole.get::<proto::Repos>(&keys::repos())?.unwrap_or_default().count;
     (1..=count).filter_map(RepoId::new).try_for_each(|repo| audit_refs(whole, repo))
 }
@@ -30,11 +31,32 @@ fn audit_closed(whole: &Whole) -> Result<(), Broken> {
     if closed.is_empty() { Ok(()) } else { wrong("a push that is over is never forgotten") }
 }
 
+/// A push that moved refs spent its certificate; what spent one is over, and is of it.
+fn audit_certificates(whole: &Whole) -> Result<(), Broken> {
+    let mut spent = BTreeMap::new();
+    for (certificate, mark) in whole.below::<proto::SpentCertificate>("certificate/")? {
+        spent.insert(certificate, mark.push);
+    }
+    for (id, push) in whole.below::<proto::Push>("push/")? {
+        let by = spent.get(&push.certificate);
+        if push.status() == proto::PushStatus::Moved && by != Some(&id) {
+            return wrong("refs moved by a certificate that was not spent on it");
+        }
+        if by == Some(&id) {
+            if push.status() == proto::PushStatus::Pending {
+                return wrong("a push under way has spent its certificate");
+            }
+            spent.remove(&push.certificate);
+        }
+    }
+    if spent.is_empty() { Ok(()) } else { wrong("a certificate was spent by no push of it") }
+}
+
 /// What is in flight is what is listed, counted and summed.
 fn audit_pushes(whole: &Whole) -> Result<(), Broken> {
     let list: proto::PushesPending = whole.get(&keys::pushes_pending())?.unwrap_or_default();
     let mut bytes = 0;
-    let mut own: BTreeMap<Vec<u8>, proto::PushesOf> = BTreeMap::new();
+    let mut own: BTreeMap<(Vec<u8>, Vec<u8>), proto::PushesOf> = BTreeMap::new();
     for id in &list.ids {
         let push = match PushId::from_slice(id) {
             Ok(id) => whole.get::<proto::Push>(&keys::push(&id))?,
@@ -44,7 +66,7 @@ fn audit_pushes(whole: &Whole) -> Result<(), Broken> {
             return wrong("a push is listed as pending and is not");
         };
         bytes += push.pack_size;
-        let sums = own.entry(push.pusher.clone()).or_default();
+        let sums = own.entry((push.pusher.clone(), push.gateway.clone())).or_default();
         sums.count += 1;
         sums.bytes += push.pack_size;
     }
@@ -53,10 +75,13 @@ fn audit_pushes(whole: &Whole) -> Result<(), Broken> {
     if pending != list.ids.len() || bytes != list.bytes {
         return wrong("pushes in flight are listed or summed wrong");
     }
-    for (account, sums) in &own {
-        let account = AccountId::from_slice(account);
-        let account = account.map_err(|error| Broken::Contradiction(error.to_string()))?;
-        if whole.get::<proto::PushesOf>(&keys::pushes_of(&account))?.as_ref() != Some(sums) {
+    for ((account, gateway), sums) in &own {
+        let id = |bytes: &[u8]| {
+            AccountId::from_slice(bytes).map_err(|error| Broken::Contradiction(error.to_string()))
+        };
+        let (account, gateway) = (id(account)?, id(gateway)?);
+        let key = keys::pushes_of(&account, &gateway);
+        if whole.get::<proto::PushesOf>(&key)?.as_ref() != Some(sums) {
             return wrong(format!("what {account} has in flight is summed wrong"));
         }
     }

@@ -3,8 +3,9 @@
 //! | state | value |
 //! |---|---|
 //! | `push/ID` | `proto::Push`: pending, and then remembered until its certificate is stale |
+//! | `certificate/HASH` | `proto::SpentCertificate`: by which push, until it is stale |
 //! | `pushes_pending` | `proto::PushesPending`: by arrival, and their bytes |
-//! | `pushes_of/ACCOUNT` | `proto::PushesOf`: what an account has in flight |
+//! | `pushes_of/ACCOUNT GATEWAY` | `proto::PushesOf`: what an account has in flight by a gateway |
 //! | `queue_*/Pushes` | closed pushes by age |
 //! | `tick` | `proto::Tick`, written while pushes are pending, so that blocks go on |
 //! | `refs/REPO` | `proto::RefsHead`: root over all refs, their count, the length of the log |
@@ -17,12 +18,18 @@
 //! |---|---|
 //! | `PushRefs` | who has the role to write, and what protects the refs asks, by certificate |
 //!
+//! A push is a certificate, who brings it, and a pack: its id is of all three. So a certificate that
+//! somebody saw on its way and brought with another pack is another push, which fails by itself, at
+//! their cost and within their bounds. A certificate is spent when validators agree that a pack of
+//! it is good: refs move, or a rule forbids it for good. Other pushes of it are over with that.
+//!
 //! Rules are evaluated when a push is ordered and again when its refs move. More than two thirds of
 //! the power in force for it: all refs move, or none. A third against it, or no decision before the
 //! deadline: it fails, with the reason.
 //!
 //! Invariants: a repository's root, count and log are those of its refs; pending pushes and their
-//! sums are those listed; no push is pending and closed; what is over waits to be forgotten.
+//! sums are those listed; no push is pending and closed; what is over waits to be forgotten; a
+//! certificate is spent by one push of it, and no refs moved by one that is not.
 //! Calls: params, account, staking, repo (which asks org).
 
 mod authorize;

@@ -22,8 +22,33 @@ pub(super) fn put(run: &mut Run<'_>, id: &PushId, push: &proto::Push) -> Result<
     run.save(keys::push(id), push)
 }
 
-pub(super) fn forget(run: &mut Run<'_>, id: &PushId) {
+/// Forgets a push, and with it the certificate that it spent.
+pub(super) fn forget(run: &mut Run<'_>, id: &PushId) -> Result<(), Broken> {
+    if let Some(push) = get(&run.state, id)? {
+        let certificate = certificate_of(&push)?;
+        if spent(&run.state, &certificate)? == Some(*id) {
+            run.state.delete(keys::certificate(&certificate));
+        }
+    }
     run.state.delete(keys::push(id));
+    Ok(())
+}
+
+/// Of which certificate a push is.
+pub(super) fn certificate_of(push: &proto::Push) -> Result<Hash, Broken> {
+    Hash::from_slice(&push.certificate).map_err(damaged)
+}
+
+/// Which push spent a certificate.
+pub(super) fn spent(view: &dyn Read, certificate: &Hash) -> Result<Option<PushId>, Broken> {
+    let mark: Option<proto::SpentCertificate> = load(view, &keys::certificate(certificate))?;
+    mark.map(|mark| PushId::from_slice(&mark.push).map_err(damaged)).transpose()
+}
+
+/// From now on the certificate of a push cannot be used.
+pub(super) fn spend(run: &mut Run<'_>, id: &PushId, push: &proto::Push) -> Result<(), Broken> {
+    let certificate = certificate_of(push)?;
+    run.save(keys::certificate(&certificate), &proto::SpentCertificate { push: id.to_vec() })
 }
 
 /// The pushes in flight, by arrival, and their bytes.
@@ -44,47 +69,69 @@ fn put_pending(run: &mut Run<'_>, ids: &[PushId], bytes: u64) -> Result<(), Brok
     run.save(keys::pushes_pending(), &list)
 }
 
-/// What an account has in flight.
-pub(super) fn in_flight(view: &dyn Read, account: &AccountId) -> Result<proto::PushesOf, Broken> {
-    Ok(load(view, &keys::pushes_of(account))?.unwrap_or_default())
+/// Whose a push is, and who brought it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ways {
+    /// Who signed the certificate.
+    pub pusher: AccountId,
+    /// Whose transaction has it.
+    pub gateway: AccountId,
+}
+
+impl Ways {
+    /// Of a push that is in the state.
+    pub(super) fn of(push: &proto::Push) -> Result<Self, Broken> {
+        let pusher = AccountId::from_slice(&push.pusher).map_err(damaged)?;
+        let gateway = AccountId::from_slice(&push.gateway).map_err(damaged)?;
+        Ok(Self { pusher, gateway })
+    }
+
+    fn key(&self) -> Vec<u8> {
+        keys::pushes_of(&self.pusher, &self.gateway)
+    }
+}
+
+/// What an account has in flight that this gateway brought.
+pub(super) fn in_flight(view: &dyn Read, ways: &Ways) -> Result<proto::PushesOf, Broken> {
+    Ok(load(view, &ways.key())?.unwrap_or_default())
 }
 
 /// Counts a push in; the caller has checked the bounds.
 pub(super) fn add_pending(
     run: &mut Run<'_>,
     id: &PushId,
-    pusher: &AccountId,
+    ways: &Ways,
     size: u64,
 ) -> Result<(), Broken> {
     let over = || damaged("bytes in flight are counted out");
     let (mut ids, bytes) = pending(&run.state)?;
     ids.push(*id);
     put_pending(run, &ids, bytes.checked_add(size).ok_or_else(over)?)?;
-    let mut own = in_flight(&run.state, pusher)?;
+    let mut own = in_flight(&run.state, ways)?;
     own.count = own.count.checked_add(1).ok_or_else(over)?;
     own.bytes = own.bytes.checked_add(size).ok_or_else(over)?;
-    run.save(keys::pushes_of(pusher), &own)
+    run.save(ways.key(), &own)
 }
 
 /// Counts a push out.
 pub(super) fn remove_pending(
     run: &mut Run<'_>,
     id: &PushId,
-    pusher: &AccountId,
+    ways: &Ways,
     size: u64,
 ) -> Result<(), Broken> {
     let under = || damaged("fewer pushes are in flight than were counted in");
     let (mut ids, bytes) = pending(&run.state)?;
     ids.retain(|other| other != id);
     put_pending(run, &ids, bytes.checked_sub(size).ok_or_else(under)?)?;
-    let mut own = in_flight(&run.state, pusher)?;
+    let mut own = in_flight(&run.state, ways)?;
     own.count = own.count.checked_sub(1).ok_or_else(under)?;
     own.bytes = own.bytes.checked_sub(size).ok_or_else(under)?;
     if own.count == 0 {
-        run.state.delete(keys::pushes_of(pusher));
+        run.state.delete(ways.key());
         return Ok(());
     }
-    run.save(keys::pushes_of(pusher), &own)
+    run.save(ways.key(), &own)
 }
 
 pub(super) fn tick(run: &mut Run<'_>) -> Result<(), Broken> {

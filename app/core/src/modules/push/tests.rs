@@ -26,7 +26,7 @@ fn push_of(world: &World, id: &PushId) -> Push {
 /// Orders a push of alice's that nobody attests.
 fn order(world: &mut World, updates: &[(&str, u8, u8)]) -> (PushId, Option<Code>) {
     let certificate = world.alice.certificate(REPO, world.time_s, updates);
-    (certificate.id(), world.one(world.push(&certificate)))
+    (world.push_id(&certificate), world.one(world.push(&certificate)))
 }
 
 fn edit(world: &World, edit: &EditRepo) -> Vec<u8> {
@@ -114,7 +114,7 @@ fn a_certificate_is_used_once_and_goes_stale() {
     let mut world = World::new();
     let alice = world.alice.clone();
     let certificate = alice.certificate(REPO, world.time_s, &[(MAIN, 0, 1)]);
-    let id = certificate.id();
+    let id = world.push_id(&certificate);
     world.attest(id, 0..4, Verdict::Good);
     assert_eq!(world.one(world.push(&certificate)), None);
     assert_eq!(world.one(world.push(&certificate)), Some(Code::PushReplayed));
@@ -130,6 +130,9 @@ fn a_certificate_is_used_once_and_goes_stale() {
     assert!(get(&world.state(), &id).unwrap().is_some());
     assert_eq!(world.one(world.push(&certificate)), Some(Code::PushReplayed));
     assert_eq!(get(&world.state(), &id).unwrap(), None, "forgotten");
+    let mark = keys::certificate(&certificate.hash());
+    let mark = world.node.whole().get::<guts_schema::proto::SpentCertificate>(&mark).unwrap();
+    assert_eq!(mark, None, "forgotten with it");
     assert_eq!(world.one(world.push(&certificate)), Some(Code::PushStale));
     let ahead = alice.certificate(REPO, world.time_s + 10, &[(MAIN, 1, 2)]);
     assert_eq!(world.one(world.push(&ahead)), Some(Code::PushStale));
@@ -170,7 +173,7 @@ fn what_is_in_flight_is_bounded() {
     assert_eq!(world.one(world.push(&at(&world, 3))), Some(Code::PushesMany));
     let pack = Some((Hash::of(b"big"), 101));
     let certificate = at(&world, 4);
-    let push = Action::PushRefs(Box::new(PushRefs { certificate, pack }));
+    let push = Action::PushRefs(Box::new(PushRefs { certificate, pack, operator: None }));
     assert_eq!(world.one(world.tx(&alice, &[push])), Some(Code::PackOversize));
     let mut world = World::with(|state| {
         state.params.pack_bytes_max = 100;
@@ -232,19 +235,133 @@ fn a_nonce_made_while_the_chain_rests_is_fresh_when_it_wakes() {
     let first = alice.certificate(REPO, world.time_s, &[(MAIN, 1, 2)]);
     let second = alice.certificate(REPO, world.time_s, &[("refs/heads/b", 0, 2)]);
     world.time_s += 10 * 3600;
-    world.attest(first.id(), 0..4, Verdict::Good);
+    let id = world.push_id(&first);
+    world.attest(id, 0..4, Verdict::Good);
     assert_eq!(world.one(world.push(&first)), None);
     // The chain is awake, header time is known again: what was not ordered in time is stale.
     assert_eq!(world.one(world.push(&second)), Some(Code::PushStale));
-    assert_eq!(push_of(&world, &first.id()).status(), PushStatus::Moved);
+    assert_eq!(push_of(&world, &world.push_id(&first)).status(), PushStatus::Moved);
     // However long it rests, what was ordered once is not ordered again.
     for _ in 0..3 {
         world.time_s += 10 * 3600;
         let again = world.one(world.push(&first));
         assert!(matches!(again, Some(Code::PushReplayed | Code::PushStale)), "{again:?}");
     }
-    assert_eq!(get(&world.state(), &first.id()).unwrap(), None, "forgotten");
+    assert_eq!(get(&world.state(), &world.push_id(&first)).unwrap(), None, "forgotten");
     assert_eq!(world.one(world.push(&first)), Some(Code::PushStale));
+}
+
+fn end_of(world: &World, id: &PushId) -> (PushStatus, Option<Code>) {
+    let push = push_of(world, id);
+    (push.status(), Code::from_number(push.code))
+}
+
+/// Whoever sees a certificate on its way can bring it with a pack that there is not.
+#[test]
+fn a_certificate_brought_by_another_first_spoils_nothing() {
+    let mut world = World::new();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let certificate = alice.certificate(REPO, world.time_s, &[(MAIN, 0, 1)]);
+    let (copy, tx) = world.push_by(&bob, &certificate, "none");
+    assert_eq!(world.one(tx), None);
+    let id = world.push_id(&certificate);
+    assert_ne!(copy, id);
+    world.attest(id, 0..4, Verdict::Good);
+    assert_eq!(world.one(world.push(&certificate)), None);
+    world.block(vec![]);
+    assert_eq!(end_of(&world, &id), (PushStatus::Moved, None));
+    // What is left of the copy is over with that, and it cannot be brought any more.
+    world.block(vec![]);
+    assert_eq!(end_of(&world, &copy), (PushStatus::Failed, Some(Code::PushReplayed)));
+    let (_, tx) = world.push_by(&bob, &certificate, "another");
+    assert_eq!(world.one(tx), Some(Code::PushReplayed));
+    assert_eq!(pending(&world.state()).unwrap(), (vec![], 0));
+}
+
+#[test]
+fn a_copy_that_fails_for_its_pack_does_not_spend_the_certificate() {
+    let mut world = World::new();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let certificate = alice.certificate(REPO, world.time_s, &[(MAIN, 0, 1)]);
+    let (bad, tx) = world.push_by(&bob, &certificate, "bad");
+    world.attest(bad, 0..4, Verdict::PackCorrupt);
+    assert_eq!(world.one(tx), None);
+    world.block(vec![]);
+    assert_eq!(end_of(&world, &bad), (PushStatus::Failed, Some(Code::PushRejected)));
+    let (none, tx) = world.push_by(&bob, &certificate, "none");
+    assert_eq!(world.one(tx), None);
+    world.time_s += 200;
+    world.block(vec![]);
+    assert_eq!(end_of(&world, &none), (PushStatus::Failed, Some(Code::PushDeadline)));
+    let id = world.push_id(&certificate);
+    world.attest(id, 0..4, Verdict::Good);
+    assert_eq!(world.one(world.push(&certificate)), None);
+    world.block(vec![]);
+    assert_eq!(end_of(&world, &id), (PushStatus::Moved, None));
+}
+
+/// Both packs are good: the refs move once, though by then they are where they were.
+#[test]
+fn a_certificate_moves_refs_once_whoever_brings_it() {
+    let mut world = World::new();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let certificate = alice.certificate(REPO, world.time_s, &[("refs/heads/b", 0, 1)]);
+    let (copy, tx) = world.push_by(&bob, &certificate, "as good");
+    let id = world.push_id(&certificate);
+    world.attest(id, 0..4, Verdict::Good);
+    world.block(vec![tx, world.push(&certificate)]);
+    world.block(vec![]);
+    assert_eq!(end_of(&world, &id), (PushStatus::Moved, None));
+    world.attest(copy, 0..4, Verdict::Good);
+    world.pushed(&alice, REPO, &[("refs/heads/b", 1, 0)]);
+    world.block(vec![]);
+    assert_eq!(end_of(&world, &copy), (PushStatus::Failed, Some(Code::PushReplayed)));
+    assert_eq!(head(&world.state(), repo()).unwrap().count, 0);
+    let (_, tx) = world.push_by(&bob, &certificate, "again");
+    assert_eq!(world.one(tx), Some(Code::PushReplayed));
+}
+
+#[test]
+fn what_a_rule_forbade_does_not_happen_later() {
+    let mut world = World::new();
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let certificate = alice.certificate(REPO, world.time_s, &[(MAIN, 0, 1)]);
+    let (copy, tx) = world.push_by(&bob, &certificate, "as good");
+    world.block(vec![tx, world.push(&certificate)]);
+    let archive = |archived| EditRepo { archived: Some(archived), ..Default::default() };
+    assert_eq!(world.one(edit(&world, &archive(true))), None);
+    let id = world.push_id(&certificate);
+    world.attest(id, 0..4, Verdict::Good);
+    world.block(vec![]);
+    world.block(vec![]);
+    assert_eq!(end_of(&world, &id), (PushStatus::Failed, Some(Code::RepoArchived)));
+    assert_eq!(world.one(edit(&world, &archive(false))), None);
+    assert_eq!(end_of(&world, &copy), (PushStatus::Failed, Some(Code::PushReplayed)));
+    let (_, tx) = world.push_by(&bob, &certificate, "again");
+    assert_eq!(world.one(tx), Some(Code::PushReplayed));
+}
+
+#[test]
+fn copies_take_no_place_of_the_pusher() {
+    let mut world = World::with(|state| {
+        state.params.pending_pushes_per_account_max = 2;
+        state.params.pack_bytes_max = 100;
+        state.params.pending_bytes_per_account_max = 200;
+    });
+    let (alice, bob) = (world.alice.clone(), world.bob.clone());
+    let certificate = alice.certificate(REPO, world.time_s, &[(MAIN, 0, 1)]);
+    for (pack, code) in [("a", None), ("b", None), ("c", Some(Code::PushesMany))] {
+        let (_, tx) = world.push_by(&bob, &certificate, pack);
+        assert_eq!(world.one(tx), code, "{pack}");
+    }
+    // The same pack again is the same push.
+    let (_, tx) = world.push_by(&bob, &certificate, "a");
+    assert_eq!(world.one(tx), Some(Code::PushReplayed));
+    let id = world.push_id(&certificate);
+    world.attest(id, 0..4, Verdict::Good);
+    assert_eq!(world.one(world.push(&certificate)), None);
+    world.block(vec![]);
+    assert_eq!(end_of(&world, &id), (PushStatus::Moved, None));
 }
 
 #[test]
@@ -360,7 +477,7 @@ fn a_gateway_without_stake_pays() {
     let mut world = World::new();
     let bob = world.bob.clone();
     let certificate = world.alice.certificate(REPO, world.time_s, &[(MAIN, 0, 1)]);
-    let push = Action::PushRefs(Box::new(PushRefs { certificate, pack: None }));
+    let push = Action::PushRefs(Box::new(PushRefs { certificate, pack: None, operator: None }));
     let draft = Draft::new(CHAIN, bob.id, 0, std::slice::from_ref(&push)).stake();
     let tx = draft.sign(bob.id, &bob.secret).encode();
     assert_eq!(world.one(tx), Some(Code::StakeMissing));
@@ -416,8 +533,12 @@ proptest! {
             let lines: Vec<(&str, u8, u8)> =
                 lines.iter().map(|(name, old, new)| (name.as_str(), *old, *new)).collect();
             let certificate = alice.certificate(REPO, world.time_s, &lines);
+            // Somebody was faster, with a pack that there is not: the model knows nothing of it.
+            let (_, copy) = world.push_by(&world.bob, &certificate, "none");
+            world.block(vec![copy]);
             let verdict = if agreed { Verdict::Good } else { Verdict::ObjectsBad };
-            world.attest(certificate.id(), 0..4, verdict);
+            let id = world.push_id(&certificate);
+            world.attest(id, 0..4, verdict);
             let code = world.one(world.push(&certificate));
             prop_assert_eq!(code, conflicts(&after).then_some(Code::RefInTheWay));
             world.block(vec![]);

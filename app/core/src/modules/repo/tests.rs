@@ -333,7 +333,7 @@ fn pushed(
     verdict: Verdict,
 ) -> (PushStatus, Option<Code>) {
     let certificate = who.certificate("alice/hello", world.time_s, &[update]);
-    let id: PushId = certificate.id();
+    let id: PushId = world.push_id(&certificate);
     world.attest(id, 0..4, verdict);
     if let Some(code) = world.one(world.push(&certificate)) {
         return (PushStatus::Failed, Some(code));
@@ -385,19 +385,21 @@ fn protected_refs_are_protected() {
     done(w, &alice, protect("refs/heads/stable", Some((true, false, RepoRole::None))));
     let both = [("refs/tags/t", 2, 3), ("refs/heads/stable", 1, 2)];
     let mixed = bob.certificate("alice/hello", w.time_s, &both);
-    w.attest(mixed.id(), 0..4, forced());
+    let id = w.push_id(&mixed);
+    w.attest(id, 0..4, forced());
     assert_eq!(w.one(w.push(&mixed)), None);
     w.block(vec![]);
-    let push = push::get(&w.state(), &mixed.id()).unwrap().unwrap();
+    let push = push::get(&w.state(), &id).unwrap().unwrap();
     assert_eq!(push.status(), PushStatus::Moved, "{}", push.reason);
     // A rule made while a push is pending is asked when its refs would move.
     let late = bob.certificate("alice/hello", w.time_s, &[("refs/heads/b", 3, 4)]);
     assert_eq!(w.one(w.push(&late)), None);
     done(w, &alice, protect("refs/heads/b", Some((false, false, RepoRole::Admin))));
-    w.attest(late.id(), 0..4, Verdict::Good);
+    let id = w.push_id(&late);
+    w.attest(id, 0..4, Verdict::Good);
     w.block(vec![]);
     w.block(vec![]);
-    let push = push::get(&w.state(), &late.id()).unwrap().unwrap();
+    let push = push::get(&w.state(), &w.push_id(&late)).unwrap().unwrap();
     assert_eq!(push.code, Code::PushProtected.number());
     assert!(push.reason.contains("ask somebody with a higher role"), "{}", push.reason);
 }

@@ -109,7 +109,8 @@ fn pushes(said: &mut Said) {
     let long = w.push(&alice.certify(REPO, w.time_s, [line].into_iter()));
     said.tx(w, Code::PushFormat, long);
     let certificate = alice.certificate(REPO, w.time_s, &[(MAIN, 0, 1)]);
-    w.attest(certificate.id(), 0..4, Verdict::Good);
+    let id = w.push_id(&certificate);
+    w.attest(id, 0..4, Verdict::Good);
     assert_eq!(w.one(w.push(&certificate)), None);
     w.block(vec![]);
     let again = w.push(&certificate);
@@ -151,10 +152,11 @@ fn bounds(said: &mut Said) {
 fn ordered(w: &mut World, update: (&str, u8, u8), verdict: Option<Verdict>) -> PushId {
     let certificate = w.alice.certificate(REPO, w.time_s, &[update]);
     if let Some(verdict) = verdict {
-        w.attest(certificate.id(), 0..4, verdict);
+        let id = w.push_id(&certificate);
+        w.attest(id, 0..4, verdict);
     }
     assert_eq!(w.one(w.push(&certificate)), None);
-    certificate.id()
+    w.push_id(&certificate)
 }
 
 fn ends(said: &mut Said) {

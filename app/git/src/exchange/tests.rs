@@ -62,23 +62,24 @@ async fn got(url: &str, authority: &[u8], pack: PackInfo) -> Result<Vec<u8>, Git
 async fn objects_missed_come_from_gateways_behind_the_same_authorities() {
     let gateway = Peer { url: gateway().await, scope: Scope::Any };
     let home = tempfile::TempDir::new().unwrap();
-    let believed = |pem: &[u8]| {
-        let file = home.path().join("authority.pem");
-        std::fs::write(&file, pem).unwrap();
+    let file = home.path().join("authority.pem");
+    std::fs::write(&file, AUTHORITY).unwrap();
+    let believing = |authorities| {
         let format_of = Box::new(|_| Ok(crate::ObjectFormat::Sha1));
         let hook = home.path().join("hook");
         let limits = Limits::default();
-        Repositories::believing(Some(file), home.path(), &hook, limits, format_of).unwrap()
+        Repositories::believing(authorities, home.path(), &hook, limits, format_of).unwrap()
     };
     let repo = RepoId::new(1).unwrap();
     let tip = "11".repeat(20).parse().unwrap();
     let fetch = async |from: Repositories| {
         from.fetch(repo, &gateway, "alice/hello.git", &[tip]).await.unwrap_err().to_string()
     };
-    let fetched = fetch(believed(AUTHORITY)).await;
+    let fetched = fetch(believing(Some(file))).await;
     // What answers gives the same to every question, which is no object of git's.
     assert!(fetched.contains("corrupt") && !fetched.contains("certificate"), "{fetched}");
-    let fetched = fetch(believed(NODE)).await;
+    // No system knows this authority.
+    let fetched = fetch(believing(None)).await;
     assert!(fetched.contains("certificate"), "{fetched}");
 }
 

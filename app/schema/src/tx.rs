@@ -221,8 +221,9 @@ pub struct PushRefs {
     pub certificate: Certificate,
     /// The pack and its length in bytes; `None` when no object is new.
     pub pack: Option<(Hash, u64)>,
-    /// Who operates the validator whose gateway the payer is, where that is somebody else: validators
-    /// look there first for the pack. Only the payer's own pushes are later when it is wrong.
+    /// Who operates the validator whose gateway the payer is, where that is somebody else:
+    /// validators look there first for the pack. Only the payer's own pushes are later when it is
+    /// wrong.
     pub operator: Option<AccountId>,
 }
 
@@ -341,8 +342,8 @@ impl Action {
 }
 
 impl PushRefs {
-    /// The push, when `payer` brings it. Somebody else who brings the same certificate makes another
-    /// push of it, whatever pack they say it has: so nobody can spoil this one.
+    /// The push, when `payer` brings it. Somebody else who brings the same certificate makes
+    /// another push of it, whatever pack they say it has: so nobody can spoil this one.
     pub fn id(&self, payer: &AccountId) -> PushId {
         let mut digest = Sha256::new()
             .chain_update(b"guts.v1.push\0")

@@ -32,8 +32,8 @@ struct Inner {
     turns: Semaphore,
 }
 
-/// A repository whose objects are being fetched, or that is to be tried again; when this is dropped,
-/// the follower is told.
+/// A repository whose objects are being fetched, or that is to be tried again; when this is
+/// dropped, the follower is told.
 struct UnderWay {
     inner: Arc<Inner>,
     repo: RepoId,
@@ -79,8 +79,8 @@ impl CatchUp {
         });
     }
 
-    /// Fetches `tips` of the repository that gateways have at `path`, such as `owner/name`; tells of
-    /// it when a gateway gave them, or none did. `is_first`: without a pause before.
+    /// Fetches `tips` of the repository that gateways have at `path`, such as `owner/name`; tells
+    /// of it when a gateway gave them, or none did. `is_first`: without a pause before.
     pub fn fetch(&self, repo: RepoId, path: String, tips: Vec<Oid>, is_first: bool) {
         let Some(under_way) = self.begin(repo) else { return };
         tokio::spawn(async move {

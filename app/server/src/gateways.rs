@@ -100,8 +100,8 @@ impl Gateways {
     }
 }
 
-/// The order: `added`, then `first`'s, then the others, each time beginning with another. Who failed
-/// comes later, but for the one that is sure to have what is wanted: `first`'s.
+/// The order: `added`, then `first`'s, then the others, each time beginning with another. Who
+/// failed comes later, but for the one that is sure to have what is wanted: `first`'s.
 fn ordered<'a>(
     added: impl Iterator<Item = &'a str>,
     said: &'a [(AccountId, String)],

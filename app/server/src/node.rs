@@ -112,17 +112,10 @@ impl Node {
         let limits = Limits::default();
         let repositories = Repositories::open(data, &parts.hook, limits, chain.format_of())?;
         let packs = PackStore::open(data)?;
-        let own = parts.identity.account;
-        let gateways = Gateways::new(chain.clone(), own, config);
+        let gateways = Gateways::new(chain.clone(), parts.identity.account, config);
         let runtime = tokio::runtime::Handle::current();
-        let checker = Checker::new(
-            chain.clone(),
-            served.clone(),
-            &repositories,
-            &packs,
-            gateways.clone(),
-            runtime,
-        );
+        let (whom, state) = (gateways.clone(), (chain.clone(), served.clone()));
+        let checker = Checker::new(state.0, state.1, &repositories, &packs, whom, runtime);
         let receipts = Receipts::default();
         let (notify, notices) = tokio::sync::mpsc::unbounded_channel();
         let catch_up = CatchUp::new(repositories.clone(), gateways.clone(), notify.clone());

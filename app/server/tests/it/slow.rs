@@ -136,7 +136,8 @@ fn a_slow_gateway_holds_up_what_it_took_itself_and_nothing_else() {
     });
 }
 
-/// As after `guts stake bond`: the account of the gateway is not the one that operates the validator.
+/// As after `guts stake bond`: the account of the gateway is not the one that operates the
+/// validator.
 #[test]
 fn the_gateway_that_took_a_push_is_asked_first_whoever_operates_its_validator() {
     let slow = Slow::start();

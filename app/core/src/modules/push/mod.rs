@@ -18,10 +18,11 @@
 //! |---|---|
 //! | `PushRefs` | who has the role to write, and what protects the refs asks, by certificate |
 //!
-//! A push is a certificate, who brings it, and a pack: its id is of all three. So a certificate that
-//! somebody saw on its way and brought with another pack is another push, which fails by itself, at
-//! their cost and within their bounds. A certificate is spent when validators agree that a pack of
-//! it is good: refs move, or a rule forbids it for good. Other pushes of it are over with that.
+//! A push is a certificate, who brings it, and a pack: its id is of all three. So a certificate
+//! that somebody saw on its way and brings with another pack is another push, which fails by
+//! itself, at their cost and within their bounds. A certificate is spent when validators agree that
+//! a pack of it is good: refs move, or a rule forbids it for good. Other pushes of it are over with
+//! that.
 //!
 //! Rules are evaluated when a push is ordered and again when its refs move. More than two thirds of
 //! the power in force for it: all refs move, or none. A third against it, or no decision before the

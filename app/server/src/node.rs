@@ -104,18 +104,21 @@ impl Node {
     pub fn open(config: &Config, parts: Parts) -> Result<Self, NodeError> {
         let data = &config.data;
         fs::create_dir_all(data).map_err(NodeError::io(format!("making {}", data.display())))?;
-        let database = Database::open(&data.join("state"))?;
-        let head = database.head()?.map(|head| Head::from_bytes(&head.memo)).transpose()?;
-        let app = App::new(database.store(), head.clone());
-        let chain = Chain::new(Committed::new(head, app.state()?));
+        let (database, app, chain) = open_state(&data.join("state"))?;
         let served = Served::new(chain.newest());
         let limits = Limits::default();
         let repositories = Repositories::open(data, &parts.hook, limits, chain.format_of())?;
         let packs = PackStore::open(data)?;
         let gateways = Gateways::new(chain.clone(), parts.identity.account, config);
         let runtime = tokio::runtime::Handle::current();
-        let (whom, state) = (gateways.clone(), (chain.clone(), served.clone()));
-        let checker = Checker::new(state.0, state.1, &repositories, &packs, whom, runtime);
+        let checker = Checker::new(
+            chain.clone(),
+            served.clone(),
+            &repositories,
+            &packs,
+            gateways.clone(),
+            runtime,
+        );
         let receipts = Receipts::default();
         let (notify, notices) = tokio::sync::mpsc::unbounded_channel();
         let catch_up = CatchUp::new(repositories.clone(), gateways.clone(), notify.clone());
@@ -166,6 +169,15 @@ impl Node {
         let abci = AbciServed { app: Box::new(machine), reader };
         Ok(Self { abci, http, chain, served, database })
     }
+}
+
+/// The database in `dir`, the machine on its newest state, and what others see of that.
+fn open_state(dir: &Path) -> Result<(Database, App, Chain), NodeError> {
+    let database = Database::open(dir)?;
+    let head = database.head()?.map(|head| Head::from_bytes(&head.memo)).transpose()?;
+    let app = App::new(database.store(), head.clone());
+    let chain = Chain::new(Committed::new(head, app.state()?));
+    Ok((database, app, chain))
 }
 
 /// What the gateway answers besides git.

@@ -236,18 +236,23 @@ fn what_is_no_attack_is_refused_and_its_sender_reported() {
     ];
     for bad in wrong {
         assert!(submit(&mut cluster, bad.clone()).is_err());
-        cluster.nodes[2].offences.clear();
-        let message = Message::Evidence(vec![Evidence::LightClientAttack(Box::new(bad))]);
-        cluster.input(2, Input::Message { peer: PeerId(0), message });
-        cluster.run_for(Duration::from_millis(100));
-        let offences = &cluster.nodes[2].offences;
-        assert!(matches!(offences[..], [Offence::BadEvidence(_)]), "{offences:?}");
+        assert_offends(&mut cluster, bad);
     }
     // Not yet, and not here: no offence.
     let height = Height(cluster.height(0) + 5);
     let early = LightClientAttack { common_height: height, ..good };
     assert_eq!(submit(&mut cluster, early), Err("the chain is not far enough to judge it".into()));
     assert!(told.lock().unwrap().is_empty());
+}
+
+/// Whoever tells a node of this is at fault.
+fn assert_offends(cluster: &mut Cluster, bad: LightClientAttack) {
+    cluster.nodes[2].offences.clear();
+    let message = Message::Evidence(vec![Evidence::LightClientAttack(Box::new(bad))]);
+    cluster.input(2, Input::Message { peer: PeerId(0), message });
+    cluster.run_for(Duration::from_millis(100));
+    let offences = &cluster.nodes[2].offences;
+    assert!(matches!(offences[..], [Offence::BadEvidence(_)]), "{offences:?}");
 }
 
 /// Blocks that a node has loaded.
@@ -277,12 +282,7 @@ fn no_block_is_loaded_for_what_the_chain_s_validators_did_not_sign() {
     let mut unsigned = good.clone();
     unsigned.conflicting.signed_header.commit.signatures.truncate(1);
     for bad in [same, ahead, unsigned] {
-        cluster.nodes[2].offences.clear();
-        let message = Message::Evidence(vec![Evidence::LightClientAttack(Box::new(bad))]);
-        cluster.input(2, Input::Message { peer: PeerId(0), message });
-        cluster.run_for(Duration::from_millis(100));
-        let offences = &cluster.nodes[2].offences;
-        assert!(matches!(offences[..], [Offence::BadEvidence(_)]), "{offences:?}");
+        assert_offends(&mut cluster, bad);
         assert_eq!(blocks_loaded(&cluster, 2), 0);
     }
     // What they signed, told wrongly: one piece at a time.

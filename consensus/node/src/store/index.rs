@@ -283,11 +283,17 @@ impl Store {
             let bad = || self.corrupt("a row of events", &"its form");
             let (value, tail) = key.split_at(key.len().saturating_sub(TAIL));
             let entries = entries_of(tail, &places).ok_or_else(bad)?;
-            let value = value.get(tag.len()..).and_then(<[u8]>::split_last).ok_or_else(bad)?;
             let Some(first) = entries.first().filter(|entry| heights.contains(&entry.0)) else {
                 continue;
             };
-            if self.satisfies((kind, condition), value, *first, seen)? {
+            let is_it = match condition.op {
+                Op::Equal => value == &from[..from.len() - TAIL],
+                _ => {
+                    let value = value.get(tag.len()..).and_then(<[u8]>::split_last);
+                    self.satisfies((kind, condition), value.ok_or_else(bad)?, *first, seen)?
+                }
+            };
+            if is_it {
                 entries.into_iter().for_each(&mut give);
             }
             if *seen > ENTRIES_MAX {
@@ -297,7 +303,8 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the value of a row satisfies a condition; `first` is one of the events that have it.
+    /// Whether the value of a row satisfies a condition other than `=`; `first` is one of the
+    /// events that have it.
     fn satisfies(
         &self,
         (kind, condition): (Indexed, &Condition),
@@ -308,11 +315,6 @@ impl Store {
         let whole: Cow<'_, str> = match (*form, condition.op) {
             (WHOLE, _) => String::from_utf8_lossy(value),
             (_, Op::Exists) => return Ok(true),
-            (_, Op::Equal) => {
-                let mut wanted = Vec::new();
-                push_value(&mut wanted, condition.operand.text().as_bytes());
-                return Ok(wanted.split_last() == Some((form, value)));
-            }
             _ => {
                 *seen += READING;
                 match self.long_value(kind, &condition.tag, value, first)? {

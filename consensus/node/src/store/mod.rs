@@ -12,7 +12,7 @@ mod keys;
 mod read;
 mod rollback;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 use rocksdb::{

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 const MEMORY: Memory = Memory { cache_bytes: 1 << 20, memtable_bytes: 4 << 20 };
 
-fn genesis() -> GenesisDoc {
+/// Of one validator.
+pub(crate) fn genesis() -> GenesisDoc {
     let time = Time::new(1_700_000_000, 0).unwrap();
     Manifest::local(ChainId::new("x").unwrap(), time, b"store", 1).genesis().unwrap()
 }
@@ -22,7 +23,8 @@ fn time_of(height: u64) -> Time {
     Time::new(1_700_000_000 + 10 * i64::try_from(height).unwrap(), 0).unwrap()
 }
 
-fn decided(height: u64, txs: &[&str]) -> Decided {
+/// The block of a height, with the commit for it.
+pub(crate) fn decided(height: u64, txs: &[&str]) -> Decided {
     let state = State::from_genesis(&genesis()).unwrap();
     let address = state.validators.validators()[0].address;
     let vote = SignedVote {

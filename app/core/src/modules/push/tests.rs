@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use guts_schema::attest::Verdict;
+use guts_schema::certificate::Certificate;
 use guts_schema::proto::{EditRepo, Push, PushStatus};
 use guts_schema::tx::{Draft, PushRefs};
 use guts_schema::{Action, Code, Hash, Oid, PushId, RepoId, events, keys, refs};
@@ -251,6 +252,15 @@ fn a_nonce_made_while_the_chain_rests_is_fresh_when_it_wakes() {
     assert_eq!(world.one(world.push(&first)), Some(Code::PushStale));
 }
 
+/// Its own gateway brings the certificate, and its refs move.
+fn assert_moves(world: &mut World, certificate: &Certificate) {
+    let id = world.push_id(certificate);
+    world.attest(id, 0..4, Verdict::Good);
+    assert_eq!(world.one(world.push(certificate)), None);
+    world.block(vec![]);
+    assert_eq!(end_of(world, &id), (PushStatus::Moved, None));
+}
+
 fn end_of(world: &World, id: &PushId) -> (PushStatus, Option<Code>) {
     let push = push_of(world, id);
     (push.status(), Code::from_number(push.code))
@@ -293,11 +303,7 @@ fn a_copy_that_fails_for_its_pack_does_not_spend_the_certificate() {
     world.time_s += 200;
     world.block(vec![]);
     assert_eq!(end_of(&world, &none), (PushStatus::Failed, Some(Code::PushDeadline)));
-    let id = world.push_id(&certificate);
-    world.attest(id, 0..4, Verdict::Good);
-    assert_eq!(world.one(world.push(&certificate)), None);
-    world.block(vec![]);
-    assert_eq!(end_of(&world, &id), (PushStatus::Moved, None));
+    assert_moves(&mut world, &certificate);
 }
 
 /// Both packs are good: the refs move once, though by then they are where they were.
@@ -357,11 +363,7 @@ fn copies_take_no_place_of_the_pusher() {
     // The same pack again is the same push.
     let (_, tx) = world.push_by(&bob, &certificate, "a");
     assert_eq!(world.one(tx), Some(Code::PushReplayed));
-    let id = world.push_id(&certificate);
-    world.attest(id, 0..4, Verdict::Good);
-    assert_eq!(world.one(world.push(&certificate)), None);
-    world.block(vec![]);
-    assert_eq!(end_of(&world, &id), (PushStatus::Moved, None));
+    assert_moves(&mut world, &certificate);
 }
 
 #[test]

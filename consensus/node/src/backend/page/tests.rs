@@ -7,12 +7,10 @@ use crate::config::Config;
 use crate::genesis::Genesis;
 use crate::home::Home;
 use crate::shell::Shown;
+use crate::store::tests::{decided, genesis};
 use crate::store::{Batch, Memory};
-use bytes::Bytes;
 use futures::FutureExt as _;
 use guts_consensus::io::Decided;
-use guts_consensus::types::{Commit, ExtendedCommit, State, Txs};
-use guts_genesis::{ChainId, GenesisDoc, Manifest, Round, Time};
 use guts_rpc::Backend;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -20,30 +18,9 @@ use std::sync::Arc;
 const TX_BYTES: usize = 1_000;
 const TXS: u32 = 21;
 
-fn genesis() -> GenesisDoc {
-    let time = Time::new(1_700_000_000, 0).unwrap();
-    Manifest::local(ChainId::new("x").unwrap(), time, b"page", 1).genesis().unwrap()
-}
-
-fn decided(height: u64) -> Decided {
-    let state = State::from_genesis(&genesis()).unwrap();
-    let proposer = state.validators.validators()[0].address;
-    let tx = |index| Bytes::from(format!("{height}/{index}={:0>TX_BYTES$}", ""));
-    let txs = Txs::new((0..TXS).map(tx).collect());
-    let made = state.make_block(txs, Commit::default(), Vec::new(), proposer).unwrap();
-    let mut header = made.header().clone();
-    header.height = Height(height);
-    let block = Block::new(header, made.txs().clone(), Vec::new(), Commit::default());
-    let parts = block.part_set();
-    let id = block.id(&parts);
-    let commit = ExtendedCommit {
-        height: Height(height),
-        round: Round(0),
-        block_id: id,
-        signatures: Vec::new(),
-    };
-    let parts = parts.parts().cloned().map(Arc::new).collect();
-    Decided { id, block, parts, commit, extended: false }
+fn block(height: u64) -> Decided {
+    let txs: Vec<_> = (0..TXS).map(|at| format!("{height}/{at}={:0>TX_BYTES$}", "")).collect();
+    decided(height, &txs.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// A store of three blocks, in a directory that lives as long as what is returned first.
@@ -53,7 +30,7 @@ fn store() -> (tempfile::TempDir, Arc<Store>) {
     let store = Store::open(dir.path(), memory).unwrap();
     for height in 1..=3 {
         let mut batch = Batch::default();
-        store.put_block(&mut batch, &decided(height));
+        store.put_block(&mut batch, &block(height));
         let result = |index| pb::ExecTxResult { gas_used: i64::from(index), ..<_>::default() };
         let tx_results = (0..TXS).map(result).collect();
         let response = pb::ResponseFinalizeBlock { tx_results, ..<_>::default() };
@@ -105,7 +82,7 @@ fn a_page_that_is_too_large_is_refused_and_one_entry_never_is() {
     assert_eq!(txs(&store, &two[..1], true, PageRoom::new(1)).ok().unwrap().len(), 1);
     let says = "the page is larger than 1500 bytes: ask for less with per_page";
     assert_eq!(refused(txs(&store, &two, true, PageRoom::new(1_500))), says);
-    let block_bytes = store.block_bytes(Height(1)).unwrap().unwrap().len();
+    let block_bytes = store.block_bytes(Height(2)).unwrap().unwrap().len();
     let room = || PageRoom::new(2 * block_bytes);
     assert_eq!(blocks(&store, &[2, 1], room()).ok().unwrap().len(), 2);
     assert!(refused(blocks(&store, &[3, 2, 1], room())).contains("per_page"));

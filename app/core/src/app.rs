@@ -21,7 +21,7 @@ use crate::block::{Body, Executed, Item, bad_pseudo_tx, begin, execute, finish};
 use crate::checker::{Checked, Checker};
 use crate::fault::Broken;
 use crate::genesis::AppState;
-use crate::modules::{MODULES, Origin};
+use crate::modules::{MODULES, Origin, governance};
 use crate::prepare::{Prepared, choose, size_in_block};
 use crate::rules::{RULES, Rules};
 use crate::run::{Block, Misbehaviour, Run};
@@ -126,6 +126,16 @@ impl App {
     pub fn with_rules(store: Arc<dyn Store>, head: Option<Head>, rules: Rules) -> Self {
         let kept = VecDeque::new();
         Self { store, head, genesis: None, rules, prepared: None, kept, decided: None }
+    }
+
+    /// Whether this program knows the rules of the blocks from the next one to `last`, as far as it
+    /// is agreed on what they will be; at 0, whether it knows those that the state was made under.
+    ///
+    /// # Errors
+    /// [`Broken::Upgrade`] when it does not.
+    pub fn check_rules(&self, last: u64) -> Result<(), Broken> {
+        let Some(head) = &self.head else { return Ok(()) };
+        governance::check_rules(&self.state()?, head.next_block().height, last, self.rules)
     }
 
     /// The last committed head, or that of genesis.

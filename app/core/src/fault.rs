@@ -41,8 +41,9 @@ pub enum Broken {
     /// Rules that this program does not know begin.
     #[error(
         "version {version} of the rules holds from height {height} on and this program knows \
-         {known}: install a newer guts-app and run 'guts-app run' with the same home again; \
-         guts-engine then goes on by itself, another engine is to be started again too"
+         {known}: install a newer guts-app and start it in place of this one, by 'guts-app run' \
+         with the same home; guts-engine then goes on by itself, another engine is to be started \
+         again too"
     )]
     Upgrade {
         /// The first height of the new rules.

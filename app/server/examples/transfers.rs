@@ -26,6 +26,7 @@ use guts_abci::{CHECK_TXS_MAX, Served};
 use guts_app::config::Config;
 use guts_app::identity::Identity;
 use guts_app::node::{Node, Parts};
+use guts_app_core::rules::RULES;
 use guts_app_core::{Checker as _, Direct};
 use guts_rpc::client::{Client, ClientError, Transport};
 use guts_schema::sign::SecretKey;
@@ -214,6 +215,7 @@ fn open(dir: &Path) -> Result<Node, Failure> {
         identity: Identity::new(SecretKey::from_seed([2; 32])),
         engine: Client::over(Arc::new(NoEngine)),
         hook: std::env::current_exe()?,
+        rules: RULES,
     };
     Ok(Node::open(&config, parts)?)
 }

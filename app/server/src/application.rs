@@ -17,7 +17,9 @@ use guts_abci::proto::abci::{
 use guts_abci::{Answer, Application, Exception, Reader};
 use guts_app_core::run::Block;
 use guts_app_core::simulate::no_tx;
-use guts_app_core::{App, Checker as _, Refusal, Waiting, app, query as core_query, simulate};
+use guts_app_core::{
+    App, Broken, Checker as _, Refusal, Waiting, app, query as core_query, simulate,
+};
 use guts_git::{PackStore, Repositories};
 use guts_schema::codes::CODESPACE;
 use guts_schema::events::{PUSH_MOVED, REPO_EDITED, attribute};
@@ -76,12 +78,38 @@ pub struct Machine {
     edited: Vec<RepoId>,
     /// Of the decided block: pushes whose refs it moved.
     moved: Vec<PushId>,
+    /// The first height that this program cannot execute, once the log says so.
+    told: Option<u64>,
 }
 
 impl Machine {
     /// Over an opened database.
-    pub fn new(app: App, database: Database, shared: Arc<Shared>) -> Self {
-        Self { app, database, shared, failed: Vec::new(), edited: Vec::new(), moved: Vec::new() }
+    pub fn new(app: App, database: Database, shared: Arc<Shared>) -> Result<Self, Broken> {
+        let (failed, edited, moved) = (Vec::new(), Vec::new(), Vec::new());
+        let mut machine = Self { app, database, shared, failed, edited, moved, told: None };
+        machine.tell_of_upgrade()?;
+        Ok(machine)
+    }
+
+    /// Tells the operator of rules that this program does not know: when it is agreed on them, and
+    /// when the next block needs them. A validator that never proposes that block is not asked
+    /// about it, so this is where all hear of it.
+    fn tell_of_upgrade(&mut self) -> Result<(), Broken> {
+        let unknown = match self.app.check_rules(u64::MAX) {
+            Ok(()) => None,
+            Err(Broken::Upgrade { height, version, known }) => {
+                let error = Broken::Upgrade { height, version, known };
+                if self.app.head().is_some_and(|head| head.next_block().height >= height) {
+                    tracing::error!(%error, "no block is executed any more");
+                } else if self.told != Some(height) {
+                    tracing::warn!(%error, "an upgrade is ahead");
+                }
+                Some(height)
+            }
+            Err(other) => return Err(other),
+        };
+        self.told = unknown;
+        Ok(())
     }
 
     /// Brings the objects of what the decided block moves into their repositories, before the state
@@ -179,6 +207,7 @@ impl Application for Machine {
         for (tx, why) in self.failed.drain(..) {
             self.shared.receipts.failed(&tx, &why);
         }
+        self.tell_of_upgrade().map_err(broken)?;
         self.publish(&commit.closed)?;
         {
             // After the new state is seen: with the old one, what this takes out would be missing.

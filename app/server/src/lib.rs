@@ -2,6 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
+//! | [`program`] | the command line |
 //! | [`config`], [`identity`] | node settings; the key that pays for pushes |
 //! | [`node`] | puts a node together, runs its two servers, and ends it in time |
 //! | [`gateway`] | the server of git and of everything else over HTTP, with bounds |
@@ -38,6 +39,7 @@ pub mod identity;
 pub mod metrics;
 pub mod node;
 pub mod page;
+pub mod program;
 pub mod pruner;
 pub mod submit;
 pub mod timings;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use guts_abci::socket::{STOP_TIMEOUT, ServeError, Server};
 use guts_abci::{Reader, Served as AbciServed};
+use guts_app_core::rules::Rules;
 use guts_app_core::{App, Broken, Head, Waiting};
 use guts_git::{Gateway, GitError, Limits, PackStore, Repositories};
 use guts_rpc::client::{Client, ClientError};
@@ -83,6 +84,8 @@ pub struct Parts {
     pub engine: Client,
     /// The program that receive-pack's hooks start.
     pub hook: PathBuf,
+    /// The versions of the rules that the program knows.
+    pub rules: Rules,
 }
 
 /// A node ready to run.
@@ -104,7 +107,7 @@ impl Node {
     pub fn open(config: &Config, parts: Parts) -> Result<Self, NodeError> {
         let data = &config.data;
         fs::create_dir_all(data).map_err(NodeError::io(format!("making {}", data.display())))?;
-        let (database, app, chain) = open_state(&data.join("state"))?;
+        let (database, app, chain) = open_state(&data.join("state"), parts.rules)?;
         let served = Served::new(chain.newest());
         let limits = Limits::default();
         let repositories = Repositories::open(data, &parts.hook, limits, chain.format_of())?;
@@ -165,17 +168,19 @@ impl Node {
         tokio::spawn(follower.run());
         tokio::spawn(pruner::run(chain.clone(), database.clone(), config.keep_heights));
         let http = routes(config, &chain, meters).merge(guts_git::http::router(gateway));
-        let machine = Machine::new(app, database.clone(), shared);
+        let machine = Machine::new(app, database.clone(), shared)?;
         let abci = AbciServed { app: Box::new(machine), reader };
         Ok(Self { abci, http, chain, served, database })
     }
 }
 
 /// The database in `dir`, the machine on its newest state, and what others see of that.
-fn open_state(dir: &Path) -> Result<(Database, App, Chain), NodeError> {
+fn open_state(dir: &Path, rules: Rules) -> Result<(Database, App, Chain), NodeError> {
     let database = Database::open(dir)?;
     let head = database.head()?.map(|head| Head::from_bytes(&head.memo)).transpose()?;
-    let app = App::new(database.store(), head.clone());
+    let app = App::with_rules(database.store(), head.clone(), rules);
+    // Nothing of such a state is sure to be read as it is meant.
+    app.check_rules(0)?;
     let chain = Chain::new(Committed::new(head, app.state()?));
     Ok((database, app, chain))
 }
@@ -187,16 +192,18 @@ fn routes(config: &Config, chain: &Chain, meters: Meters) -> axum::Router {
     page::router(about).merge(api).merge(metrics::router(meters))
 }
 
-/// Runs the node of a home directory until `shutdown`.
+/// Runs the node of a home directory until `shutdown`, with a program that knows these rules.
 pub async fn run(
     home: &Path,
     config: &Config,
+    rules: Rules,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), NodeError> {
     let parts = Parts {
         identity: Identity::load(home)?,
         engine: Client::new(&config.engine_rpc)?,
         hook: std::env::current_exe().map_err(NodeError::io("finding this program"))?,
+        rules,
     };
     let account = parts.identity.account;
     let what = format!("the gateway cannot listen on {}", config.gateway);

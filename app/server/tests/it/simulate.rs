@@ -16,6 +16,7 @@ use guts_app::config::Config;
 use guts_app::identity::Identity;
 use guts_app::node::{Node, Parts};
 use guts_app::trials::TRIALS_PER_SECOND;
+use guts_app_core::rules::RULES;
 use guts_rpc::client::{Client, ClientError, Transport};
 use guts_schema::sign::SecretKey;
 use guts_schema::tx::Draft;
@@ -53,6 +54,7 @@ impl Lone {
             identity: Identity::new(SecretKey::from_seed([2; 32])),
             engine: Client::over(Arc::new(NoEngine)),
             hook: env!("CARGO_BIN_EXE_guts-app").into(),
+            rules: RULES,
         };
         let node = runtime.block_on(async { Node::open(&config, parts).unwrap() });
         let mut lone = Self { _dir: dir, _runtime: runtime, abci: node.abci, height: 0, owner };

@@ -19,6 +19,7 @@ use guts_app::gateway;
 use guts_app::identity::Identity;
 use guts_app::node::{Node, Parts};
 use guts_app_core::AppState;
+use guts_app_core::rules::RULES;
 use guts_rpc::client::Client;
 use guts_schema::Key;
 use guts_schema::sign::SecretKey;
@@ -148,6 +149,7 @@ impl World {
             identity: Identity::new(operator),
             engine: Client::over(Arc::new(Rpc { pool: self.pool.clone(), node: i })),
             hook: env!("CARGO_BIN_EXE_guts-app").into(),
+            rules: RULES,
         };
         let socket = self.dir.path().join(format!("{i}.sock"));
         let address: Address = format!("unix://{}", socket.display()).parse().unwrap();

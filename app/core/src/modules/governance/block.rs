@@ -6,29 +6,38 @@ use guts_schema::proto::propose::Content;
 use guts_schema::proto::{self, ProposalStatus};
 use guts_schema::tally::{Bars, Outcome};
 use guts_schema::{AccountId, events};
+use guts_state::Read;
 
 use super::execute::{check_content, check_params};
 use super::{query, state};
 use crate::fault::{Broken, Fault};
 use crate::modules::account::{self, Pot, Purse};
 use crate::modules::{params, staking};
+use crate::rules::Rules;
 use crate::run::Run;
 
+/// Whether a program that knows these rules can execute the blocks from `next`, which follows the
+/// state, to `last`, as far as it is agreed on what holds there.
+///
+/// # Errors
+/// [`Broken::Upgrade`] when it cannot.
+pub fn check_rules(view: &dyn Read, next: u64, last: u64, rules: Rules) -> Result<(), Broken> {
+    let now = (next, params::get(view)?.app_version);
+    let plan = state::upgrade(view)?.filter(|plan| plan.height <= last);
+    let planned = plan.map(|plan| (plan.height, plan.version));
+    let known = rules.newest();
+    match [now].into_iter().chain(planned).find(|(_, version)| *version > known) {
+        Some((height, version)) => Err(Broken::Upgrade { height, version, known }),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn begin(run: &mut Run<'_>, _attested: Option<&Attested>) -> Result<(), Broken> {
-    let rules = run.block.rules;
-    let params = params::get(&run.state)?;
-    let (height, known) = (run.block.height, rules.newest());
-    if params.app_version > known {
-        return Err(Broken::Upgrade { height, version: params.app_version, known });
-    }
-    let Some(plan) = state::upgrade(&run.state)? else { return Ok(()) };
-    if height < plan.height {
-        return Ok(());
-    }
-    if plan.version > known {
-        return Err(Broken::Upgrade { height: plan.height, version: plan.version, known });
-    }
-    for migrate in rules.between(params.app_version, plan.version) {
+    let (height, rules) = (run.block.height, run.block.rules);
+    check_rules(&run.state, height, height, rules)?;
+    let plan = state::upgrade(&run.state)?.filter(|plan| plan.height <= height);
+    let Some(plan) = plan else { return Ok(()) };
+    for migrate in rules.between(params::get(&run.state)?.app_version, plan.version) {
         migrate(run)?;
     }
     // A migration may change parameters too.

@@ -36,6 +36,7 @@ mod invariants;
 mod query;
 mod state;
 
+pub use block::check_rules;
 pub use execute::execute;
 pub use query::tally;
 pub use state::{get, proposals, upgrade};

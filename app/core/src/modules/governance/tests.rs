@@ -366,6 +366,10 @@ fn an_upgrade_that_is_not_known_stops_the_program() {
     while world.height < 6 {
         world.block(vec![]);
     }
+    // Known before it comes to that.
+    assert!([0, 6].iter().all(|last| world.node.app.check_rules(*last).is_ok()));
+    let ahead = [7, u64::MAX].map(|last| world.node.app.check_rules(last).unwrap_err());
+    assert!(ahead.iter().all(|one| *one == Broken::Upgrade { height: 7, version: 2, known: 1 }));
     let request = guts_abci::proto::abci::RequestFinalizeBlock {
         hash: vec![1; 32].into(),
         height: 7,
@@ -425,4 +429,6 @@ fn the_program_that_knows_an_upgrade_goes_on_and_migrates_once() {
     world.restart();
     let stopped = process(&mut world).unwrap_err();
     assert!(stopped.contains("version 3 of the rules holds from height 9 on"), "{stopped}");
+    let older = world.node.app.check_rules(0).unwrap_err();
+    assert_eq!(older, Broken::Upgrade { height: 9, version: 3, known: 1 });
 }

@@ -344,8 +344,11 @@ impl Genesis {
         Ok(())
     }
 
-    /// Whether these can be: the rule that says no.
-    fn check(&self) -> Result<(), String> {
+    /// Whether a chain can live with these.
+    ///
+    /// # Errors
+    /// The rule that says no.
+    pub fn check(&self) -> Result<(), String> {
         let wrong = |text: &str| Err(text.to_owned());
         let mut kinds: Vec<u32> = Vec::new();
         for price in &self.prices {

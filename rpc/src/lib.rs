@@ -5,7 +5,7 @@
 //! - [`server`]: JSON-RPC over POST (single and batch), URI GET and WebSocket; further
 //!   methods of a server's own are registered with [`server::Methods`]. Its [`server::door`]
 //!   bounds connections, for any other HTTP service as well; [`server::files`] lets the process
-//!   have open files enough for them.
+//!   have open files enough for them; [`server::memory`] is how long it keeps what it freed.
 //! - [`search`]: the query language of searches and subscriptions; [`events`]: what is told.
 //! - [`client`]: typed calls to any server of this shape.
 //!

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use guts_app_core::rules::RULES;
+use guts_rpc::server::memory::PURGE_DELAY;
 
 /// Transactions are decoded on one thread and freed on another, and every step of executing one
 /// makes small values: this allocator does both cheaper than the C library's. With its feature
@@ -10,10 +11,6 @@ use guts_app_core::rules::RULES;
 /// RocksDB included. This line covers platforms where that replaces nothing.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// `mi_option_purge_delay` of its version 2, in milliseconds: how long freed memory waits before it
-/// goes back to the system. What a full block needs is wanted again with the next.
-const PURGE_DELAY: (i32, i64) = (15, 250);
 
 #[expect(unsafe_code, reason = "an option of the C library, set before there are other threads")]
 fn keep_freed_memory() {

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use guts_engine::cli::{Cli, run};
+use guts_rpc::server::memory::PURGE_DELAY;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -11,11 +12,6 @@ use std::process::ExitCode;
 /// other C library in it too. This line covers platforms where that replaces nothing.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// `mi_option_purge_delay` of its version 2, in milliseconds: how long freed memory waits before it
-/// goes back to the system. What a full block needs is freed and wanted again with every block;
-/// after its default of 10 ms the system clears the pages each time, a fifth of all CPU.
-const PURGE_DELAY: (i32, i64) = (15, 250);
 
 #[expect(unsafe_code, reason = "an option of the C library, set before there are other threads")]
 fn keep_freed_memory() {

@@ -25,6 +25,7 @@ pub mod door;
 mod envelope;
 pub mod files;
 mod http;
+pub mod memory;
 mod methods;
 mod patient;
 mod quotes;

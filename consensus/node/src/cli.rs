@@ -4,6 +4,7 @@ mod offline;
 
 use crate::config::{Config, ConfigError};
 use crate::home::{FileError, Home, read_if_exists, write_durably};
+use crate::index::RangeError;
 use crate::node::{Node, NodeError, RUNTIME_STOP, read_node_key, read_validator_key};
 use crate::signer::{SignerError, with_owner};
 use crate::store::{RollbackError, StoreError};
@@ -11,7 +12,7 @@ use crate::wal::{Log, LogError};
 use clap::{Parser, Subcommand};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use guts_genesis::{ChainId, GenesisDoc, Manifest, Power, PrivateKey, Time, key_file};
+use guts_genesis::{ChainId, GenesisDoc, Height, Manifest, Power, PrivateKey, Time, key_file};
 use key_file::LastSign;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -62,11 +63,9 @@ enum Command {
     /// The index of events is brought up to the chain before, if a kill has left it behind; nothing
     /// else is changed.
     Inspect(SettingArgs),
-    /// Make the index of events anew from what the application answered. The node must not run.
-    Reindex {
-        #[command(flatten)]
-        at: At,
-    },
+    /// Make the index of events anew from what the application answered: all of it, or the part
+    /// of a range of heights. The node must not run.
+    Reindex(ReindexArgs),
     /// Rewrite the store without what was deleted, so that it takes less disk. The node must not
     /// run.
     Compact {
@@ -109,6 +108,18 @@ struct RunArgs {
 }
 
 #[derive(Debug, clap::Args)]
+struct ReindexArgs {
+    /// The first height of the range; 0 stands for the first that is kept.
+    #[arg(long, value_name = "HEIGHT", default_value_t = 0)]
+    start_height: u64,
+    /// The last height of the range; 0 stands for the last that was committed.
+    #[arg(long, value_name = "HEIGHT", default_value_t = 0)]
+    end_height: u64,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+#[derive(Debug, clap::Args)]
 struct SettingArgs {
     #[command(flatten)]
     at: At,
@@ -141,6 +152,8 @@ pub enum CliError {
     Store(#[from] StoreError),
     #[error("nothing was changed: {0}")]
     Rollback(#[from] RollbackError),
+    #[error("nothing was changed: {0}")]
+    Range(#[from] RangeError),
     #[error("{0}")]
     Refused(String),
     #[error("cannot delete {}: {source}", path.display())]
@@ -163,7 +176,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             print!("{}", crate::metrics::documentation());
             Ok(())
         }
-        Command::Reindex { at } => offline::reindex(&Home::new(at.home)),
+        Command::Reindex(args) => reindex(args),
         Command::Compact { at } => offline::compact(&Home::new(at.home)),
         Command::Rollback { at, hard } => offline::rollback(&Home::new(at.home), hard),
         Command::ShowNodeId { at } => {
@@ -257,6 +270,13 @@ fn inspect(args: SettingArgs) -> Result<(), CliError> {
         let say = |address: &str| println!("the stores of {} at {address}", home.dir().display());
         Ok(crate::node::inspect(&home, config, say, asked).await?)
     })
+}
+
+fn reindex(args: ReindexArgs) -> Result<(), CliError> {
+    let home = Home::new(&args.settings.at.home);
+    let Some(config) = config(&home, args.settings)? else { return Ok(()) };
+    let height = |given: u64| (given > 0).then_some(Height(given));
+    offline::reindex(&home, &config, (height(args.start_height), height(args.end_height)))
 }
 
 fn log_to_stderr(config: &Config) -> Result<(), CliError> {

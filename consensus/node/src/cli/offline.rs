@@ -1,27 +1,28 @@
 //! Commands on the store of a node that does not run.
 
 use super::CliError;
-use crate::config::Storage;
+use crate::config::{Config, Storage};
 use crate::home::{Home, Lock};
-use crate::index;
+use crate::index::{self, Rebuilt};
 use crate::node::read_validator_key;
 use crate::signer::FileSigner;
 use crate::store::{Memory, Store};
 use crate::wal::Log;
 use guts_consensus::wal::Entry;
 use guts_genesis::Height;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-/// Heights between two lines of progress.
-const SAY_EVERY: u64 = 10_000;
+/// Between two lines of progress.
+const SAY_EVERY: Duration = Duration::from_secs(2);
 
-fn open(home: &Home) -> Result<(Lock, Store), CliError> {
+fn open(home: &Home, storage: &Storage) -> Result<(Lock, Store), CliError> {
     let lock = home.lock()?;
     let path = home.data("store");
     if !path.exists() {
         return Err(CliError::Refused(format!("{} is missing: nothing to do", path.display())));
     }
-    let storage = Storage::default();
     let memory = Memory {
         cache_bytes: (storage.cache_mb as usize) << 20,
         memtable_bytes: (storage.memtables_mb as usize) << 20,
@@ -29,27 +30,41 @@ fn open(home: &Home) -> Result<(Lock, Store), CliError> {
     Ok((lock, Store::open(&path, memory)?))
 }
 
-pub(super) fn reindex(home: &Home) -> Result<(), CliError> {
-    let (_lock, store) = open(home)?;
+/// Makes the index of the events of these heights anew; `None` for the first and the last there is.
+pub(super) fn reindex(
+    home: &Home,
+    config: &Config,
+    wanted: (Option<Height>, Option<Height>),
+) -> Result<(), CliError> {
+    if !config.tx_index.is_on() {
+        return Err(CliError::Refused(
+            "the index of events is switched off: set tx_index.indexer to \"kv\" first".into(),
+        ));
+    }
+    let (_lock, store) = open(home, &config.storage)?;
     let top = store.state()?.map_or(Height::ZERO, |state| state.last_block_height);
-    store.clear_index()?;
-    index::catch_up(
-        &store,
-        || top,
-        |height| {
-            if height.0.is_multiple_of(SAY_EVERY) {
-                println!("indexed {height} of {top}");
+    let heights = index::range(&store, top, wanted)?;
+    let (start, end) = (heights.start(), heights.end());
+    let said = Cell::new(Instant::now());
+    index::rebuild(&store, &heights, |done| {
+        if said.get().elapsed() >= SAY_EVERY {
+            said.set(Instant::now());
+            match done {
+                Rebuilt::Looked(rows) => println!("looked at {rows} rows for those that go"),
+                Rebuilt::Indexed(height) => println!("indexed {height} of {start} to {end}"),
             }
-            true
-        },
-    )?;
-    store.save_index()?;
-    println!("indexed the events of heights {} to {top}", store.base()?);
+        }
+    })?;
+    let indexed = store.indexed()?;
+    println!("indexed the events of heights {start} to {end}; the index ends at {indexed}");
+    if indexed < top {
+        println!("the node goes on from there to {top} at its next start");
+    }
     Ok(())
 }
 
 pub(super) fn compact(home: &Home) -> Result<(), CliError> {
-    let (_lock, store) = open(home)?;
+    let (_lock, store) = open(home, &Storage::default())?;
     let path = home.data("store");
     let before = size(&path);
     store.compact();
@@ -59,7 +74,7 @@ pub(super) fn compact(home: &Home) -> Result<(), CliError> {
 }
 
 pub(super) fn rollback(home: &Home, is_hard: bool) -> Result<(), CliError> {
-    let (_lock, store) = open(home)?;
+    let (_lock, store) = open(home, &Storage::default())?;
     let wal = home.data("wal");
     // A damaged log is not a thing to build on: nothing is changed then.
     let (_, found) = Log::open(&wal)?;

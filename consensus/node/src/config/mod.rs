@@ -162,7 +162,8 @@ pub struct Storage {
 #[serde(deny_unknown_fields, default)]
 pub struct TxIndex {
     /// `kv`: events are indexed, and transactions and blocks found by them. `null`: `tx`,
-    /// `tx_search` and `block_search` are refused. `guts-engine reindex` makes the index anew.
+    /// `tx_search` and `block_search` are refused. `guts-engine reindex` makes the index anew, or
+    /// the part of some heights.
     pub indexer: String,
 }
 

@@ -30,7 +30,10 @@ pub enum FileError {
         home: PathBuf,
     },
     /// Another process has the home.
-    #[error("{} is in use by another guts-engine (it holds {})", home.display(), path.display())]
+    #[error(
+        "{} is in use by another guts-engine (it holds {}): stop that one first",
+        home.display(), path.display()
+    )]
     InUse {
         /// The home.
         home: PathBuf,

@@ -15,7 +15,7 @@ use guts_consensus::types::Hash;
 use guts_genesis::Height;
 use guts_rpc::TxHit;
 use guts_rpc::search::{Condition, Op, Plan};
-use rocksdb::{Direction, IteratorMode, WriteBatch, WriteOptions};
+use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -37,6 +37,8 @@ const READING: usize = 1_000;
 const TAIL: usize = 8;
 /// Place and number of the event.
 const PLACE: usize = 8;
+/// Rows looked at between two words about it, and deleted at a time.
+const ROWS: u64 = 10_000;
 
 /// What is indexed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,10 +159,57 @@ impl Store {
             batch.put_cf(self.family(EVENTS), key, places);
         }
         batch.put_cf(self.family(EVENTS), keys::INDEXED, keys::height(height));
-        // Half of all that is written, and it can be made again.
+        self.write_unlogged(batch)
+    }
+
+    /// Half of all that is written, and it can be made again: a crash takes the end of it.
+    fn write_unlogged(&self, batch: WriteBatch) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.disable_wal(true);
         self.disk(self.db.write_opt(batch, &options))
+    }
+
+    /// Says how far the index goes, without changing anything else of it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn end_index_at(&self, height: Height) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.family(EVENTS), keys::INDEXED, keys::height(height));
+        self.write_unlogged(batch)
+    }
+
+    /// Deletes every row of these heights, whatever made it, and no other. Before that the index
+    /// ends below them, so a kill leaves one that is made again from there. Rows are sorted by
+    /// value, so all of them are looked at; `tell` hears from time to time how many were.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn forget_rows(
+        &self,
+        heights: &RangeInclusive<Height>,
+        mut tell: impl FnMut(u64),
+    ) -> Result<(), StoreError> {
+        self.end_index_at(heights.start().prev())?;
+        let mut options = ReadOptions::default();
+        // Each is read once: what the cache has of other things stays there.
+        options.fill_cache(false);
+        let mut batch = WriteBatch::default();
+        let events = self.family(EVENTS);
+        let rows = self.db.iterator_cf_opt(events, options, IteratorMode::Start);
+        for (looked, row) in (1_u64..).zip(rows) {
+            let (key, _) = self.disk(row)?;
+            let height = key.last_chunk::<TAIL>().map(|tail| Height(u64::from_be_bytes(*tail)));
+            let is_row = *key != *keys::INDEXED;
+            if is_row && height.is_some_and(|height| heights.contains(&height)) {
+                batch.delete_cf(events, key);
+            }
+            if looked.is_multiple_of(ROWS) {
+                self.write_unlogged(std::mem::take(&mut batch))?;
+                tell(looked);
+            }
+        }
+        self.write_unlogged(batch)
     }
 
     /// Makes the index durable as it is; without that a kill takes the end of it.

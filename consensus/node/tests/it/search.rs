@@ -74,6 +74,46 @@ async fn transactions_and_blocks_are_found_by_their_events() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_range_of_the_index_is_made_anew() {
+    let mut network = Network::start(1, &["consensus.create_empty_blocks_interval=1h"]).await;
+    network.reach(1).await;
+    for n in 0..3 {
+        network.nodes[0].commit(&format!("again{n}"), "x").await;
+    }
+    let last = indexed(&network.nodes[0], "again2").await.txs[0].height;
+    let all = txs(&network.nodes[0], "app.key EXISTS").await.unwrap();
+    // One more block, with the result: then the chain rests.
+    network.reach(last + 1).await;
+    let reindex = |node: &Node, args: &[&str]| {
+        let output = node.command("reindex").args(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let range = ["--start-height", "2", "--end-height", &last.to_string()];
+    let (done, said) = reindex(&network.nodes[0], &range);
+    assert!(!done && said.contains("in use by another guts-engine"), "{said}");
+    assert!(said.contains("stop that one first"), "{said}");
+    assert!(network.nodes[0].end_engine());
+    let node = &network.nodes[0];
+    let refusals = [
+        (["--start-height=3", "--end-height=2"], "--end-height 2 is below --start-height 3"),
+        (["--start-height=2", "--end-height=9999"], "above the last that was committed"),
+        (["--start-height=2", "--set=tx_index.indexer=null"], "set tx_index.indexer to \"kv\""),
+    ];
+    for (args, words) in refusals {
+        let (done, said) = reindex(node, &args);
+        assert!(!done && said.contains(words), "{args:?}: {said}");
+    }
+    let (done, said) = reindex(node, &range);
+    let words = format!("heights 2 to {last}; the index ends at {}", last + 1);
+    assert!(done && said.contains(&words), "{said}");
+    network.nodes[0].start_inspect();
+    let node = &network.nodes[0];
+    let ask = || async { txs(node, "app.key EXISTS").await.ok() };
+    assert_eq!(eventually(ask).await.expect("a stopped node is read"), all);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_committed_is_read_at_once_as_at_cometbft() {
     let network = Network::start(1, &[]).await;
     network.reach(1).await;

@@ -63,8 +63,8 @@ impl Chain {
         Ok(later)
     }
 
-    /// Some of the headers from `low` on that lie below `high`, the last first; at least one. What
-    /// the node says they are.
+    /// Some of the headers from `low` on that lie below `high`, the last first; at least one, and
+    /// none below `low`. What the node says they are.
     async fn headers_below(&self, low: u64, high: u64) -> Result<Vec<Header>, Error> {
         let max = high.saturating_sub(1);
         let min = low.max(high.saturating_sub(AT_A_TIME));
@@ -73,6 +73,13 @@ impl Chain {
         let headers: Vec<_> = answer.block_metas.into_iter().map(|meta| meta.header).collect();
         if headers.is_empty() {
             return Err(Error::Missing(format!("the node does not have header {max} any more")));
+        }
+        // Linked as they may be, the walk would end below what was asked for.
+        if let Some(below) = headers.iter().find(|header| header.height.value() < min) {
+            let found = below.height;
+            return Err(Error::Proof(format!(
+                "asked for headers from {min} on, the node gave {found}"
+            )));
         }
         Ok(headers)
     }

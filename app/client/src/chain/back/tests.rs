@@ -19,6 +19,8 @@ struct Node {
     requests: AtomicUsize,
     /// What it gives at a time at most.
     at_a_time: usize,
+    /// How many it gives beyond what was asked for.
+    beyond: u64,
 }
 
 impl Node {
@@ -31,7 +33,7 @@ impl Node {
                 headers.last().map(|last| block::Id { hash: last.hash(), part_set_header });
             headers.push(Header { last_block_id: before, ..header(at, begun) });
         }
-        Self { headers, requests: AtomicUsize::new(0), at_a_time: 20 }
+        Self { headers, requests: AtomicUsize::new(0), at_a_time: 20, beyond: 0 }
     }
 
     fn at(&self, height: u64) -> &Header {
@@ -47,6 +49,7 @@ impl Transport for Node {
         let number = |name: &str| call["params"][name].as_str().and_then(|text| text.parse().ok());
         let (min, max): (u64, u64) =
             (number("minHeight").expect("a height"), number("maxHeight").expect("a height"));
+        let min = min.saturating_sub(self.beyond).max(1);
         let metas = (min..=max).rev().take(self.at_a_time);
         let metas: Vec<_> = metas.map(|at| json!({ "header": self.at(at) })).collect();
         let result = json!({ "last_height": "0", "block_metas": metas });
@@ -91,6 +94,20 @@ async fn a_header_of_another_chain_is_not_believed() {
     let refused = chain.header(5).await.expect_err("it is not linked").to_string();
     assert!(refused.contains("header 10 of the node is not the one before 11"), "{refused}");
     assert!(chain.header(10).await.is_err(), "nor is it remembered");
+}
+
+#[tokio::test]
+async fn an_older_header_is_not_taken_for_the_one_asked_for() {
+    for beyond in [1, 5] {
+        let mut node = Node::new(30);
+        node.beyond = beyond;
+        let node = Arc::new(node);
+        let mut chain = believing(&node);
+        // All that it gives is linked, and goes on below what was asked for.
+        let refused = chain.header(20).await.expect_err("it is another").to_string();
+        assert!(refused.contains("from 20 on, the node gave 1"), "{refused}");
+        assert!(chain.behind.is_empty(), "nothing of it is remembered");
+    }
 }
 
 #[tokio::test]

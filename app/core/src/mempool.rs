@@ -17,9 +17,13 @@ const WAITING_PER_ACCOUNT_MAX: usize = 256;
 /// Transactions that may wait of an account that itself waits to be made: enough for a first
 /// session. Nobody knows yet whether a block will make it.
 const WAITING_UNMADE_MAX: usize = 16;
-/// Commits a transaction is remembered without being asked about again. An engine asks again about
-/// all that wait after each commit, so one that it dropped silently stops blocking its nonce.
-const COMMITS_MAX: u64 = 2;
+/// Commits a transaction is remembered without being asked about again, at least: one that the
+/// engine dropped silently must stop blocking its nonce some day.
+const COMMITS_MIN: u64 = 2;
+/// Seconds of header time it is remembered, at least. Engines ask again after a commit about what
+/// is first in line, and under a load that they cannot carry much waits longer than some commits:
+/// if it were forgotten, the account's next transactions would be refused.
+const SECONDS_MIN: u64 = 30;
 
 /// Keys of the committed state that are remembered until the next commit: what every transaction
 /// reads, and the accounts of a full mempool.
@@ -42,8 +46,8 @@ struct Entry {
     spends: u64,
     /// The key with which it makes its own payer.
     makes: Option<Key>,
-    /// The count of commits when it was last asked about.
-    seen: u64,
+    /// When it was last asked about: the count of commits, and Unix seconds of the newest header.
+    asked: (u64, u64),
 }
 
 impl Waiting {
@@ -79,9 +83,9 @@ impl Waiting {
     }
 
     /// Forgets what the last blocks took or the engine dropped. Call after each commit, once its
-    /// state is what [`Waiting::check`] is asked on, with the
+    /// state is what [`Waiting::check`] is asked on, with its header time in Unix seconds and the
     /// payers and nonces of the block's transactions.
-    pub fn on_commit<'a>(&mut self, included: impl IntoIterator<Item = &'a Tx>) {
+    pub fn on_commit<'a>(&mut self, time_s: u64, included: impl IntoIterator<Item = &'a Tx>) {
         self.commits = self.commits.saturating_add(1);
         for tx in included {
             if let Some(entries) = self.accounts.get_mut(&tx.payer) {
@@ -89,11 +93,14 @@ impl Waiting {
                 *entries = entries.split_off(&tx.nonce.saturating_add(1));
             }
         }
-        let oldest = self.commits.saturating_sub(COMMITS_MAX);
-        for entries in self.accounts.values_mut() {
-            entries.retain(|_, entry| entry.seen >= oldest);
-        }
-        self.accounts.retain(|_, entries| !entries.is_empty());
+        let oldest = self.commits.saturating_sub(COMMITS_MIN);
+        let oldest_s = time_s.saturating_sub(SECONDS_MIN);
+        self.accounts.retain(|_, entries| {
+            entries.retain(|_, Entry { asked: (commits, time_s), .. }| {
+                *commits >= oldest || *time_s >= oldest_s
+            });
+            !entries.is_empty()
+        });
     }
 
     /// Whether `tx` may wait, on the committed state `view` as the block `next` would see it. The
@@ -115,7 +122,8 @@ impl Waiting {
         match checked {
             Ok(spends) => {
                 let makes = account::made_by(tx);
-                let entry = Entry { hash: tx.hash, spends, makes, seen: self.commits };
+                let asked = (self.commits, next.time_s);
+                let entry = Entry { hash: tx.hash, spends, makes, asked };
                 self.accounts.entry(tx.payer).or_default().insert(tx.nonce, entry);
                 Ok(Ok(()))
             }

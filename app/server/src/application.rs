@@ -214,7 +214,7 @@ impl Application for Machine {
             let included = commit.txs.iter().filter_map(|tx| tx.as_deref().ok());
             let waiting = &self.shared.waiting;
             let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.on_commit(included.map(|tx| &**tx));
+            waiting.on_commit(commit.head.time_s, included.map(|tx| &**tx));
         }
         for repo in self.edited.drain(..) {
             // An error means that the node is stopping.

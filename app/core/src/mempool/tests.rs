@@ -86,17 +86,25 @@ fn commits_take_out_what_they_included_and_what_was_dropped() {
     }
     let action = Action::Transfer { actor: alice.id, to: world.bob.id, amount: 1 };
     world.block(vec![world.tx_at(&alice, 0, &[action])]);
-    waiting.on_commit([&*all[0]]);
+    waiting.on_commit(world.time_s, [&*all[0]]);
     assert_eq!(waiting.len(), 2);
     // Rechecked, in order.
     assert_eq!(check(&world, &mut waiting, &all[0]), Some(Code::NonceLow));
     assert_eq!(check(&world, &mut waiting, &all[1]), None);
     assert_eq!(check(&world, &mut waiting, &all[2]), None);
-    // The engine drops them without a word: after some commits their nonces are free again.
-    for _ in 0..3 {
+    // The engine asks no more: they may be far behind in its line, and what follows them is good.
+    for _ in 0..20 {
         world.block(vec![]);
-        waiting.on_commit([]);
+        waiting.on_commit(world.time_s, []);
     }
+    assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 3, 1)), None);
+    // Or it dropped them without a word: in the end their nonces are free again.
+    for _ in 0..2 {
+        world.block(vec![]);
+        waiting.on_commit(world.time_s + 31, []);
+    }
+    assert_eq!(waiting.len(), 1, "asked about since");
+    waiting.on_commit(world.time_s + 31, []);
     assert!(waiting.is_empty());
     assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 1, 9)), None);
 }

@@ -152,11 +152,24 @@ impl Client {
         self.send_on(connection, request)
     }
 
-    /// Like [`Client::send`], on a connection of the caller's choice (Flush and Echo).
+    /// Like [`Client::send`], on a connection of the caller's choice.
     pub fn send_on(&self, connection: Connection, request: request::Value) -> Pending {
         let (answers, answer) = oneshot::channel();
         self.shared.lane(connection).send(request, answers);
         Pending { answer }
+    }
+
+    /// Calls CheckTx beside the mempool: on the query connection, where no transaction stands in
+    /// line. For a client that only asks.
+    pub async fn check_tx_aside(
+        &self,
+        request: abci::RequestCheckTx,
+    ) -> Result<abci::ResponseCheckTx, CallError> {
+        let request = request::Value::CheckTx(request);
+        match self.send_on(Connection::Query, request).await? {
+            response::Value::CheckTx(response) => Ok(response),
+            _ => unreachable!("a lane matches the kinds of calls and answers"),
+        }
     }
 
     /// Waits until all that was sent on this connection before has been answered.

@@ -15,6 +15,7 @@ use guts_abci::proto::abci::{
 };
 use guts_abci::socket::{Client, ServeError, Server};
 use guts_abci::{Address, Answer, Application, Exception, Kind, Reader, Served};
+use tokio::runtime::Handle;
 
 use crate::harness::{Raw, Running, check_tx, in_time};
 
@@ -27,7 +28,8 @@ struct Odd {
     go_on: mpsc::Receiver<()>,
 }
 
-/// Queries of the path `wait` last while the test holds this lock.
+/// Queries of the path `wait`, and checks of a transaction `wait`, last while the test holds this
+/// lock.
 #[derive(Default)]
 struct OddReader {
     held: Arc<Mutex<()>>,
@@ -58,7 +60,10 @@ impl Reader for OddReader {
         panic!("{} is a message with arguments", 42)
     }
 
-    fn check_tx(&self, _: RequestCheckTx) -> Answer<ResponseCheckTx> {
+    fn check_tx(&self, request: RequestCheckTx) -> Answer<ResponseCheckTx> {
+        if request.tx == "wait" {
+            drop(self.held.lock().unwrap());
+        }
         Ok(ResponseCheckTx::default())
     }
 
@@ -171,6 +176,28 @@ async fn readers_do_not_wait_for_a_block() {
     assert_eq!(in_time(client.query(query)).await.unwrap().value.len(), 10);
     leave.send(()).unwrap();
     in_time(block).await.unwrap();
+    drop(client);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_only_asks_about_a_transaction_stands_in_no_line() {
+    let (mut served, _begun, _leave) = odd();
+    let held = Arc::new(Mutex::new(()));
+    served.reader = Arc::new(OddReader { held: Arc::clone(&held) });
+    let running = Running::unix(served).await;
+    let client = Client::connect(&running.address).await.unwrap();
+    let line = {
+        let _guard = held.lock().unwrap();
+        let check = |tx: &str| client.send(request::Value::CheckTx(check_tx(tx)));
+        let line = [check("wait"), check("behind")];
+        let asked = in_time(client.check_tx_aside(check_tx("aside")));
+        tokio::task::block_in_place(|| Handle::current().block_on(asked)).unwrap();
+        line
+    };
+    for call in line {
+        in_time(call).await.unwrap();
+    }
     drop(client);
     running.stop().await.unwrap();
 }

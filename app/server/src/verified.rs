@@ -11,10 +11,9 @@ use guts_schema::{ChainRules, Hash};
 /// Bytes of transactions whose checks are remembered.
 const REMEMBERED_BYTES_MAX: usize = 16 << 20;
 
-/// Transactions worth a thread of their own. A batch of signatures gets dearer a piece as it gets
-/// smaller, and what the engine asks about at once is one batch ([`guts_abci::CHECK_TXS_MAX`]):
-/// under load the other processors have work of their own.
-const PER_THREAD_MIN: usize = 256;
+/// Transactions worth a thread of their own: a batch of signatures gets dearer a piece as it gets
+/// smaller, and under load the other processors have work of their own.
+const PER_THREAD_MIN: usize = 512;
 
 /// Bytes counted for a transaction beside its own.
 const OVERHEAD_BYTES: usize = 256;

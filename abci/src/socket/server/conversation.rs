@@ -12,8 +12,8 @@ use crate::proto::abci::request::Value;
 use crate::proto::abci::{Request, RequestCheckTx, Response, ResponseException, response};
 use crate::{Connection, Kind};
 
-/// How much is read at once, in bytes.
-const READ_BYTES: usize = 64 * 1024;
+/// How much is read at once, in bytes: some [`CHECK_TXS_MAX`] transactions of a usual length.
+const READ_BYTES: usize = 256 * 1024;
 
 /// Answers are written when this much of them waits, in bytes, though more requests are at hand.
 const WRITE_BYTES: usize = 32 * 1024;

@@ -118,7 +118,7 @@ impl NodeBackend {
         reply(async move {
             let request = pb::RequestCheckTx { tx, r#type: pb::CheckTxType::New as i32 };
             let asking = self.app()?;
-            let answer = self.timed(Kind::CheckTx, asking.check_tx(request)).await?;
+            let answer = self.timed(Kind::CheckTx, asking.check_tx_aside(request)).await?;
             // Events of CheckTx are nobody's: CometBFT does not show them either.
             let answer = pb::ResponseCheckTx { events: Vec::new(), ..answer };
             Ok(answer.into())

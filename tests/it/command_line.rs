@@ -88,6 +88,7 @@ fn every_command_speaks_json_and_says_where_it_was_proved() {
     let shown = ada.json(&["tx", "show", tx], here);
     assert_eq!(shown["actions"], json!(["create_repo"]));
     assert_eq!((&shown["code"], &shown["hash"]), (&json!(0), &json!(tx)));
+    assert_eq!(shown["outcome_proved"], true);
     proved(&shown);
     let (kind, _) = error(ada.guts(&["tx", "show", &"00".repeat(32), "--output", "json"], here));
     assert_eq!(kind, "missing");

@@ -38,7 +38,7 @@ pub enum Error {
     Refused {
         /// Its stable code.
         code: u32,
-        /// The sentence.
+        /// The sentence, on the node's word.
         log: String,
     },
     /// More would have to be paid than may be.

@@ -7,7 +7,7 @@
 //!    more than two thirds of the stake signed it, and is remembered.
 //! 3. [`state`] reads keys with ICS-23 proofs ([`proof`]) against the app hash of such a header;
 //!    the client spells the key itself.
-//! 4. [`send`] pays, signs ([`signer`]), sends, and waits until the outcome is in a block.
+//! 4. [`send`] pays, signs ([`signer`]), sends, and waits until it is proved what came of it.
 //!
 //! `examples/refs.rs` is a whole program of that in thirty lines.
 //! Nodes behind `https://` are spoken to through [`https`]. The binary is in [`cli`].

@@ -1,6 +1,7 @@
-//! Proofs: of a key's value or absence against an app hash, of a transaction against a data hash.
+//! Proofs: of a key's value or absence against an app hash, of a transaction against a data hash,
+//! of results against the digest that the next header has of them.
 
-use guts_rpc::types::{MerkleProof, ProofOps};
+use guts_rpc::types::{MerkleProof, ProofOps, TxResult};
 use guts_schema::query::PROOF_TYPE;
 use ics23::{
     CommitmentProof, HashOp, HostFunctionsManager, InnerSpec, LeafOp, LengthOp, ProofSpec,
@@ -76,9 +77,37 @@ pub fn check_tx(proof: &MerkleProof, data_hash: &[u8], tx: &[u8], index: u32) ->
 
 /// The data hash of a block with these transactions.
 pub fn data_hash(txs: &[Vec<u8>]) -> [u8; 32] {
-    let leaves =
-        txs.iter().map(|tx| Sha256::new().chain_update([0]).chain_update(Sha256::digest(tx)));
-    let mut level: Vec<[u8; 32]> = leaves.map(|leaf| leaf.finalize().into()).collect();
+    root(txs.iter().map(Sha256::digest))
+}
+
+/// What of a result is agreed on; the rest may differ between nodes.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Agreed {
+    #[prost(uint32, tag = "1")]
+    code: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    data: Vec<u8>,
+    #[prost(int64, tag = "5")]
+    gas_wanted: i64,
+    #[prost(int64, tag = "6")]
+    gas_used: i64,
+}
+
+/// The digest over the results of a block, which the header of the next one has.
+pub fn results_hash(results: &[TxResult]) -> [u8; 32] {
+    let leaf = |result: &TxResult| {
+        let TxResult { code, data, gas_wanted, gas_used, .. } = result;
+        let (code, gas_wanted, gas_used) = (*code, *gas_wanted, *gas_used);
+        let agreed = Agreed { code, data: data.0.clone(), gas_wanted, gas_used };
+        prost::Message::encode_to_vec(&agreed)
+    };
+    root(results.iter().map(leaf))
+}
+
+/// The root of the RFC 6962 tree with these leaves.
+fn root(leaves: impl Iterator<Item = impl AsRef<[u8]>>) -> [u8; 32] {
+    let hash = |leaf| Sha256::new().chain_update([0]).chain_update(leaf).finalize().into();
+    let mut level: Vec<[u8; 32]> = leaves.map(hash).collect();
     if level.is_empty() {
         return Sha256::digest([]).into();
     }

@@ -1,4 +1,5 @@
-//! Writing: pay, sign, send, and wait until the outcome is in a block.
+//! Writing: pay, sign, send, and wait until it is proved what came of it: that the transaction is
+//! in a block, and, by the header of the next, how it ended. That a node took it is no outcome.
 //!
 //! What a transaction costs follows from parameters that are proved, and what is paid is bounded by
 //! [`Paying`]: neither a node that lies nor prices that rose take more than the user lets go.
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use effort::Effort;
 use guts_rpc::client::ClientError;
+use guts_rpc::types::TxResponse;
 use guts_schema::tx::Draft;
 use guts_schema::work::{Puzzle, bits_for};
 use guts_schema::{AccountId, Action, ActionKind, Hash, RepoId, keys, price, proto, query};
@@ -19,13 +21,15 @@ use crate::chain::{BLOCK_WAIT, POLL};
 use crate::state::decode_answer;
 use crate::{Chain, Error, Signer, State};
 
-/// A transaction in a block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A transaction that is proved to have been carried out.
+#[derive(Clone, Debug)]
 pub struct Sent {
     /// Its hash.
     pub hash: Hash,
     /// The block it is in.
     pub height: u64,
+    /// A state in which it shows.
+    pub state: State,
 }
 
 /// How a transaction is paid.
@@ -238,10 +242,10 @@ impl Chain {
         decode_answer(path, &answer.value.0)
     }
 
-    /// Makes a transaction of `actions`, pays it, signs it, sends it, and waits until it is in a
-    /// block. Pays as [`Chain::paying`] says, and refuses with [`Error::TooDear`] what would be
-    /// above its bounds. In a dry run, ends with [`Error::NotSent`]: what it would cost, and do
-    /// on the node's newest state.
+    /// Makes a transaction of `actions`, pays it, signs it, sends it, and waits until it is proved
+    /// to be in a block and to have succeeded. Pays as [`Chain::paying`] says, and refuses with
+    /// [`Error::TooDear`] what would be above its bounds. In a dry run, ends with
+    /// [`Error::NotSent`]: what it would cost, and do on the node's newest state.
     pub async fn send(
         &mut self,
         account: AccountId,
@@ -307,25 +311,41 @@ impl Chain {
         Ok(sent)
     }
 
-    async fn send_bytes(&self, bytes: &[u8]) -> Result<Sent, Error> {
+    async fn send_bytes(&mut self, bytes: &[u8]) -> Result<Sent, Error> {
         let hash = Hash::of(bytes);
         let answer = self.client().broadcast_tx_sync(bytes).await;
         let answer = answer.map_err(|error| self.node_error(error))?;
         if answer.code != 0 {
             return Err(Error::Refused { code: answer.code, log: answer.log });
         }
+        let found = self.included(hash).await?;
+        let height = u64::try_from(found.height).map_err(|_| Error::Proof("height".into()))?;
+        let state = self.state_of(height).await.map_err(|error| match error {
+            Error::Late { what, seconds } => {
+                let what = format!("{what}, which proves what came of transaction {hash} in it,");
+                Error::Late { what, seconds }
+            }
+            error => error,
+        })?;
+        let place = self.place(&found, hash).await?;
+        let result = self.outcome(place).await?.ok_or_else(|| {
+            Error::Proof(format!(
+                "transaction {hash} is in block {height}, but the node does not show how it ended"
+            ))
+        })?;
+        match result.code {
+            0 => Ok(Sent { hash, height, state }),
+            // The code is proved, the sentence is the node's.
+            code => Err(Error::Refused { code, log: result.log }),
+        }
+    }
+
+    /// Waits until the node says that a transaction is in a block.
+    async fn included(&self, hash: Hash) -> Result<TxResponse, Error> {
         let since = Instant::now();
         loop {
-            match self.client().tx(hash.as_bytes(), false).await {
-                Ok(found) if found.tx_result.code != 0 => {
-                    let result = found.tx_result;
-                    return Err(Error::Refused { code: result.code, log: result.log });
-                }
-                Ok(found) => {
-                    let height = u64::try_from(found.height)
-                        .map_err(|_| Error::Proof("a negative height".into()))?;
-                    return Ok(Sent { hash, height });
-                }
+            match self.client().tx(hash.as_bytes(), true).await {
+                Ok(found) => return Ok(found),
                 // Not in a block yet.
                 Err(ClientError::Rpc(_)) => {}
                 Err(error) => return Err(self.node_error(error)),

@@ -24,7 +24,7 @@ pub(crate) fn validator() -> Info {
     Info::new(key.expect("a key"), 10_u32.into())
 }
 
-pub(super) fn hash(of: u64) -> Hash {
+pub(crate) fn hash(of: u64) -> Hash {
     let mut bytes = [1; 32];
     bytes[..8].copy_from_slice(&of.to_be_bytes());
     Hash::Sha256(bytes)

@@ -1,10 +1,12 @@
-//! What every command that changes something does: sign, send, wait, read back.
+//! What every command that changes something does: sign, send, wait for the proof of what came of
+//! it, say so.
 
 use guts_schema::{AccountId, Action};
 use serde_json::{Value, json};
 
 use super::Context;
 use super::account::own;
+use crate::send::Sent;
 use crate::{Chain, Error, Signer, State};
 
 /// An account about to act.
@@ -38,12 +40,12 @@ impl<'a> Actor<'a> {
         Ok(Self { context, account, signer, chain, state })
     }
 
-    /// Does it, and waits until it can be proved.
+    /// Does it, and waits until that is proved.
     pub async fn act(&mut self, what: &'static str, action: Action) -> Result<Done, Error> {
         let bar = self.context.out.bar(what);
         let sent = self.chain.send(self.account, &[action], &self.signer, &bar).await?;
         drop(bar);
-        self.done(sent.height, sent.hash.to_string()).await
+        Ok(sent.into())
     }
 
     /// As [`Actor::act`], with another account that signs, too.
@@ -57,16 +59,19 @@ impl<'a> Actor<'a> {
         let signers = [(self.account, &self.signer), other];
         let sent = self.chain.send_signed(&[action], &signers, &bar).await?;
         drop(bar);
-        self.done(sent.height, sent.hash.to_string()).await
+        Ok(sent.into())
     }
+}
 
-    async fn done(&mut self, height: u64, tx: String) -> Result<Done, Error> {
-        Ok(Done { state: self.chain.state_of(height).await?, height, tx })
+impl From<Sent> for Done {
+    fn from(Sent { hash, height, state }: Sent) -> Self {
+        Self { state, height, tx: hash.to_string() }
     }
 }
 
 impl Done {
-    /// Says that it is done, and where it was proved; `value` is the result for programs.
+    /// Says that it is done, and where that is proved: in its block, with success as the outcome.
+    /// `value` is the result for programs.
     pub fn say(&self, context: &Context, fact: &str, mut value: Value) {
         context.out.fact(&format!("{fact} in block {}", self.height));
         context.out.proved(&self.state);

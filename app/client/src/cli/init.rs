@@ -80,12 +80,12 @@ async fn make_account(
     if known.is_none() {
         context.out.fact(&format!("account {account} made in block {}", sent.height));
     }
-    let Some(handle) = claim else { return Ok((account, chain.state_of(sent.height).await?)) };
+    let Some(handle) = claim else { return Ok((account, sent.state)) };
     // The commitment counts from the next block on, so that nobody who saw it can be first.
     let claim = Action::ClaimHandle { actor: account, handle: handle.to_owned(), salt };
     let sent = chain.send(account, &[claim], signer, &context.out.bar("handle")).await?;
     context.out.fact(&format!("handle {handle} claimed in block {}", sent.height));
-    Ok((account, chain.state_of(sent.height).await?))
+    Ok((account, sent.state))
 }
 
 async fn check_free(state: &State, handle: &str) -> Result<(), Error> {

@@ -169,7 +169,7 @@ async fn create(context: &Context, args: Create) -> Result<(), Error> {
     let bar = context.out.bar("repository");
     let sent = chain.send(account, &[action], &signer, &bar).await?;
     drop(bar);
-    let state = chain.state_of(sent.height).await?;
+    let state = sent.state;
     let path = format!("{owner}/{}", args.name);
     let repo = state.repo(&path).await?;
     let url = format!("{}/{path}.git", context.gateway);

@@ -6,7 +6,7 @@ use guts_schema::{ChainRules, Code, Hash, sshsig, validate};
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::{Error, proof};
+use crate::Error;
 
 #[derive(Debug, Subcommand)]
 pub enum Tx {
@@ -24,7 +24,8 @@ pub async fn run(context: &Context, command: Tx) -> Result<(), Error> {
     show(context, hash).await
 }
 
-/// Shows a transaction, which is proved to be in its block.
+/// Shows a transaction, which is proved to be in its block, and what came of it, which is proved
+/// unless it is too new or too old for this node.
 pub async fn show(context: &Context, hash: Hash) -> Result<(), Error> {
     let mut chain = context.chain().await?;
     let found = match chain.client().tx(hash.as_bytes(), true).await {
@@ -34,17 +35,12 @@ pub async fn show(context: &Context, hash: Hash) -> Result<(), Error> {
         }
         Err(error) => return Err(chain.node_error(error)),
     };
-    let bytes = &found.tx.0;
-    if Hash::of(bytes) != hash {
-        return Err(Error::Proof("the node gave another transaction".into()));
-    }
-    let height = u64::try_from(found.height).map_err(|_| Error::Proof("height".into()))?;
-    let header = chain.header(height).await?;
-    let data_hash = header.data_hash.unwrap_or_default();
-    let proof = found.proof.as_ref().ok_or_else(|| Error::Proof("there is no proof".into()))?;
-    proof::check_tx(&proof.proof, data_hash.as_bytes(), bytes, found.index)?;
+    let place = chain.place(&found, hash).await?;
+    let outcome = chain.outcome(place).await?;
+    let (height, is_proved) = (place.height, outcome.is_some());
+    let result = outcome.unwrap_or(found.tx_result);
     let out = &context.out;
-    let tx = validate(bytes, &ChainRules::new(chain.chain_id())).ok();
+    let tx = validate(&found.tx.0, &ChainRules::new(chain.chain_id())).ok();
     let actions: Vec<&str> =
         tx.iter().flat_map(|tx| &tx.actions).map(|action| action.kind().name()).collect();
     out.line(&format!("transaction  {hash}"));
@@ -56,16 +52,19 @@ pub async fn show(context: &Context, hash: Hash) -> Result<(), Error> {
             out.line(&format!("signed by    {} with {key}", signer.account));
         }
     }
-    let result = &found.tx_result;
+    let refused = Code::from_number(result.code).map_or("unknown code", Code::name);
     match result.code {
         0 => out.line("outcome      done"),
-        code => {
-            let name = Code::from_number(code).map_or("unknown code", Code::name);
-            out.line(&format!("outcome      refused ({name}): {}", result.log));
-        }
+        _ => out.line(&format!("outcome      refused ({refused}): {}", result.log)),
     }
-    // Results are in the next header's last_results_hash, whose leaves the node does not give.
-    out.fact(&format!("proved to be in block {height}; the outcome is what the node says"));
+    out.fact(&match (is_proved, result.code) {
+        (true, 0) => format!("proved to be in block {height}, and to have been done there"),
+        (true, _) => format!(
+            "proved to be in block {height}, and to have been refused there ({refused}); the \
+             sentence is what the node says"
+        ),
+        (false, _) => format!("proved to be in block {height}; the outcome is what the node says"),
+    });
     out.result(&json!({
         "hash": hash.to_string(),
         "height": height,
@@ -77,6 +76,7 @@ pub async fn show(context: &Context, hash: Hash) -> Result<(), Error> {
         "log": result.log,
         "events": events_json(&result.events),
         "proved_height": height,
+        "outcome_proved": is_proved,
     }));
     Ok(())
 }

@@ -173,6 +173,32 @@ fn transactions_are_proved_as_cometbft_proves_them() {
     assert!(seen > 5, "only {seen} proofs");
 }
 
+#[test]
+fn results_are_digested_as_cometbft_digests_them() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/data/09-results.json");
+    let text = std::fs::read_to_string(path).expect("the vectors are there");
+    let file: Value = serde_json::from_str(&text).expect("JSON");
+    let mut seen = 0;
+    for case in file["cases"].as_array().expect("a list") {
+        let result = |value: &Value| {
+            let text = |name: &str| value[name].as_str().expect("a text");
+            TxResult {
+                code: value["code"].as_u64().and_then(|code| code.try_into().ok()).expect("small"),
+                data: hex::decode(text("data")).expect("hex").into(),
+                log: text("log").into(),
+                gas_wanted: text("gas_wanted").parse().expect("a number"),
+                gas_used: text("gas_used").parse().expect("a number"),
+                ..Default::default()
+            }
+        };
+        let results: Vec<_> =
+            case["results"].as_array().expect("a list").iter().map(result).collect();
+        assert_eq!(hex::encode(results_hash(&results)), case["hash"], "{}", case["name"]);
+        seen += results.len();
+    }
+    assert!(seen > 5, "only {seen} results");
+}
+
 /// The tree as RFC 6962 words it: split at the largest power of two below the number of leaves.
 fn split_root(leaves: &[[u8; 32]]) -> [u8; 32] {
     match leaves {
@@ -183,6 +209,34 @@ fn split_root(leaves: &[[u8; 32]]) -> [u8; 32] {
             let (left, right) = leaves.split_at(half);
             let inner = Sha256::new().chain_update([1]).chain_update(split_root(left));
             inner.chain_update(split_root(right)).finalize().into()
+        }
+    }
+}
+
+/// The proof that transaction `index` is in a block with these.
+pub(crate) fn proof_of(txs: &[Vec<u8>], index: usize) -> MerkleProof {
+    let leaf = |tx: &Vec<u8>| sha(&[&[0], &sha(&[tx])]);
+    let leaves: Vec<_> = txs.iter().map(leaf).collect();
+    let (mut from, mut to, mut aunts) = (0, leaves.len(), Vec::new());
+    while to - from > 1 {
+        let half = from + (to - from).next_power_of_two() / 2;
+        let other = if index < half { half..to } else { from..half };
+        (from, to) = if index < half { (from, half) } else { (half, to) };
+        aunts.push(split_root(&leaves[other]).to_vec().into());
+    }
+    aunts.reverse();
+    let number = |number: usize| i64::try_from(number).expect("small");
+    let (total, index, leaf_hash) = (number(txs.len()), number(index), Default::default());
+    MerkleProof { total, index, leaf_hash, aunts }
+}
+
+#[test]
+fn every_transaction_of_a_block_is_proved_to_be_in_it() {
+    for count in 1..20_u8 {
+        let txs: Vec<Vec<u8>> = (0..count).map(|number| vec![number; 3]).collect();
+        for (index, tx) in txs.iter().enumerate() {
+            let (proof, at) = (proof_of(&txs, index), u32::try_from(index).expect("small"));
+            assert!(check_tx(&proof, &data_hash(&txs), tx, at).is_ok(), "{index} of {count}");
         }
     }
 }

@@ -2,6 +2,7 @@
 use super::*;
 
 mod lies;
+mod outcomes;
 
 struct Silent;
 

@@ -101,7 +101,7 @@ pub async fn edit(context: &Context, args: Edit) -> Result<(), Error> {
         archived: change.archived,
     };
     let sent = chain.send(account, &[action], &signer, &out.bar("edit")).await?;
-    let state = chain.state_of(sent.height).await?;
+    let state = sent.state;
     let repo = state.repo(&args.repo).await?;
     out.fact(&format!("repository {} edited in block {}", args.repo, sent.height));
     facts.iter().for_each(|fact| out.fact(fact));

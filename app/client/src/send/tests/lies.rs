@@ -31,7 +31,7 @@ fn account() -> AccountId {
     AccountId::of_key(&secret().public())
 }
 
-fn params(work: u64, fee: u64) -> proto::Params {
+pub(super) fn params(work: u64, fee: u64) -> proto::Params {
     let kind = ActionKind::CreateAccount.number();
     let price = proto::KindPrice { kind, work, fee, stake: false, owner: false };
     proto::Params {
@@ -44,9 +44,9 @@ fn params(work: u64, fee: u64) -> proto::Params {
 }
 
 /// Proves the state it has, and says something else wherever no proof is asked for.
-struct Liar {
-    begun: Time,
-    tree: Tree,
+pub(super) struct Liar {
+    pub(super) begun: Time,
+    pub(super) tree: Tree,
     /// What it says of the parameters, in place of what it proves.
     lie: proto::Params,
     /// Whether it shows the lie with a proof of something else.
@@ -56,7 +56,22 @@ struct Liar {
 }
 
 impl Liar {
-    fn query(&self, params: &Value) -> Value {
+    /// One that proves these parameters, and has said nothing else yet.
+    pub(super) fn honest(begun: Time, params: proto::Params) -> Self {
+        let (anchors, anchor) = (
+            proto::Anchors { recorded: 1 },
+            proto::Anchor { hash: vec![3; 32], ..Default::default() },
+        );
+        let entries = [
+            (keys::params(), values::encode(&params)),
+            (keys::anchors(), values::encode(&anchors)),
+            (keys::anchor(0), values::encode(&anchor)),
+        ];
+        let tree = Tree::of(&entries.each_ref().map(|(key, value)| (&key[..], &value[..])));
+        Self { begun, tree, lie: params, forges: false, got: Arc::default() }
+    }
+
+    pub(super) fn query(&self, params: &Value) -> Value {
         let text = |name: &str| params[name].as_str().unwrap_or_default().to_owned();
         let data = hex::decode(text("data")).expect("hex");
         let (value, ops) = match &text("path")[..] {
@@ -105,6 +120,32 @@ impl Transport for Liar {
     }
 }
 
+/// A chain seen through that node, on which the first header is believed.
+pub(super) fn opened(node: Arc<dyn Transport>, begun: Time) -> (tempfile::TempDir, Chain) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut home = Home::open(dir.path()).expect("empty");
+    home.pin(&GenesisDoc::parse(GENESIS).expect("good")).expect("pinned");
+    let first = header(1, begun);
+    let trusted = Trusted {
+        chain_id: first.chain_id.clone(),
+        height: 1,
+        time: first.time,
+        next_validators: vec![validator()],
+        header: Some(first),
+        light_trust_s: 86_400,
+    };
+    home.save_trusted(&trusted).expect("written");
+    let chain = Chain::over(&home, "http://node", Client::over(node)).expect("open");
+    (dir, chain)
+}
+
+/// Sends what makes an account.
+pub(super) async fn make_account(chain: &mut Chain) -> Result<Sent, Error> {
+    let actions = [Action::CreateAccount { actor: account(), key: secret().public() }];
+    let signer = Signer::File { secret: Box::new(secret()), path: Default::default() };
+    chain.send(account(), &actions, &signer, &Silent).await
+}
+
 /// What becomes of making an account, and what the node has got then.
 struct Try {
     error: Error,
@@ -119,35 +160,11 @@ async fn send(
     change: impl FnOnce(&mut Chain),
 ) -> Try {
     let begun = Time::now().checked_sub(Duration::from_secs(3600)).expect("a time");
-    let (anchors, anchor) =
-        (proto::Anchors { recorded: 1 }, proto::Anchor { hash: vec![3; 32], ..Default::default() });
-    let entries = [
-        (keys::params(), values::encode(&proved)),
-        (keys::anchors(), values::encode(&anchors)),
-        (keys::anchor(0), values::encode(&anchor)),
-    ];
-    let tree = Tree::of(&entries.each_ref().map(|(key, value)| (&key[..], &value[..])));
-    let got = Arc::default();
-    let liar = Liar { begun, tree, lie, forges, got: Arc::clone(&got) };
-    let dir = tempfile::tempdir().expect("a directory");
-    let mut home = Home::open(dir.path()).expect("empty");
-    home.pin(&GenesisDoc::parse(GENESIS).expect("good")).expect("pinned");
-    let first = header(1, begun);
-    let trusted = Trusted {
-        chain_id: first.chain_id.clone(),
-        height: 1,
-        time: first.time,
-        next_validators: vec![validator()],
-        header: Some(first),
-        light_trust_s: 86_400,
-    };
-    home.save_trusted(&trusted).expect("written");
-    let client = Client::over(Arc::new(liar));
-    let mut chain = Chain::over(&home, "http://node", client).expect("open");
+    let liar = Liar { lie, forges, ..Liar::honest(begun, proved) };
+    let got = Arc::clone(&liar.got);
+    let (_dir, mut chain) = opened(Arc::new(liar), begun);
     change(&mut chain);
-    let actions = [Action::CreateAccount { actor: account(), key: secret().public() }];
-    let signer = Signer::File { secret: Box::new(secret()), path: Default::default() };
-    let error = chain.send(account(), &actions, &signer, &Silent).await;
+    let error = make_account(&mut chain).await;
     let rules = ChainRules::new("guts-test");
     let got = got.lock().expect("whole");
     let got = got.iter().map(|bytes| validate(bytes, &rules).expect("valid").into_inner());

@@ -417,7 +417,7 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Seeks a solution on all cores.
+/// Seeks a solution on all cores, and says meanwhile how far that is, once at least.
 pub fn solve(puzzle: &Puzzle, bits: u32, progress: &dyn Progress) -> u64 {
     /// Attempts between two looks at what the others found.
     const AT_A_TIME: u64 = 1 << 13;
@@ -438,9 +438,13 @@ pub fn solve(puzzle: &Puzzle, bits: u32, progress: &dyn Progress) -> u64 {
                 }
             });
         }
-        while !done.load(Ordering::Acquire) {
-            std::thread::sleep(Duration::from_millis(2));
+        loop {
+            let is_done = done.load(Ordering::Acquire);
             progress.work(next.load(Ordering::Relaxed), expected);
+            if is_done {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
     });
     found.load(Ordering::Relaxed)

@@ -1,6 +1,7 @@
 //! What a command says: lines for people, or one JSON object on stdout and the lines on stderr.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Stderr, Write};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use guts_schema::stake::ppm_in;
@@ -9,9 +10,38 @@ use serde_json::{Value, json};
 use crate::send::{self, Progress, Trial};
 use crate::{Error, State};
 
-/// One line that somebody wrote: no control character of it reaches a terminal.
+/// One line as a terminal may have it, whoever wrote it: without control characters, and with
+/// those that turn the direction of text shown in place of taking effect.
 pub fn plain(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control()).collect()
+    let mut plain = String::with_capacity(line.len());
+    for c in line.chars().filter(|c| !c.is_control()) {
+        match c {
+            '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => plain.extend(c.escape_unicode()),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// Writes one line, whatever is in it. A reader that went away is no reason to fail.
+fn put(to: &mut dyn Write, text: &str) {
+    let _ = writeln!(to, "{}", plain(text));
+}
+
+/// Writes why something did not work: further lines of it are indented, so that none that came
+/// from a node looks like one of ours.
+fn put_error(to: &mut dyn Write, error: &Error) {
+    for (number, line) in error.to_string().lines().enumerate() {
+        match (number, line.starts_with("  ")) {
+            (0, _) => put(to, &format!("✗ {line}")),
+            (_, true) => put(to, line),
+            (_, false) => put(to, &format!("  {line}")),
+        }
+    }
 }
 
 /// Unix seconds of header time as people read them, in UTC.
@@ -51,26 +81,25 @@ impl Out {
         self.line(&format!("✓ {text}"));
     }
 
-    /// A line that is no fact: a table's row, what to do next.
+    /// A line that is no fact: a table's row, what to do next. It may have come from anywhere.
     pub fn line(&self, text: &str) {
-        // A reader that went away is no reason to fail.
-        let _ = match self.is_json {
-            true => writeln!(std::io::stderr(), "{text}"),
-            false => writeln!(std::io::stdout(), "{text}"),
-        };
-    }
-
-    /// What a person asked to have on stdout; programs get it in the result.
-    pub fn text(&self, text: &str) {
-        if !self.is_json {
-            let _ = writeln!(std::io::stdout(), "{text}");
+        match self.is_json {
+            true => put(&mut io::stderr(), text),
+            false => put(&mut io::stdout(), text),
         }
     }
 
-    /// Lines that people wrote. Not as they formatted them for a terminal: see [`plain`].
+    /// What a person asked to have on stdout, all of it ours; programs get it in the result.
+    pub fn text(&self, text: &str) {
+        if !self.is_json {
+            let _ = writeln!(io::stdout(), "{text}");
+        }
+    }
+
+    /// Lines that people wrote.
     pub fn quote(&self, text: &str) {
         for line in text.lines() {
-            self.line(&format!("   {}", plain(line)));
+            self.line(&format!("   {line}"));
         }
     }
 
@@ -82,7 +111,7 @@ impl Out {
     /// The result, for programs.
     pub fn result(&self, value: &Value) {
         if self.is_json {
-            let _ = writeln!(std::io::stdout(), "{value}");
+            let _ = writeln!(io::stdout(), "{value}");
         }
     }
 
@@ -93,7 +122,7 @@ impl Out {
         for (pay, cost) in trial.others() {
             self.line(&format!("or {cost}, with --pay {}", pay.name()));
         }
-        self.line(&plain(&send::outcome(outcome)));
+        self.line(&send::outcome(outcome));
         for event in &outcome.events {
             let told = event.attributes.iter().map(|one| format!(" {}={}", one.key, one.value));
             self.quote(&format!("{}{}", event.kind, told.collect::<String>()));
@@ -124,55 +153,64 @@ impl Out {
 
     /// Why it did not work.
     pub fn error(&self, error: &Error) {
-        let _ = writeln!(std::io::stderr(), "✗ {error}");
+        put_error(&mut io::stderr(), error);
         self.result(&json!({ "error": { "kind": error.kind(), "message": error.to_string() } }));
     }
 
-    /// A bar on stderr, while a proof of work is sought.
+    /// A bar on stderr, while a proof of work is sought; drawn where somebody looks.
     pub fn bar(&self, what: &'static str) -> Bar {
-        let shown = (std::io::stderr().is_terminal() && !self.is_json).then(Default::default);
-        Bar { what, since: Instant::now(), shown }
+        let to = io::stderr();
+        let is_drawn = to.is_terminal() && !self.is_json;
+        Bar { what, since: Instant::now(), is_drawn, shown: Mutex::new((Duration::ZERO, to)) }
     }
 }
 
 /// Says how far a proof of work is.
-pub struct Bar {
+pub struct Bar<W: Write = Stderr> {
     what: &'static str,
     since: Instant,
-    /// When it was last drawn; `None` where nobody looks.
-    shown: Option<std::sync::Mutex<Duration>>,
+    is_drawn: bool,
+    /// When it was last drawn, and where.
+    shown: Mutex<(Duration, W)>,
 }
 
 /// Seconds of work that nobody need be told of before.
 const UNTOLD_S: u64 = 10;
+/// Between two drawings of a bar, and before the first.
+const DRAWN_EVERY: Duration = Duration::from_millis(100);
 
-impl Progress for Bar {
+impl<W: Write + Send> Progress for Bar<W> {
     fn begins(&self, bits: u32, seconds: u64) {
+        let Ok(mut shown) = self.shown.lock() else { return };
         if seconds >= UNTOLD_S {
             let what = self.what;
             let text = format!("{what}: a proof of work of {bits} bits, about {seconds} s of work");
-            let _ = writeln!(std::io::stderr(), "  {text}");
+            put(&mut shown.1, &format!("  {text}"));
         }
     }
 
     fn work(&self, tried: u64, expected: u64) {
-        let Some(shown) = &self.shown else { return };
         let now = self.since.elapsed();
-        let Ok(mut last) = shown.lock() else { return };
-        if now.saturating_sub(*last) < Duration::from_millis(100) {
+        let Ok(mut shown) = self.shown.lock() else { return };
+        let (last, to) = &mut *shown;
+        if !self.is_drawn || now.saturating_sub(*last) < DRAWN_EVERY {
             return;
         }
         *last = now;
         let percent = tried.saturating_mul(100) / expected.max(1);
-        let _ = write!(std::io::stderr(), "\r  {}: {percent} % of the usual work", self.what);
+        let _ = write!(to, "\r  {}: {percent} % of the usual work", self.what);
     }
 }
 
-impl Drop for Bar {
+impl<W: Write> Drop for Bar<W> {
     fn drop(&mut self) {
-        let drawn = self.shown.as_ref().and_then(|shown| shown.lock().ok());
-        if drawn.is_some_and(|last| *last > Duration::ZERO) {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        let Ok(mut shown) = self.shown.lock() else { return };
+        let (last, to) = &mut *shown;
+        if *last > Duration::ZERO {
+            let _ = write!(to, "\r\x1b[K");
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

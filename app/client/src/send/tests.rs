@@ -20,6 +20,31 @@ fn a_solution_is_found() {
     }
 }
 
+/// Keeps what it is told.
+#[derive(Default)]
+struct Kept(std::sync::Mutex<Vec<(u64, u64)>>);
+
+impl Progress for Kept {
+    fn begins(&self, _bits: u32, _seconds: u64) {}
+    fn work(&self, tried: u64, expected: u64) {
+        self.0.lock().expect("whole").push((tried, expected));
+    }
+}
+
+#[test]
+fn progress_is_told_while_a_solution_is_sought() {
+    let puzzle = Puzzle::new("c", &AccountId::new([1; 20]), 0, &Hash::new([2; 32]));
+    let kept = Kept::default();
+    assert!(puzzle.bits(solve(&puzzle, 16, &kept)) >= 16);
+    let told = kept.0.into_inner().expect("whole");
+    assert!(told.iter().all(|(_, expected)| *expected == 1 << 16), "{told:?}");
+    assert!(told.is_sorted(), "{told:?}");
+    // The last is told when one is found.
+    assert!(told.last().is_some_and(|(tried, _)| *tried > 0), "{told:?}");
+    // Nothing to do is nothing to tell.
+    assert_eq!(solve(&puzzle, 0, &Kept::default()), 0);
+}
+
 /// Terms under which opening a repository costs 1024 hashes or a fee of 7.
 fn terms() -> Terms {
     let kind = ActionKind::CreateRepo.number();

@@ -4,7 +4,7 @@ mod back;
 pub mod outcome;
 pub mod trust;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,9 @@ pub const POLL: Duration = Duration::from_millis(40);
 /// How long a read waits for a header that is on its way: many times what a block takes, and not
 /// for ever, since a chain may have stopped.
 const NEXT_WAIT: Duration = Duration::from_secs(20);
+
+/// Validators of one height, at most: as many as CometBFT lets vote.
+const VALIDATORS_MAX: usize = 10_000;
 
 /// A node, the genesis pinned, and what was believed last.
 #[derive(Debug)]
@@ -161,16 +164,21 @@ impl Chain {
         }
     }
 
-    async fn validators(&self, height: u64) -> Result<Set, Error> {
-        let mut all: Vec<Info> = Vec::new();
-        for page in 1u64.. {
     /// The validators of a height, as many as the node says there are: a header says whether they
     /// are right. Each page must bring others, and there is a bound, so that there is an end.
+    async fn validators(&self, height: u64) -> Result<Set, Error> {
+        let mut all: Vec<Info> = Vec::new();
+        let mut known = BTreeSet::new();
+        for page in 1u64.. {
             let (height, page) = (height.to_string(), page.to_string());
             let params = Page { height, page, per_page: "100" };
             let answer: ValidatorsAnswer = self.call("validators", params).await?;
             let is_last = answer.validators.is_empty();
+            let are_new = answer.validators.iter().all(|one| known.insert(one.address));
             all.extend(answer.validators);
+            if !are_new || all.len() > VALIDATORS_MAX {
+                return Err(Error::Proof("the list of validators has no end".into()));
+            }
             let total: usize = answer.total.parse().unwrap_or(0);
             if is_last || all.len() >= total {
                 break;

@@ -136,6 +136,45 @@ pub(super) fn chain(client: Client, header: Header) -> Chain {
     }
 }
 
+/// Answers with pages of validators, as if it had more of them than it gave.
+struct Endless {
+    /// Of how many of them a page is, and whether each page has others.
+    page: u32,
+    are_new: bool,
+    requests: AtomicU64,
+}
+
+impl Transport for Endless {
+    fn post(&self, body: Bytes) -> BoxFuture<'_, Result<Bytes, ClientError>> {
+        let at = u32::try_from(self.requests.fetch_add(1, Ordering::SeqCst)).expect("few");
+        let first = if self.are_new { at * self.page } else { 0 };
+        let validators: Vec<_> = (first..first + self.page)
+            .map(|number| {
+                let mut address = [0; 20];
+                address[..4].copy_from_slice(&number.to_be_bytes());
+                Info { address: account::Id::new(address), ..validator() }
+            })
+            .collect();
+        let call: Value = serde_json::from_slice(&body).expect("JSON");
+        let total = u64::MAX.to_string();
+        let result = json!({ "block_height": "1", "validators": validators, "total": total });
+        let answer = json!({ "jsonrpc": "2.0", "id": call["id"], "result": result });
+        async move { Ok(answer.to_string().into()) }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_validators_without_an_end_is_ended() {
+    for (page, are_new, requests) in [(100, false, 2), (100, true, 101), (1, false, 2)] {
+        let node = Arc::new(Endless { page, are_new, requests: AtomicU64::new(0) });
+        let first = header(1, Time::now());
+        let chain = chain(Client::over(node.clone()), first);
+        let refused = chain.validators(1).await.expect_err("there is no end").to_string();
+        assert!(refused.contains("validators has no end"), "{refused}");
+        assert_eq!(node.requests.load(Ordering::SeqCst), requests, "{page} {are_new}");
+    }
+}
+
 /// Height of the state that is read when the application is at `executed`.
 async fn height_read(executed: u64) -> u64 {
     let begun = Time::now().checked_sub(Duration::from_secs(3600)).expect("a time");

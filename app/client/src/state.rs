@@ -356,4 +356,4 @@ fn damaged() -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -296,8 +296,7 @@ async fn open(context: &Context, repo: String, title: String, text: String) -> R
     let change = IssueAction::Open { title: title.clone(), text };
     let action = Action::Issue { actor: at.actor.account, repo: at.id, change };
     let done = at.act(action).await?;
-    // Others may have opened some in the same block: the newest of that title is it.
-    let number = read::newest(&done.state, at.id, &title).await?;
+    let number = read::newest(&done.state, at.id, &at.actor.account, &title).await?;
     let value = json!({ "repo": at.repo, "number": number, "title": title });
     done.say(context, &format!("{}#{number} opened", at.repo), value);
     Ok(())

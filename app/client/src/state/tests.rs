@@ -49,7 +49,7 @@ fn grow(leaves: &mut [([u8; 32], ExistenceProof)], depth: usize) -> [u8; 32] {
 }
 
 /// A node with that state at height 7.
-struct Node {
+pub(crate) struct Node {
     leaves: Leaves,
     root: [u8; 32],
     requests: AtomicUsize,
@@ -58,7 +58,7 @@ struct Node {
 }
 
 impl Node {
-    fn new(entries: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
+    pub(crate) fn new(entries: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
         let leaf = |(key, value): (Vec<u8>, Vec<u8>)| {
             let leaf = crate::proof::spec().leaf_spec;
             (sha(&[&key]), ExistenceProof { key, value, leaf, path: Vec::new() })
@@ -111,7 +111,7 @@ impl Transport for Node {
     }
 }
 
-fn state(node: &Arc<Node>) -> State {
+pub(crate) fn state(node: &Arc<Node>) -> State {
     State {
         client: Client::over(node.clone()),
         address: "http://node".into(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use guts_schema::{RepoId, keys, proto};
+use guts_schema::{AccountId, RepoId, keys, proto};
 use serde_json::{Value, json};
 
 use super::super::Context;
@@ -19,10 +19,19 @@ async fn issue(state: &State, repo: RepoId, number: u64) -> Result<Option<proto:
     state.get(&keys::issue(repo, number)).await
 }
 
-/// The newest issue with a title.
-pub(super) async fn newest(state: &State, repo: RepoId, title: &str) -> Result<u64, Error> {
+/// The newest issue of an account with a title. Others may open some in the same block.
+pub(super) async fn newest(
+    state: &State,
+    repo: RepoId,
+    author: &AccountId,
+    title: &str,
+) -> Result<u64, Error> {
     for number in (1..=count(state, repo).await?).rev() {
-        if issue(state, repo, number).await?.is_some_and(|issue| issue.title == title) {
+        if issue(state, repo, number).await?.is_none_or(|issue| issue.title != title) {
+            continue;
+        }
+        let thread: Option<proto::Thread> = state.get(&keys::thread(repo, number)).await?;
+        if thread.is_some_and(|thread| thread.author == author.as_bytes()) {
             return Ok(number);
         }
     }
@@ -261,3 +270,6 @@ pub(super) async fn history(
     }));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -247,9 +247,12 @@ impl FromStr for Oid {
 /// Without a string of its own: each transaction's events name several ids.
 fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     let mut digits = [0; 2 * 32];
-    let digits = &mut digits[..2 * bytes.len()];
-    hex::encode_to_slice(bytes, digits).map_err(|_| fmt::Error)?;
-    f.write_str(str::from_utf8(digits).map_err(|_| fmt::Error)?)
+    for part in bytes.chunks(32) {
+        let digits = &mut digits[..2 * part.len()];
+        hex::encode_to_slice(part, &mut *digits).map_err(|_| fmt::Error)?;
+        f.write_str(str::from_utf8(digits).map_err(|_| fmt::Error)?)?;
+    }
+    Ok(())
 }
 
 fn hex_bytes(text: &str, what: &'static str) -> Result<Vec<u8>, IdError> {

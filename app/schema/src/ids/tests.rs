@@ -7,6 +7,10 @@ fn an_identifier_reads_back_what_it_prints() {
     assert_eq!(account.to_string().parse(), Ok(account));
     let oid = Oid::Sha256([7; 32]);
     assert_eq!(oid.to_string().parse(), Ok(oid));
+    // The longest.
+    let signature = Signature::new([0xcd; 64]);
+    assert_eq!(signature.to_string(), "cd".repeat(64));
+    assert_eq!(signature.to_string().parse(), Ok(signature));
     assert_eq!("12".parse(), Ok(RepoId::new(12).expect("not 0")));
 }
 

@@ -335,27 +335,39 @@ fn approve_recovery(
         Ok(place) => recovery.approvals[place] = approval,
         Err(place) => recovery.approvals.insert(place, approval),
     }
-    let agree = |key: &[u8]| recovery.approvals.iter().filter(|entry| entry.key == key).count();
-    let enough = |key: &[u8]| agree(key) as u64 >= u64::from(guardians.threshold);
-    let mut ready = None;
-    if recovery.key[..] != key.as_bytes()[..] && enough(key.as_bytes()) {
+    let agreed = agreed_on(&recovery, &guardians, key);
+    let is_other = agreed != recovery.key;
+    if is_other {
         let due_s = run.block.time_s.saturating_add(guardians.delay_s);
-        recovery.key = key.to_vec();
-        recovery.due_s = due_s;
-        ready = Some(due_s);
-    } else if !recovery.key.is_empty() && !enough(&recovery.key) {
-        recovery.key.clear();
-        recovery.due_s = 0;
+        recovery.due_s = if agreed.is_empty() { 0 } else { due_s };
+        recovery.key = agreed;
     }
     state::put_recovery(run, account, &recovery)?;
     run.emit(
         events::RECOVERY_APPROVED,
         &[("account", account), ("guardian", guardian), ("key", key)],
     );
-    if let Some(due_s) = ready {
-        run.emit(events::RECOVERY_READY, &[("account", account), ("key", key), ("due", &due_s)]);
+    if is_other && !recovery.key.is_empty() {
+        let (key, due_s) = (hex::encode(&recovery.key), recovery.due_s);
+        run.emit(events::RECOVERY_READY, &[("account", account), ("key", &key), ("due", &due_s)]);
     }
     Ok(())
+}
+
+/// The key that enough guardians agree on: where there are several the one that was named last, or
+/// else the one that has been due. Without any, nothing.
+fn agreed_on(recovery: &proto::Recovery, guardians: &proto::Guardians, last: &Key) -> Vec<u8> {
+    let all = recovery.approvals.iter().map(|entry| &entry.key);
+    let is_enough = |key: &&Vec<u8>| {
+        all.clone().filter(|other| other == key).count() as u64 >= u64::from(guardians.threshold)
+    };
+    let last = last.to_vec();
+    [&last, &recovery.key]
+        .into_iter()
+        .chain(all.clone())
+        .find(is_enough)
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn cancel_recovery(run: &mut Run<'_>, actor: &AccountId) -> Result<(), Fault> {

@@ -8,7 +8,7 @@ use guts_schema::{Action, Code, Hash, RepoId, events, keys, names, price, proto}
 use guts_state::Overlay;
 use proptest::prelude::*;
 
-use super::{get, handle_owner, newest_anchor, valid_key};
+use super::{GenesisAccount, get, handle_owner, newest_anchor, valid_key};
 use crate::modules::params;
 use crate::run::{Block, Run};
 use crate::testing::{CHAIN, FEE, Person, World};
@@ -510,6 +510,33 @@ fn an_owner_stops_a_recovery_and_a_change_of_mind_delays_it() {
     // Other guardians, or none, begin anew.
     assert_eq!(world.one(world.tx(&alice, &[guard(&alice, &[], 0, 0)])), None);
     assert_eq!(world.refused(world.tx(&alice, &cancel)).0, Code::RecoveryNone);
+}
+
+#[test]
+fn who_thinks_again_leaves_the_others_what_they_agree_on() {
+    let guardians: Vec<_> = (60..64).map(Person::new).collect();
+    let mut world = World::with(|state| {
+        state.account.accounts.extend(guardians.iter().map(|one| GenesisAccount {
+            key: one.secret.public(),
+            handle: String::new(),
+            balance: 1_000_000_000,
+        }));
+    });
+    let alice = world.alice.clone();
+    let (first, second, third) = (Person::new(70), Person::new(71), Person::new(72));
+    let all: Vec<_> = guardians.iter().collect();
+    assert_eq!(world.one(world.tx(&alice, &[guard(&alice, &all, 2, DAY_S)])), None);
+    for (guardian, key) in guardians.iter().zip([&first, &first, &second, &second]) {
+        assert_eq!(world.one(world.tx(guardian, &[approve(guardian, &alice, key)])), None);
+    }
+    // Two agree on each; and then only on the first, which has its own time from now on.
+    let last = &guardians[3];
+    let outcome = world.block(vec![world.tx(last, &[approve(last, &alice, &third)])]);
+    let [ready] = &outcome.events(events::RECOVERY_READY)[..] else { panic!("it is agreed on") };
+    assert_eq!(ready["key"], first.secret.public().to_string());
+    assert_eq!(ready["due"], (world.time_s + DAY_S).to_string());
+    world.time_s += DAY_S;
+    assert_eq!(world.one(world.tx(last, &[finish(last, &alice)])), None);
 }
 
 proptest! {

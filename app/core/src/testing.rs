@@ -526,6 +526,19 @@ pub fn balance(world: &World, who: &Person) -> u64 {
     modules::account::get(&world.state(), &who.id).unwrap().unwrap().balance
 }
 
+/// What people do in one block, in order; what becomes of each.
+pub fn together(world: &mut World, acts: Vec<(Person, Action)>) -> Vec<ExecTxResult> {
+    let mut nonces = BTreeMap::new();
+    let txs = acts.into_iter().map(|(who, action)| {
+        let nonce = nonces.entry(who.id).or_insert_with(|| world.nonce(&who));
+        let tx = world.tx_at(&who, *nonce, &[action]);
+        *nonce += 1;
+        tx
+    });
+    let txs = txs.collect();
+    world.block(txs).results
+}
+
 /// Somebody does something alone in a block, and it takes effect.
 pub fn done(world: &mut World, who: &Person, action: Action) {
     let outcome = world.block(vec![world.tx(who, &[action])]);

@@ -279,10 +279,16 @@ fn a_chain_may_start_at_another_height() {
 mod accounts;
 mod audits;
 mod candidates;
+mod faucets;
+mod handles;
+mod houses;
+mod orgs;
 mod random;
+mod recoveries;
 mod refusals;
 mod slashing;
 mod stakes;
+mod talks;
 mod votes;
 
 /// A server calls it from the threads of its connections.

@@ -36,7 +36,7 @@ use crate::watch::Notice;
 
 mod status;
 
-pub use status::{Counters, Status};
+pub use status::{Counters, PeerStatus, Status};
 
 /// The time at which an input is handled, read once by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -424,7 +424,7 @@ impl Cluster {
                 s.mempool_txs,
                 s.catching_up,
                 node.offences,
-                node.engine.peer_states().len(),
+                s.peers.len(),
             )
         };
         self.nodes.iter().map(one).collect::<Vec<_>>().join("\n")

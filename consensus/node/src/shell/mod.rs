@@ -27,9 +27,10 @@ use disk::Disk;
 use guts_consensus::engine::Engine;
 use guts_consensus::io::{
     AppAnswer, AppException, ClientReply, ClientRequest, Committed, Input, Now, Output, PeerId,
-    Status, Ticket,
+    PeerStatus, Status, Ticket,
 };
-use guts_consensus::watch::{Notice, PeerState, RoundState};
+use guts_consensus::watch::Notice;
+use guts_consensus::watch::RoundState;
 use guts_genesis::Time;
 use serve::Serving;
 use std::collections::{BTreeMap, VecDeque};
@@ -46,8 +47,8 @@ const INPUTS_AT_ONCE: usize = 256;
 /// What clients may have waiting for the engine.
 const CLIENT_ROOM: Room = Room { items_max: 8_192, bytes_max: 8 << 20 };
 
-/// What is known of each peer.
-pub(crate) type PeersKnown = BTreeMap<network::PeerId, PeerState>;
+/// What each peer said last of where it is.
+pub(crate) type PeersSaid = BTreeMap<network::PeerId, PeerStatus>;
 
 /// What comes to the engine from this process itself.
 pub(crate) enum Local {
@@ -57,7 +58,7 @@ pub(crate) enum Local {
     Client { request: ClientRequest, reply: oneshot::Sender<ClientReply> },
     Status(oneshot::Sender<Status>),
     RoundState(oneshot::Sender<Box<RoundState>>),
-    PeersKnown(oneshot::Sender<PeersKnown>),
+    PeersSaid(oneshot::Sender<PeersSaid>),
     Stop,
 }
 
@@ -121,11 +122,11 @@ impl Inbox {
         answer
     }
 
-    /// What is known of each peer; no answer when too many wait.
-    pub(crate) fn peers_known(&self) -> oneshot::Receiver<PeersKnown> {
+    /// What each peer said last of itself; no answer when too many wait.
+    pub(crate) fn peers_said(&self) -> oneshot::Receiver<PeersSaid> {
         let (reply, answer) = oneshot::channel();
         // A refused one drops its sender.
-        let _ = self.local.try_push(1, 0, Local::PeersKnown(reply));
+        let _ = self.local.try_push(1, 0, Local::PeersSaid(reply));
         answer
     }
 
@@ -364,11 +365,11 @@ impl Shell {
                 let _ = reply.send(Box::new(self.engine.round_state()));
                 None
             }
-            Local::PeersKnown(reply) => {
-                let known = self.engine.peer_states().into_iter();
-                let named = |one: PeerState| Some((*self.peers.get(&one.peer)?, one));
+            Local::PeersSaid(reply) => {
+                let said = self.engine.status().peers.into_iter();
+                let named = |one: PeerStatus| Some((*self.peers.get(&one.peer)?, one));
                 // The asker may have gone.
-                let _ = reply.send(known.filter_map(named).collect());
+                let _ = reply.send(said.filter_map(named).collect());
                 None
             }
             Local::Stop => {

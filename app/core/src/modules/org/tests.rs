@@ -1,11 +1,8 @@
-//! Each rule of organisations, broken; and membership against a plain model.
-
-use std::collections::BTreeMap;
+//! Each rule of organisations, broken.
 
 use guts_schema::proto::OrgRole::{self, Member, Owner};
 use guts_schema::tx::OrgAction;
 use guts_schema::{AccountId, Action, Code, events, names};
-use proptest::prelude::*;
 
 use super::{get, member_role};
 use crate::modules::account;
@@ -157,52 +154,4 @@ fn owners_spend_what_an_organisation_has() {
     done(w, &alice, spend(&alice, 1000));
     let after = account::get(&w.state(), &alice.id).unwrap().unwrap().balance;
     assert_eq!(after, before + 1000 - FEE);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
-
-    #[test]
-    fn membership_behaves_like_a_plain_map(
-        steps in prop::collection::vec((0usize..3, 0u8..5, 0usize..3, any::<bool>()), 1..24)
-    ) {
-        let mut world = World::new();
-        let people = [world.alice.clone(), world.bob.clone(), world.gateway.clone()];
-        let org = found(&mut world, &people[0]);
-        let mut members: BTreeMap<usize, bool> = [(0, true)].into();
-        let mut invited: BTreeMap<usize, bool> = BTreeMap::new();
-        for (who, what, whom, owner) in steps {
-            let (actor, other) = (&people[who], &people[whom]);
-            let role = if owner { Owner } else { Member };
-            let owns = members.get(&who) == Some(&true);
-            let last = members.get(&whom) == Some(&true)
-                && members.values().filter(|owner| **owner).count() == 1;
-            let member = members.contains_key(&whom);
-            let (action, good) = match what {
-                0 => (invite(actor, org, other, role), owns && !member),
-                1 => (accept(actor, org), invited.contains_key(&who)),
-                2 => {
-                    let may = owns || who == whom;
-                    (drop_invite(actor, org, other), may && invited.contains_key(&whom))
-                }
-                3 => (set_role(actor, org, other, role), owns && member && (owner || !last)),
-                _ => (remove(actor, org, other), (owns || who == whom) && member && !last),
-            };
-            let code = world.one(world.tx(actor, &[action]));
-            prop_assert_eq!(code.is_none(), good, "{:?}", code);
-            match what {
-                _ if !good => {}
-                0 => drop(invited.insert(whom, owner)),
-                1 => drop(members.insert(who, invited.remove(&who).unwrap())),
-                2 => drop(invited.remove(&whom)),
-                3 => drop(members.insert(whom, owner)),
-                _ => drop(members.remove(&whom)),
-            }
-        }
-        for (index, person) in people.iter().enumerate() {
-            let role = member_role(&world.state(), &org, &person.id).unwrap();
-            let expected = members.get(&index).map(|owner| if *owner { Owner } else { Member });
-            prop_assert_eq!(role, expected);
-        }
-    }
 }

@@ -286,6 +286,7 @@ mod orgs;
 mod random;
 mod recoveries;
 mod refusals;
+mod rules;
 mod slashing;
 mod stakes;
 mod talks;

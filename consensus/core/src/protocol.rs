@@ -18,7 +18,8 @@ use crate::types::ValidatorSet;
 /// a node waits is its own affair.
 pub trait Protocol: Debug + Send + Sync {
     /// The leader schedule: who proposes in a round of a height that has these validators, never
-    /// none, turned to round 0.
+    /// none, turned to round 0. Takes time with the round; it is asked of no round that only others
+    /// have named.
     fn proposer(&self, validators: &ValidatorSet, round: Round) -> Address {
         let turned = (round > Round::ZERO).then(|| validators.turned(round.0));
         let set = turned.as_ref().unwrap_or(validators);

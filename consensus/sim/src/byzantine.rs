@@ -16,6 +16,8 @@ use crate::scheme::sign;
 
 /// How far ahead a boaster says it is.
 const CLAIMED: u64 = 1_000_000_000_000;
+/// The highest round that a message can name.
+const LAST_ROUND: Round = Round(i32::MAX as u32);
 
 /// What to send, and whether it is a second version of something.
 pub struct Sent {
@@ -200,18 +202,23 @@ impl Byzantine {
         }
     }
 
-    /// A good vote, far ahead.
+    /// A good vote, far ahead or as far as there are rounds.
     fn flooding_vote(&self, vote: &Vote, rng: &mut Rng) -> Sent {
+        let height = vote.height.plus(rng.below(4));
+        let (round, trick) = match rng.between(1, 60) as u32 {
+            55.. => (LAST_ROUND, "vote of the last round"),
+            rounds => (Round(vote.round.0 + rounds), "flooding vote"),
+        };
         let mut ahead = Vote {
-            height: vote.height.plus(rng.below(4)),
-            round: Round(vote.round.0 + rng.between(1, 60) as u32),
+            height,
+            round,
             block_id: BlockId::NIL,
             extension: Bytes::new(),
             extension_signature: Signature::NONE,
             ..vote.clone()
         };
         ahead.signature = sign(&self.key, &ahead.sign_bytes(&self.chain_id));
-        Sent { message: Arc::new(Message::Vote(ahead)), trick: Some("flooding vote") }
+        Sent { message: Arc::new(Message::Vote(ahead)), trick: Some(trick) }
     }
 
     fn garbage_extension(&self, vote: &Vote) -> Sent {

@@ -42,7 +42,7 @@ pub enum Villain {
     Amnesiac,
     /// Keeps block parts from some, and sends others wrong ones.
     Withholder,
-    /// Votes for heights and rounds to come.
+    /// Votes for heights and rounds to come, up to the last that a message can name.
     Flooder,
     /// Extends its votes with garbage.
     Garbler,

@@ -24,7 +24,7 @@ impl fmt::Display for Failure {
 pub struct Totals(BTreeMap<&'static str, u64>);
 
 /// What a batch of a hundred seeds or more must have seen at least once.
-pub const EXPECTED: [&str; 42] = [
+pub const EXPECTED: [&str; 43] = [
     "message lost",
     "message doubled",
     "message held up",
@@ -60,6 +60,7 @@ pub const EXPECTED: [&str; 42] = [
     "withheld part",
     "invalid part",
     "flooding vote",
+    "vote of the last round",
     "garbage extension",
     "forged evidence",
     "claimed height",

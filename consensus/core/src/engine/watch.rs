@@ -54,7 +54,7 @@ impl Engine {
             start_time: since.checked_add(self.config.pacing.timeout_commit).unwrap_or(since),
             commit_time: (!first).then_some(since),
             validators,
-            proposer: present.proposer,
+            proposer: cur.proposer(machine.round),
             proposal: present.proposal.clone(),
             proposal_block: present.proposal.as_ref().map(|p| self.block_so_far(p.block_id)),
             locked: machine.locked.map(of),
@@ -117,7 +117,7 @@ impl Engine {
         let waits = self.cur.started || self.pacing.is_pause_over();
         if waits && self.watch.begun != here {
             self.watch.begun = here;
-            let proposer = self.cur.round_votes(round).proposer;
+            let proposer = self.cur.proposer(round);
             if let Some((index, _)) = self.cur.validators.by_address(&proposer) {
                 let what = Happened::NewRound { proposer, index };
                 self.notice_at(round, StepName::NewRound, what);

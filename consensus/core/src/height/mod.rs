@@ -86,8 +86,6 @@ impl Common {
 /// Votes and proposal of a round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoundVotes {
-    /// Who proposes.
-    pub proposer: Address,
     /// The verified proposal.
     pub proposal: Option<Proposal>,
     /// Prevotes.
@@ -97,10 +95,9 @@ pub struct RoundVotes {
 }
 
 impl RoundVotes {
-    fn none(validators: &Arc<ValidatorSet>, round: Round, common: &Common) -> RoundVotes {
+    fn none(validators: &Arc<ValidatorSet>, common: &Common) -> RoundVotes {
         let none = || Tally::new(validators.clone(), common.quorum_minus_one);
-        let proposer = common.protocol.proposer(validators, round);
-        RoundVotes { proposer, proposal: None, prevotes: none(), precommits: none() }
+        RoundVotes { proposal: None, prevotes: none(), precommits: none() }
     }
 
     /// The votes of one kind.
@@ -197,12 +194,12 @@ impl Progress {
     /// The round's data, made if it is not there.
     pub fn round_mut(&mut self, round: Round) -> &mut RoundVotes {
         let (validators, common) = (&self.validators, &self.common);
-        self.rounds.entry(round).or_insert_with(|| RoundVotes::none(validators, round, common))
+        self.rounds.entry(round).or_insert_with(|| RoundVotes::none(validators, common))
     }
 
     /// The round's data, empty if it is not there.
     pub fn round_votes(&self, round: Round) -> RoundVotes {
-        let none = || RoundVotes::none(&self.validators, round, &self.common);
+        let none = || RoundVotes::none(&self.validators, &self.common);
         self.round(round).cloned().unwrap_or_else(none)
     }
 
@@ -241,10 +238,15 @@ impl Progress {
         self.candidates.iter().map(|c| c.parts.header()).find(|header| proves(header, part))
     }
 
-    /// Whether `me` proposes in the round.
-    pub fn is_proposer(&mut self, round: Round) -> bool {
-        let me = self.common.me;
-        me == Some(self.round_mut(round).proposer)
+    /// Who proposes in the round. The schedule may take as many steps as there were rounds, so ask
+    /// it only of rounds that this node enters, has entered or comes to next: a vote may name any.
+    pub fn proposer(&self, round: Round) -> Address {
+        self.common.protocol.proposer(&self.validators, round)
+    }
+
+    /// Whether `me` proposes in the round; of which rounds to ask, see [`Progress::proposer`].
+    pub fn is_proposer(&self, round: Round) -> bool {
+        self.common.me.is_some_and(|me| me == self.proposer(round))
     }
 
     /// This node's place among the validators of the height.
@@ -309,16 +311,17 @@ impl Progress {
         true
     }
 
-    /// Verifies and keeps a proposal. False if one is known for its round, or it is too far ahead.
+    /// Verifies and keeps a proposal. False if one is known for its round, or it is too far ahead,
+    /// whoever votes there: what makes this node skip to a round makes it the present one first.
     pub fn add_proposal(&mut self, proposal: &Proposal) -> Result<bool, Invalid> {
         let round = proposal.round;
-        if round > self.machine.round.next() && !self.rounds.contains_key(&round) {
+        if round > self.machine.round.next() {
             return Ok(false);
         }
         if self.round(round).is_some_and(|known| known.proposal.is_some()) {
             return Ok(false);
         }
-        let proposer = self.round_mut(round).proposer;
+        let proposer = self.proposer(round);
         let (_, validator) = self.validators.by_address(&proposer).ok_or(Invalid::NotAValidator)?;
         proposal.verify(self.common.scheme.as_ref(), &self.common.chain_id, &validator.key)?;
         proposal.check_parts(self.block_max_bytes)?;

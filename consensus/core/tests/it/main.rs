@@ -13,6 +13,7 @@ mod evidence;
 mod extended;
 mod faults;
 mod fetch;
+mod flood;
 mod handshake;
 mod happy;
 mod merkle;

@@ -4,9 +4,9 @@
 //! `rounds` (what the round machine wants becomes calls, signatures and messages), `commit` (a
 //! decision becomes a committed block and the next height), `recover` (the height in progress
 //! comes back from the log), `peers` (what others say), `early` (what they say too early), `relay`
-//! (what is passed on), `pool` (transactions and clients), `evidence` and `attack` (misbehaviour),
-//! `sync` (blocks that others decided without us), `pacing` (when to begin), `watch` (what is shown
-//! of it).
+//! (what is passed on), `favour` (what one peer gets of us), `pool` (transactions and clients),
+//! `evidence` and `attack` (misbehaviour), `sync` (blocks that others decided without us), `pacing`
+//! (when to begin), `watch` (what is shown of it).
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,7 @@ mod attack;
 mod commit;
 mod early;
 mod evidence;
+mod favour;
 mod handshake;
 mod pacing;
 mod peers;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use guts_genesis::{Address, Height, Round};
 
+use super::favour::{Favour, Had};
 use super::relay::Reach;
 use super::{Action, Engine, TimerId};
 use crate::height::PartAdded;
@@ -25,9 +26,6 @@ use crate::wal::Entry;
 /// Heights beyond the present one whose messages are kept until they begin. Others may decide a
 /// few while the application here is slow with one, and say each thing once.
 const EARLY_HEIGHTS_MAX: u64 = 8;
-/// How often in a heal interval one peer is asked at most: when it comes, when we can use what it
-/// says, and when it has more than it had.
-const ASKS_PER_INTERVAL: u8 = 3;
 /// Peers that a node that does not move asks in one go.
 const ASKED_AT_ONCE: usize = 3;
 
@@ -41,14 +39,12 @@ pub(super) struct Peer {
     /// Blocks it says it has.
     pub(super) base: Height,
     pub(super) top: Height,
-    /// How often it was told lately what we have.
-    asked: u8,
+    /// What was done for it lately.
+    had: Had,
     /// Whom it reaches.
     pub(super) reach: Reach,
     /// What of the mempool, by number, it has not been told since it came.
     pub(super) greeting: Option<Range<u64>>,
-    /// How often it was served the last block lately.
-    served: u8,
 }
 
 impl Peer {
@@ -59,10 +55,9 @@ impl Peer {
             step: StepName::NewHeight,
             base: Height::ZERO,
             top: Height::ZERO,
-            asked: 0,
+            had: Had::default(),
             reach: Reach::of(node),
             greeting: Some(mempool),
-            served: 0,
         }
     }
 
@@ -282,9 +277,8 @@ impl Engine {
         let known = self.peers.get_mut(&peer).expect("only known peers are heard");
         match &self.last {
             Some(last)
-                if last.decided.commit.height == height && known.served < ASKS_PER_INTERVAL =>
+                if last.decided.commit.height == height && known.had.take(Favour::LastBlock) =>
             {
-                known.served += 1;
                 let block = last.decided.block.clone();
                 let extended_commit = Some(self.extended_last_commit());
                 let response = BlockResponse { block, extended_commit };
@@ -307,7 +301,7 @@ impl Engine {
         }
         self.start_heal_timer();
         self.announce();
-        self.peers.values_mut().for_each(|known| (known.asked, known.served) = (0, 0));
+        self.peers.values_mut().for_each(|known| known.had = Had::default());
         let peers: Vec<PeerId> = self.peers.keys().copied().collect();
         peers.into_iter().for_each(|peer| self.greet_with_pool(peer));
         let here = (self.cur.height, self.cur.machine.round, self.cur.machine.step);
@@ -339,10 +333,9 @@ impl Engine {
     /// Says what we have of the round, so that the peer sees what we lack.
     fn ask_what_is_missing(&mut self, peer: PeerId) {
         let Some(known) = self.peers.get_mut(&peer) else { return };
-        if known.asked >= ASKS_PER_INTERVAL {
+        if !known.had.take(Favour::Ask) {
             return;
         }
-        known.asked += 1;
         let (height, round) = (self.cur.height, self.cur.machine.round);
         for kind in [VoteKind::Prevote, VoteKind::Precommit] {
             let votes = self.cur.round_mut(round).tally(kind).voters().clone();
@@ -360,6 +353,14 @@ impl Engine {
             })
             .collect();
         asked.into_iter().for_each(|valid| self.send(peer, Message::NewValidBlock(valid)));
+    }
+
+    /// Whether something more is done for a peer in this heal interval.
+    fn may_have(&mut self, peer: PeerId, favour: Favour) -> bool {
+        let known = self.peers.get_mut(&peer).expect("only known peers are heard");
+        let may = known.had.take(favour);
+        self.counters.overflows += u64::from(!may);
+        may
     }
 
     fn on_new_round_step(&mut self, peer: PeerId, said: &NewRoundStep) {
@@ -394,10 +395,17 @@ impl Engine {
             let tally = votes.tally(said.of.kind);
             missing.extend(tally.votes().cloned().map(Message::Vote));
         }
-        missing.into_iter().for_each(|message| self.send(peer, message));
+        self.send_missing(peer, Favour::Votes, missing);
         let votes = self.cur.round_votes_len(said.of.round, said.of.kind);
         if said.votes.count_ones() > votes {
             self.ask_what_is_missing(peer);
+        }
+    }
+
+    /// Sends what a peer asked for, if that is anything, and not too often.
+    fn send_missing(&mut self, peer: PeerId, favour: Favour, missing: Vec<Message>) {
+        if !missing.is_empty() && self.may_have(peer, favour) {
+            missing.into_iter().for_each(|message| self.send(peer, message));
         }
     }
 
@@ -407,8 +415,8 @@ impl Engine {
         let same_round = last.decided.commit.round == said.of.round;
         let has = |vote: &&Vote| same_round && said.votes.get(vote.validator_index as usize);
         let votes = last.tally.votes().filter(|vote| !has(vote)).cloned();
-        let votes: Vec<Message> = votes.map(Message::Vote).collect();
-        votes.into_iter().for_each(|vote| self.send(peer, vote));
+        let votes = votes.map(Message::Vote).collect();
+        self.send_missing(peer, Favour::Votes, votes);
     }
 
     /// The proposal of a round, with the polka it names and its first part, for a peer that waits.
@@ -433,6 +441,11 @@ impl Engine {
 
     /// A peer lists the parts it has of a block: it gets the others.
     fn on_new_valid_block(&mut self, peer: PeerId, said: &NewValidBlock) {
+        let known = self.peers.get(&peer).expect("only known peers are heard");
+        if known.had.is_spent(Favour::Parts) {
+            self.counters.overflows += 1;
+            return;
+        }
         let lacks = |part: &Part| !said.parts.get(part.index as usize);
         let last = self.last.as_ref().map(|last| &last.decided);
         let parts: Vec<Arc<Part>> = if said.height == self.cur.height {
@@ -446,10 +459,9 @@ impl Engine {
         } else {
             return;
         };
-        for part in parts {
-            let (height, round) = (said.height, said.round);
-            self.send(peer, Message::BlockPart { height, round, part });
-        }
+        let (height, round) = (said.height, said.round);
+        let parts = parts.into_iter().map(|part| Message::BlockPart { height, round, part });
+        self.send_missing(peer, Favour::Parts, parts.collect());
     }
 
     /// A peer claims a majority and asks which of its votes we have.
@@ -459,6 +471,7 @@ impl Engine {
         }
         let Some(votes) = self.cur.round(asked.round) else { return };
         let votes = votes.tally(asked.kind).voters_for(&asked.block_id);
-        self.send(peer, Message::VoteSetBits(VoteSetBits { of: *asked, votes }));
+        let bits = Message::VoteSetBits(VoteSetBits { of: *asked, votes });
+        self.send_missing(peer, Favour::Bits, vec![bits]);
     }
 }

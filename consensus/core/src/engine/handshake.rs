@@ -73,6 +73,7 @@ impl Engine {
             }
         }
         self.mempool.drop_checks();
+        self.cur.extensions.forget_waiting();
         if !matches!(self.phase, Phase::Failed(_)) {
             self.phase = Phase::NoApp;
         }

@@ -391,6 +391,7 @@ impl Engine {
                 height: vote.height.wire(),
                 vote_extension: vote.extension.clone(),
             };
+            self.cur.extensions.ask(&vote);
             let pending = Pending::VerifyExtension(Box::new(vote), peer);
             self.call(pending, AppCall::VerifyVoteExtension(Box::new(request)));
             return;
@@ -404,8 +405,12 @@ impl Engine {
         peer: PeerId,
         answer: &pb::ResponseVerifyVoteExtension,
     ) {
+        let accepted = answer.status == ACCEPT;
+        if vote.height == self.cur.height {
+            self.cur.extensions.answer(&vote, accepted);
+        }
         // A validator whose extension the application rejects loses its precommit, no more.
-        if answer.status != ACCEPT {
+        if !accepted {
             return;
         }
         if vote.height == self.cur.height {

@@ -20,8 +20,10 @@ use crate::types::{
 };
 
 mod conditions;
+mod extensions;
 mod tally;
 
+pub use extensions::Extensions;
 pub use tally::{Added, Tally};
 
 /// Rounds ahead of the next one that one validator may open with its votes.
@@ -155,6 +157,8 @@ pub struct Progress {
     pub started: bool,
     /// Whether precommits are extended at this height.
     pub extended: bool,
+    /// Precommits that the application judges or has refused.
+    pub extensions: Extensions,
     block_max_bytes: i64,
     common: Common,
     rounds: BTreeMap<Round, RoundVotes>,
@@ -182,6 +186,7 @@ impl Progress {
             machine,
             started: false,
             extended,
+            extensions: Extensions::default(),
             block_max_bytes,
             common,
             rounds: BTreeMap::new(),
@@ -255,11 +260,14 @@ impl Progress {
         Some(index)
     }
 
-    /// Verifies a vote of this height. False if it is known already.
+    /// Verifies a vote of this height. False if it is known already, or no matter.
     pub fn check_vote(&self, vote: &Vote) -> Result<bool, Invalid> {
         self.common.check_place(&self.validators, vote)?;
         let known = self.rounds.get(&vote.round).map(|round| round.tally(vote.kind));
         if known.is_some_and(|tally| tally.has(vote.validator_index, &vote.block_id)) {
+            return Ok(false);
+        }
+        if self.extended && vote.is_extendable() && self.extensions.is_settled(vote) {
             return Ok(false);
         }
         self.common.verify_vote(&self.validators, self.extended, vote)?;

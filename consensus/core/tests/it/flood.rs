@@ -1,16 +1,21 @@
 //! What one peer, or one validator of any power, can make the others do: a bounded amount.
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use guts_consensus::config::Config;
 use guts_consensus::io::{Input, PeerId};
-use guts_consensus::messages::Message;
+use guts_consensus::messages::{Message, NewValidBlock, VoteSetBits, VoteSetMaj23};
 use guts_consensus::protocol::{Protocol, Tendermint};
-use guts_consensus::types::{BlockId, Proposal, ValidatorSet, Vote, VoteKind};
+use guts_consensus::types::{
+    BitArray, BlockId, Hash, PartSetHeader, Proposal, ValidatorSet, Vote, VoteKind,
+};
 use guts_genesis::{Address, Round, Signature};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, kvstore};
+use crate::rules::extended;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// The highest round that a message can name.
@@ -113,4 +118,95 @@ fn a_far_round_that_a_third_votes_in_is_skipped_to() {
     [2, 3].into_iter().for_each(|i| cluster.restart(i));
     cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "a=1")));
     cluster.assert_agreement();
+}
+
+/// Counts what node 0 sends to node 3, of one kind.
+fn count_sent(cluster: &mut Cluster, is_it: fn(&Message) -> bool) -> Rc<Cell<usize>> {
+    let sent = Rc::new(Cell::new(0));
+    let note = sent.clone();
+    cluster.filter = Box::new(move |from, to, message| {
+        let counts = (from, to) == (0, 3) && is_it(message);
+        note.set(note.get() + usize::from(counts));
+        true
+    });
+    sent
+}
+
+#[test]
+fn who_asks_again_and_again_is_answered_a_few_times_in_an_interval() {
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    cluster.submit(0, 1, "a=1");
+    cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "a=1")));
+    cluster.run_for(Duration::from_secs(5));
+    let last = cluster.nodes[0].committed.last().unwrap().decided.clone();
+    let (height, round) = (last.commit.height, last.commit.round);
+    let parts_header = last.id.parts;
+    let parts = Message::NewValidBlock(NewValidBlock {
+        height,
+        round,
+        parts_header,
+        parts: BitArray::new(last.parts.len()),
+        is_commit: false,
+    });
+    let of = VoteSetMaj23 { height, round, kind: VoteKind::Precommit, block_id: BlockId::NIL };
+    let votes = Message::VoteSetBits(VoteSetBits { of, votes: BitArray::new(4) });
+    let is_part: fn(&Message) -> bool = |sent| matches!(sent, Message::BlockPart { .. });
+    let is_vote: fn(&Message) -> bool = |sent| matches!(sent, Message::Vote(_));
+    for (question, is_it, at_once, answers_max) in
+        [(parts, is_part, last.parts.len(), 6), (votes, is_vote, 4, 12)]
+    {
+        let sent = count_sent(&mut cluster, is_it);
+        for interval in 1..=3 {
+            for _ in 0..1_000 {
+                hear(&mut cluster, 0, 3, question.clone());
+            }
+            cluster.run_steps_of(0, 1_000);
+            let answers = sent.get() / at_once;
+            assert_eq!(answers, interval * answers_max, "as often as a correct node needs it");
+            // The next heal tick is over.
+            cluster.run_for(cluster.config.heal_interval);
+        }
+    }
+    assert!(cluster.nodes[0].offences.is_empty(), "no more than that");
+}
+
+/// A precommit of node 3 in round 0, extended with something.
+fn extended_vote(cluster: &Cluster, extension: &'static [u8]) -> Vote {
+    let node = &cluster.nodes[3];
+    let mut vote = vote(cluster, 3, VoteKind::Precommit, Round::ZERO);
+    let parts = PartSetHeader { total: 1, hash: Hash::of(b"part") };
+    vote.block_id = BlockId { hash: Hash::of(b"block"), parts };
+    vote.extension = Bytes::from_static(extension);
+    vote.signature = node.key.sign(&vote.sign_bytes("cluster"));
+    vote.extension_signature = node.key.sign(&vote.extension_sign_bytes("cluster"));
+    vote
+}
+
+#[test]
+fn a_refused_precommit_is_shown_to_the_application_once() {
+    let mut cluster = Cluster::with_genesis(4, Config::default(), extended(), |manifest| {
+        manifest.consensus_params.vote_extensions_enable_height = 1;
+    });
+    cluster.run_until(MINUTE, |c| c.all_at(2));
+    cluster.run_for(Duration::from_secs(2));
+    (0..4).for_each(|a| (a + 1..4).for_each(|b| _ = cluster.cut.insert((a, b))));
+    cluster.nodes[0].calls.clear();
+    let asked = |c: &Cluster| c.nodes[0].calls.iter().filter(|call| **call == "verify").count();
+    for extension in [&b"one"[..], b"another"] {
+        let vote = extended_vote(&cluster, extension);
+        for _ in 0..50 {
+            hear(&mut cluster, 0, 1, Message::Vote(vote.clone()));
+            hear(&mut cluster, 0, 2, Message::Vote(vote.clone()));
+        }
+        cluster.run_for(Duration::from_millis(10));
+    }
+    assert_eq!(asked(&cluster), 2, "each once");
+    let duplicates = cluster.nodes[0].engine.status().counters.duplicate_votes;
+    assert!(duplicates >= 198, "{duplicates}");
+    // Its true one still counts, and the chain goes on.
+    cluster.cut.clear();
+    cluster.submit(0, 1, "a=1");
+    cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "a=1")));
+    cluster.assert_agreement();
+    assert!(cluster.nodes.iter().all(|node| node.offences.is_empty()));
 }

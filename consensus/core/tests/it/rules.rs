@@ -21,7 +21,7 @@ const ACCEPT: i32 = 1;
 const REJECT: i32 = 2;
 
 /// The kvstore with vote extensions: each says the height; one that says anything else is refused.
-fn extended() -> MakeApp {
+pub fn extended() -> MakeApp {
     let check = |request: &pb::RequestPrepareProposal| {
         let info = request.local_last_commit.clone().unwrap_or_default();
         let extended = info.votes.iter().filter(|vote| !vote.vote_extension.is_empty()).count();

@@ -17,14 +17,15 @@ use crate::types::{
 };
 
 mod neighbours;
+mod txs;
 
 pub use neighbours::{NEIGHBOURS_MAX, Neighbours};
+pub use txs::{TXS_BATCH_BYTES, TXS_PER_MESSAGE, TXS_PER_MESSAGE_MAX};
 
 /// Most validators a set may have; longer bit arrays are refused.
 pub const VALIDATORS_MAX: usize = 10_000;
-/// Bytes of transactions that are put into one message at most, framing not counted. A single
-/// larger transaction travels alone.
-pub const TXS_BATCH_BYTES: usize = 64 * 1024;
+/// Longest message of all, in bytes: a block, and its commit.
+pub const MESSAGE_BYTES_MAX: usize = 100 * 1024 * 1024 + 1024 * 1024;
 
 /// A reactor's channel, with CometBFT's number where it has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,7 +76,7 @@ impl Channel {
     /// transaction a node may be set to take.
     pub fn message_bytes_max(self) -> usize {
         match self {
-            Channel::BlockSync => 100 * 1024 * 1024 + 1024 * 1024,
+            Channel::BlockSync => MESSAGE_BYTES_MAX,
             Channel::Mempool => 8 * 1024 * 1024,
             Channel::Topology => 32 * 1024,
             _ => 1024 * 1024,
@@ -272,7 +273,7 @@ impl Message {
     /// The payload as it travels: the channel's envelope.
     pub fn encode(&self) -> Bytes {
         match self {
-            Message::Txs(txs) => encode_txs(txs),
+            Message::Txs(txs) => txs::encode(txs),
             Message::Evidence(list) => {
                 let evidence = list.iter().map(Evidence::to_proto).collect();
                 proto::types::EvidenceList { evidence }.encode_to_vec().into()
@@ -297,7 +298,7 @@ impl Message {
             return Err(MessageError::TooLong(payload.len()));
         }
         match channel {
-            Channel::Mempool => decode_txs(payload),
+            Channel::Mempool => txs::decode(payload),
             Channel::Evidence => {
                 let list = read::<proto::types::EvidenceList>(&payload)?;
                 let list: Result<Vec<_>, _> =
@@ -503,36 +504,6 @@ fn step_from_wire(step: u32) -> Result<StepName, MessageError> {
         StepName::Commit,
     ];
     STEPS.into_iter().find(|name| *name as u32 == step).ok_or(MessageError::Field("step"))
-}
-
-fn encode_txs(txs: &[Bytes]) -> Bytes {
-    let size = txs.iter().map(|tx| tx.len() + 6).sum::<usize>();
-    let mut list = Vec::with_capacity(size);
-    txs.iter().for_each(|tx| put_message(&mut list, 1, tx));
-    let mut envelope = Vec::with_capacity(list.len() + 8);
-    put_message(&mut envelope, 1, &list);
-    envelope.into()
-}
-
-/// Reads transactions without copying them.
-fn decode_txs(payload: Bytes) -> Result<Message, MessageError> {
-    let mut txs = Vec::new();
-    let mut seen = false;
-    let mut envelope = Fields::of(payload);
-    while let Some((number, value)) = envelope.next()? {
-        let (1, Value::Bytes(list)) = (number, value) else { continue };
-        seen = true;
-        let mut list = Fields::of(list);
-        while let Some((number, value)) = list.next()? {
-            if let (1, Value::Bytes(tx)) = (number, value) {
-                txs.push(tx);
-            }
-        }
-    }
-    if !seen || txs.is_empty() {
-        return Err(MessageError::Unknown);
-    }
-    Ok(Message::Txs(txs))
 }
 
 /// What [`Message::BlockResponse`] is on the wire, of a block that is encoded already. Field

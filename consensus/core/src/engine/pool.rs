@@ -13,7 +13,7 @@ use guts_genesis::Height;
 use super::{Action, AppCall, Engine, Pending, TimerId};
 use crate::io::{ClientReply, ClientRequest, PeerId, Ticket, To, TxRefused};
 use crate::mempool::TxKey;
-use crate::messages::{Message, TXS_BATCH_BYTES};
+use crate::messages::{Message, TXS_BATCH_BYTES, TXS_PER_MESSAGE};
 
 /// Transactions checked again after a block, at most: the first in line, which the next blocks
 /// will take. The others are checked again when their turn has come.
@@ -23,8 +23,6 @@ const RECHECKS_PER_BLOCK: usize = 200;
 const GOSSIP_DELAY_MS: u64 = 2;
 /// The longest such time.
 const GOSSIP_DELAY_MS_MAX: u64 = 16;
-/// Transactions in one message at most.
-const GOSSIP_TXS_MAX: usize = 1_000;
 
 /// Bytes of the mempool that a new peer is told at a time: half of what has room on the way to it.
 const GREETING_BYTES: usize = 2 << 20;
@@ -178,7 +176,7 @@ impl Engine {
         self.gossip.bytes += tx.len();
         self.gossip.count += 1;
         self.gossip.txs.entry(to).or_default().push(tx);
-        if self.gossip.bytes >= TXS_BATCH_BYTES || self.gossip.count >= GOSSIP_TXS_MAX {
+        if self.gossip.bytes >= TXS_BATCH_BYTES || self.gossip.count >= TXS_PER_MESSAGE {
             self.send_gossip();
         } else if !self.gossip.timer {
             self.gossip.delay_ms = GOSSIP_DELAY_MS;
@@ -219,14 +217,15 @@ impl Engine {
         let Some(known) = self.peers.get_mut(&peer) else { return };
         let Some(greeting) = known.greeting.take() else { return };
         let mut left = GREETING_BYTES;
-        let (mut batches, mut bytes) = (vec![Vec::new()], 0);
+        let (mut batches, mut bytes) = (vec![Vec::<Bytes>::new()], 0);
         for (number, tx) in self.mempool.numbered(greeting.clone()) {
             if left == 0 {
                 known.greeting = Some(number..greeting.end);
                 break;
             }
             left = left.saturating_sub(tx.len());
-            if bytes >= TXS_BATCH_BYTES {
+            let is_full = batches.last().is_some_and(|batch| batch.len() >= TXS_PER_MESSAGE);
+            if bytes >= TXS_BATCH_BYTES || is_full {
                 batches.push(Vec::new());
                 bytes = 0;
             }

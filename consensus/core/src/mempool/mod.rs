@@ -104,7 +104,9 @@ impl Mempool {
         }
         let key = key_of(tx);
         if let Some(seen) = self.seen.get_mut(&key) {
-            if let (Place::Checking(checking), Some(peer)) = (&mut seen.place, from) {
+            if let (Place::Checking(checking), Some(peer)) = (&mut seen.place, from)
+                && !checking.from.contains(&peer)
+            {
                 checking.from.push(peer);
             }
             return Err(TxRefused::InCache);

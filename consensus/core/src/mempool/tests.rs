@@ -35,6 +35,17 @@ fn first_in_first_out_within_bytes_and_gas() {
 }
 
 #[test]
+fn a_peer_that_sends_one_thing_many_times_is_remembered_once() {
+    let mut pool = pool(10, 100);
+    let key = pool.admit(&tx(1), Some(PeerId(4))).unwrap();
+    for peer in [4, 4, 5, 4, 5] {
+        assert_eq!(pool.admit(&tx(1), Some(PeerId(peer))), Err(TxRefused::InCache));
+    }
+    let from = pool.checked((key, tx(1)), (true, 1), 0);
+    assert_eq!(from, Some(vec![PeerId(4), PeerId(5)]));
+}
+
+#[test]
 fn seen_transactions_are_refused_and_bad_ones_may_come_again() {
     let mut pool = pool(10, 100);
     let key = pool.admit(&tx(1), Some(PeerId(4))).unwrap();

@@ -1,6 +1,6 @@
 //! Messages between nodes as CometBFT v0.38.25 encodes, takes and refuses them.
 use bytes::Bytes;
-use guts_consensus::messages::{Channel, Message};
+use guts_consensus::messages::{Channel, Message, TXS_PER_MESSAGE_MAX};
 use serde_json::Value;
 
 use crate::support::{bytes, each_case, name};
@@ -80,4 +80,14 @@ fn what_is_too_long_is_refused() {
         assert!(Message::decode(channel, long).is_err());
         assert_eq!(Channel::from_id(channel.id()), Some(channel));
     }
+}
+
+#[test]
+fn no_message_has_more_transactions_than_it_may() {
+    let read = |count: usize| {
+        let sent = Message::Txs(vec![Bytes::from_static(b"x"); count]);
+        Message::decode(Channel::Mempool, sent.encode())
+    };
+    assert!(read(TXS_PER_MESSAGE_MAX).is_ok());
+    assert!(read(TXS_PER_MESSAGE_MAX + 1).is_err());
 }

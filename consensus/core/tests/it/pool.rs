@@ -1,5 +1,5 @@
 //! Clients and their transactions when things go wrong, and what a new peer is told of the mempool.
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use guts_abci::proto::abci as pb;
 use guts_consensus::config::Config;
 use guts_consensus::io::{AppAnswer, ClientReply, ClientRequest, Input, PeerId, Ticket, TxRefused};
-use guts_consensus::messages::Message;
+use guts_consensus::messages::{Message, TXS_PER_MESSAGE};
 
 use crate::cluster::{Cluster, kvstore};
 
@@ -74,4 +74,30 @@ fn a_new_peer_is_told_of_a_large_pool_bit_by_bit() {
     cluster.run_until(Duration::from_secs(10), has_all);
     let (bytes, sum) = (told.get(), cluster.nodes[0].engine.status().mempool_bytes);
     assert_eq!(bytes as u64, sum, "each once");
+}
+
+#[test]
+fn a_new_peer_is_told_of_many_small_ones_in_messages_it_takes() {
+    let mut cluster = Cluster::new(4, Config::default(), kvstore());
+    cluster.run_until(MINUTE, |c| c.all_at(1));
+    cluster.run_for(Duration::from_secs(1));
+    (2..4).for_each(|i| cluster.crash(i));
+    cluster.filter = Box::new(|_, _, message| !matches!(message, Message::Txs(_)));
+    let count = 2_500;
+    (0..count).for_each(|n| cluster.submit(0, n, &format!("{n}=v")));
+    cluster.run_for(Duration::from_secs(1));
+    let lens: Rc<RefCell<Vec<usize>>> = Rc::default();
+    let note = lens.clone();
+    cluster.filter = Box::new(move |_, _, message| {
+        if let Message::Txs(txs) = message {
+            note.borrow_mut().push(txs.len());
+        }
+        true
+    });
+    // The connection is lost, and there again.
+    let (peer, key) = (PeerId(1), cluster.nodes[1].key.public_key());
+    cluster.input(0, Input::PeerDown(peer));
+    cluster.input(0, Input::PeerUp { peer, node: Some(key.address()) });
+    cluster.run_until(MINUTE, |c| c.nodes[1].engine.status().mempool_txs == count);
+    assert!(lens.borrow().iter().all(|len| *len <= TXS_PER_MESSAGE), "{lens:?}");
 }

@@ -30,7 +30,9 @@ use guts_abci::proto::abci as pb;
 use guts_genesis::{Address, Height, Round, Signature, Time};
 
 use crate::messages::Message;
-use crate::types::{Block, BlockId, Evidence, ExtendedCommit, Part, State, ValidatorSet};
+use crate::types::{
+    Block, BlockId, Evidence, ExtendedCommit, Part, SignedHeader, State, ValidatorSet,
+};
 use crate::wal::Entry;
 use crate::watch::Notice;
 
@@ -389,6 +391,8 @@ pub enum Load {
     Block(Height),
     /// The saved answer to FinalizeBlock.
     Response(Height),
+    /// The header of a height and the commit for it that the next block carries.
+    SignedHeader(Height),
     /// What is needed to judge evidence of a height: its validators and its block's time.
     Validators(Height),
     /// The lowest height whose block has this time or a later one.
@@ -404,6 +408,8 @@ pub enum Loaded {
     Block(Arc<Decided>),
     /// For [`Load::Response`].
     Response(Arc<pb::ResponseFinalizeBlock>),
+    /// For [`Load::SignedHeader`].
+    SignedHeader(Box<SignedHeader>),
     /// For [`Load::Validators`].
     Validators {
         /// Validators of the height.
@@ -511,14 +517,11 @@ pub enum Offence {
     /// It did not answer in time.
     #[error("no answer to a request for a block")]
     Slow,
-    /// More than it may send ahead of us.
-    #[error("too many messages for heights or rounds to come")]
-    Flood,
 }
 
 impl Offence {
-    /// Whether the peer shall be dropped (all but slowness and floods, which may be mishaps).
+    /// Whether the peer shall be dropped (for all but slowness, which may be a mishap).
     pub fn is_severe(&self) -> bool {
-        !matches!(self, Offence::Slow | Offence::Flood)
+        !matches!(self, Offence::Slow)
     }
 }

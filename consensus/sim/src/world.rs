@@ -12,7 +12,7 @@ use guts_consensus::io::{
 };
 use guts_consensus::messages::{BlockResponse, Message};
 use guts_consensus::protocol::{Protocol, Tendermint};
-use guts_consensus::types::{Hash, State};
+use guts_consensus::types::{Hash, SignedHeader, State};
 use guts_genesis::{ChainId, ConsensusParams, GenesisDoc, GenesisValidator, Height, Power, Time};
 
 use crate::app::History;
@@ -399,6 +399,15 @@ impl World {
             }
             Load::Response(height) => {
                 contents.responses.get(&height).cloned().map_or(Loaded::Missing, Loaded::Response)
+            }
+            Load::SignedHeader(height) => {
+                let next = contents.blocks.get(&height.next());
+                contents.blocks.get(&height).zip(next).map_or(Loaded::Missing, |(ours, next)| {
+                    Loaded::SignedHeader(Box::new(SignedHeader {
+                        header: ours.block.header().clone(),
+                        commit: next.block.last_commit().clone(),
+                    }))
+                })
             }
             Load::Validators(height) => {
                 let block = contents.blocks.get(&height);

@@ -6,16 +6,15 @@
 //! the precommits a node happened to see would not do. An attack on a height the chain has not
 //! reached is judged by the last header.
 //!
-//! Loading blocks costs: it is done only for what enough validators of the common height signed,
-//! and for one attack at a time of each peer. What they did not sign counts against who brought it.
+//! Loading costs: it is done only for what enough validators of the common height signed, and for
+//! one attack at a time of each peer. Of our block it takes header and commit, not the rest. What
+//! they did not sign counts against who brought it.
 use std::collections::VecDeque;
 
 use super::evidence::Opinion;
 use super::{Engine, Pending};
 use crate::io::{Load, Loaded, PeerId, Ticket};
-use crate::types::{
-    Block, BlockId, Commit, Evidence, LightClientAttack, SignedHeader, ValidatorSet,
-};
+use crate::types::{BlockId, Commit, Evidence, LightClientAttack, SignedHeader, ValidatorSet};
 
 /// Pieces of evidence that may wait for the block store at a time.
 const CASES_MAX: usize = 64;
@@ -38,8 +37,8 @@ pub(super) struct Case {
     source: Source,
     /// Still to be loaded, in order.
     loads: VecDeque<Load>,
-    /// Our block at the height of an attack, then the one after it.
-    blocks: Vec<Block>,
+    /// Our header at the height of an attack, once it is here.
+    ours: Option<Box<SignedHeader>>,
 }
 
 impl Case {
@@ -66,7 +65,9 @@ impl Engine {
         }
         match &self.last {
             Some(ours) if height > last => {
-                against(attack, common, std::slice::from_ref(&ours.decided.block))
+                // Nobody has signed twice at a height that the chain has not reached.
+                let header = ours.decided.block.header().clone();
+                against(attack, common, &SignedHeader { header, commit: Commit::default() })
             }
             _ => Opinion::Unknown,
         }
@@ -83,10 +84,9 @@ impl Engine {
             loads.push_back(Load::Validators(evidence.height()));
         }
         if let Evidence::LightClientAttack(attack) = &evidence {
-            let height = attack.conflicting.header().height;
-            loads.extend([Load::Block(height), Load::Block(height.next())]);
+            loads.push_back(Load::SignedHeader(attack.conflicting.header().height));
         }
-        self.load_for(Case { evidence, source, loads, blocks: Vec::new() });
+        self.load_for(Case { evidence, source, loads, ours: None });
     }
 
     /// Whether no more pieces from there are looked up at present.
@@ -122,8 +122,8 @@ impl Engine {
                     return self.conclude(case.evidence, case.source, opinion);
                 }
             }
-            Loaded::Block(decided) => case.blocks.push(decided.block.clone()),
-            Loaded::Missing | Loaded::Response(_) | Loaded::Height(_) => {
+            Loaded::SignedHeader(ours) => case.ours = Some(ours),
+            Loaded::Missing | Loaded::Block(_) | Loaded::Response(_) | Loaded::Height(_) => {
                 return self.conclude(case.evidence, case.source, Opinion::Unknown);
             }
         }
@@ -132,9 +132,10 @@ impl Engine {
 
     /// Everything is here.
     fn judge_case(&mut self, case: Case) {
-        let opinion = match (&case.evidence, self.context(case.evidence.height())) {
-            (Evidence::LightClientAttack(attack), Some((_, common))) => {
-                against(attack, &common, &case.blocks)
+        let context = self.context(case.evidence.height());
+        let opinion = match (&case.evidence, context, &case.ours) {
+            (Evidence::LightClientAttack(attack), Some((_, common)), Some(ours)) => {
+                against(attack, &common, ours)
             }
             _ => Opinion::Unknown,
         };
@@ -142,14 +143,10 @@ impl Engine {
     }
 }
 
-/// What our blocks say of an attack that enough validators signed: the one of its height and the
-/// one after it, or the last.
-fn against(attack: &LightClientAttack, common: &ValidatorSet, blocks: &[Block]) -> Opinion {
-    let Some(ours) = blocks.first() else { return Opinion::Unknown };
-    // Nobody has signed twice at a height that the chain has not reached.
-    let commit = blocks.get(1).map_or_else(Commit::default, |next| next.last_commit().clone());
-    let trusted = SignedHeader { header: ours.header().clone(), commit };
-    match attack.check_against(common, &trusted) {
+/// What our header says of an attack that enough validators signed: the one of its height, or the
+/// last.
+fn against(attack: &LightClientAttack, common: &ValidatorSet, trusted: &SignedHeader) -> Opinion {
+    match attack.check_against(common, trusted) {
         Ok(()) => Opinion::Good,
         // Judged by a header that is not of its height: who is further may know better, and was
         // right to pass it on.

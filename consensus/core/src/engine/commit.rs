@@ -154,7 +154,7 @@ impl Engine {
         self.deciding = None;
         self.begin_pacing(must_show);
         self.notice_height();
-        self.evidences.on_height(&self.state, &self.cur);
+        self.evidences.on_height(&self.cur);
         self.replay_early();
     }
 

@@ -65,6 +65,8 @@ pub(super) enum Opinion {
     Good,
     Bad(&'static str),
     Known,
+    /// Both age limits have passed: nobody is blamed for it, or for bringing it.
+    Expired,
     /// The chain is not there yet.
     Early,
     /// What it is judged by has to be loaded.
@@ -125,7 +127,7 @@ impl Evidences {
     }
 
     /// A height begins: its validators are what its evidence is judged by.
-    pub(super) fn on_height(&mut self, _: &State, cur: &Progress) {
+    pub(super) fn on_height(&mut self, cur: &Progress) {
         self.validators = Some(cur.validators.clone());
         self.good.clear();
     }
@@ -258,7 +260,7 @@ impl Engine {
             match self.judge_evidence(&evidence) {
                 Opinion::Good => self.take_evidence(evidence),
                 Opinion::Bad(why) => return self.report(peer, Offence::BadEvidence(why)),
-                Opinion::Known | Opinion::Early => {}
+                Opinion::Known | Opinion::Expired | Opinion::Early => {}
                 Opinion::Unknown => self.look_up(evidence, Source::Peer(peer)),
             }
         }
@@ -293,6 +295,7 @@ impl Engine {
             }
             Opinion::Known => Ok(hash),
             Opinion::Bad(why) => Err(why),
+            Opinion::Expired => Err("it is too old: both age limits of evidence have passed"),
             Opinion::Early => Err("the chain is not far enough to judge it"),
             Opinion::Unknown => Err("what it is judged by is not stored here"),
         };
@@ -338,7 +341,7 @@ impl Engine {
             return Opinion::Early;
         }
         if is_expired(&self.state, evidence) {
-            return Opinion::Known; // no longer to be judged: no offence
+            return Opinion::Expired;
         }
         let Some((time, validators)) = pool.contexts.get(&height) else { return Opinion::Unknown };
         if evidence.time() != *time {
@@ -391,7 +394,9 @@ impl Engine {
                     self.look_up(evidence.clone(), Source::Block(id));
                     return None;
                 }
-                Opinion::Bad(_) | Opinion::Known | Opinion::Early => return Some(false),
+                Opinion::Bad(_) | Opinion::Known | Opinion::Expired | Opinion::Early => {
+                    return Some(false);
+                }
             }
         }
         Some(true)

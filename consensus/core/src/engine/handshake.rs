@@ -181,7 +181,7 @@ impl Engine {
         let initial = self.state.initial_height;
         let Phase::Handshake(handshake) = &mut self.phase else { return };
         match loaded {
-            Loaded::Missing | Loaded::Height(_) => {
+            Loaded::Missing | Loaded::Height(_) | Loaded::SignedHeader(_) => {
                 let height = handshake.app.next();
                 self.halt(format!("the block store lacks what replaying block {height} needs"));
             }

@@ -21,7 +21,7 @@ impl Engine {
         if fresh {
             let must_show = self.must_show();
             self.begin_pacing(must_show);
-            self.evidences.on_height(&self.state, &self.cur);
+            self.evidences.on_height(&self.cur);
         }
         self.restore(&log);
         if let Some(deciding) = self.deciding.take() {

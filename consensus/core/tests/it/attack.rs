@@ -255,14 +255,15 @@ fn assert_offends(cluster: &mut Cluster, bad: LightClientAttack) {
     assert!(matches!(offences[..], [Offence::BadEvidence(_)]), "{offences:?}");
 }
 
-/// Blocks that a node has loaded.
-fn blocks_loaded(cluster: &Cluster, i: usize) -> usize {
-    let loads = cluster.nodes[i].loads.iter();
-    loads.filter(|load| matches!(load, Load::Block(_))).count()
+/// Headers that a node has loaded; never a whole block.
+fn headers_loaded(cluster: &Cluster, i: usize) -> usize {
+    let loads = || cluster.nodes[i].loads.iter();
+    assert!(!loads().any(|load| matches!(load, Load::Block(_))));
+    loads().filter(|load| matches!(load, Load::SignedHeader(_))).count()
 }
 
 #[test]
-fn no_block_is_loaded_for_what_the_chain_s_validators_did_not_sign() {
+fn nothing_is_loaded_for_what_the_chain_s_validators_did_not_sign() {
     let told = Told::default();
     let mut cluster = cluster(&told);
     let lunatic = |height| Header { app_hash: vec![7; 8].into(), ..header_at(&cluster, height) };
@@ -283,7 +284,7 @@ fn no_block_is_loaded_for_what_the_chain_s_validators_did_not_sign() {
     unsigned.conflicting.signed_header.commit.signatures.truncate(1);
     for bad in [same, ahead, unsigned] {
         assert_offends(&mut cluster, bad);
-        assert_eq!(blocks_loaded(&cluster, 2), 0);
+        assert_eq!(headers_loaded(&cluster, 2), 0);
     }
     // What they signed, told wrongly: one piece at a time.
     let wrong = LightClientAttack { byzantine: good.byzantine[1..].to_vec(), ..good };
@@ -291,7 +292,7 @@ fn no_block_is_loaded_for_what_the_chain_s_validators_did_not_sign() {
     let message = Message::Evidence(vec![wrong; 50]);
     cluster.input(2, Input::Message { peer: PeerId(0), message });
     cluster.run_for(Duration::from_millis(100));
-    assert_eq!(blocks_loaded(&cluster, 2), 2, "the block of its height and the next");
+    assert_eq!(headers_loaded(&cluster, 2), 1, "that of its height");
 }
 
 /// Both have one hash, because that is of the header alone.
@@ -405,4 +406,34 @@ fn a_peer_that_comes_later_learns_of_evidence_that_waits() {
     cluster.restart(2);
     cluster.run_for(Duration::from_millis(100));
     assert_eq!(cluster.nodes[2].engine.status().evidence, 1);
+}
+
+#[test]
+fn evidence_that_is_too_old_is_refused_and_nobody_blamed() {
+    let told = Told::default();
+    let mut cluster = Cluster::with_genesis(4, Config::default(), noting(&told), |manifest| {
+        manifest.consensus_params.evidence_max_age_num_blocks = 2;
+        manifest.consensus_params.evidence_max_age_duration_ns = 1_000_000;
+    });
+    for n in 0..6 {
+        cluster.submit(n % 4, n as u64, &format!("k{n}=v"));
+        cluster.run_for(Duration::from_millis(50));
+    }
+    cluster.run_until(MINUTE, |c| c.all_at(6));
+    let ticket = Ticket(1_000_000);
+    let request = ClientRequest::SubmitEvidence(Box::new(large(0)));
+    cluster.input(0, Input::Client { ticket, request });
+    hear_evidence(&mut cluster, 2, large(0));
+    cluster.run_for(Duration::from_millis(100));
+    let Some(ClientReply::Evidence(Err(why))) = cluster.nodes[0].replies.get(&ticket) else {
+        panic!("{:?}", cluster.nodes[0].replies.get(&ticket))
+    };
+    assert!(why.contains("too old"), "{why}");
+    assert!(cluster.nodes.iter().all(|node| node.offences.is_empty()));
+    assert_eq!(cluster.nodes[0].engine.status().evidence, 0);
+}
+
+fn hear_evidence(cluster: &mut Cluster, at: usize, evidence: Evidence) {
+    let message = Message::Evidence(vec![evidence]);
+    cluster.input(at, Input::Message { peer: PeerId(0), message });
 }

@@ -12,54 +12,20 @@ use guts_abci::{Application, Reader, Served};
 use guts_consensus::config::Config;
 use guts_consensus::engine::{Boot, Engine};
 use guts_consensus::io::{
-    Action, AppAnswer, AppCall, AppException, ClientReply, ClientRequest, Committed, Decided,
-    Input, Load, Loaded, Now, Offence, Output, PeerId, Record, SignRefused, Signed, Ticket,
-    TimerId, To, TxRefused,
+    Action, AppAnswer, AppCall, AppException, ClientReply, ClientRequest, Committed, Input, Load,
+    Now, Offence, Output, PeerId, SignRefused, Signed, Ticket, TimerId, To, TxRefused,
 };
 use guts_consensus::messages::{BlockResponse, Message};
 use guts_consensus::protocol::{Protocol, Tendermint};
-use guts_consensus::types::{Evidence, State};
+use guts_consensus::types::State;
 use guts_consensus::wal;
 use guts_consensus::watch::Notice;
 use guts_genesis::{ChainId, GenesisDoc, Height, Manifest, PrivateKey, Time, Zip215};
 
+use crate::disk::Disk;
+
 /// Builds an application; called again after a crash of the application.
 pub type MakeApp = Rc<dyn Fn() -> Served>;
-
-/// What survives a crash of the engine.
-#[derive(Default)]
-pub struct Disk {
-    pub log: Vec<u8>,
-    pub writer: wal::Writer,
-    pub blocks: BTreeMap<Height, Arc<Decided>>,
-    pub responses: BTreeMap<Height, Arc<pb::ResponseFinalizeBlock>>,
-    pub states: BTreeMap<Height, Arc<State>>,
-    pub evidence: BTreeMap<[u8; 32], Evidence>,
-}
-
-impl Disk {
-    fn append(&mut self, record: &Record) {
-        match record {
-            Record::Wal(entry) => self.writer.append(entry, &mut self.log),
-            Record::Block(decided) => {
-                self.blocks.insert(decided.commit.height, decided.clone());
-            }
-            Record::Response { height, response } => {
-                self.responses.insert(*height, response.clone());
-            }
-            Record::State(state) => {
-                self.states.insert(state.last_block_height, state.clone());
-            }
-            Record::EvidencePending(evidence) => {
-                let hash = evidence.hash().as_bytes().try_into().unwrap();
-                self.evidence.insert(hash, Evidence::clone(evidence));
-            }
-            Record::EvidenceDone { hash, .. } => {
-                self.evidence.remove(hash);
-            }
-        }
-    }
-}
 
 /// One node.
 pub struct Node {
@@ -514,7 +480,7 @@ impl Node {
             }
             Action::Report { offence, .. } => self.offences.push(offence),
             Action::Load { ticket, load } => {
-                let loaded = self.load(load);
+                let loaded = self.disk.load(load);
                 self.loads.push(load);
                 self.inputs.push_back(Input::Loaded { ticket, loaded });
             }
@@ -539,30 +505,6 @@ impl Node {
             }),
             None => Message::NoBlockResponse(height),
         }
-    }
-
-    fn load(&self, load: Load) -> Loaded {
-        let found = match load {
-            Load::Block(height) => self.disk.blocks.get(&height).cloned().map(Loaded::Block),
-            Load::Response(height) => {
-                self.disk.responses.get(&height).cloned().map(Loaded::Response)
-            }
-            Load::Validators(height) => {
-                let block = self.disk.blocks.get(&height);
-                let state = self.disk.states.get(&height);
-                state.zip(block).map(|(state, block)| Loaded::Validators {
-                    validators: Arc::new(state.last_validators.clone()),
-                    time: block.block.header().time,
-                })
-            }
-            Load::FirstSince(time) => {
-                let mut blocks = self.disk.blocks.iter();
-                let young = blocks.find(|(_, decided)| decided.block.header().time >= time);
-                let found = young.or(self.disk.blocks.last_key_value());
-                found.map(|(height, _)| Loaded::Height(*height))
-            }
-        };
-        found.unwrap_or(Loaded::Missing)
     }
 
     fn call(&mut self, call: AppCall) -> Result<AppAnswer, AppException> {

@@ -9,6 +9,7 @@ mod blocks;
 mod cases;
 mod chain;
 mod cluster;
+mod disk;
 mod evidence;
 mod extended;
 mod faults;

@@ -139,6 +139,9 @@ impl Shell {
             Load::Response(height) => {
                 self.store.response(height).map(|r| r.map(|r| Loaded::Response(Arc::new(r))))
             }
+            Load::SignedHeader(height) => {
+                self.store.signed_header(height).map(|s| s.map(|s| Loaded::SignedHeader(s.into())))
+            }
             Load::Validators(height) => self.store.judged_by(height).map(|found| {
                 found.map(|(validators, time)| Loaded::Validators {
                     validators: Arc::new(validators),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use guts_abci::proto::{self, Message, abci as pb};
 use guts_consensus::io::Decided;
 use guts_consensus::types::{
-    Block, BlockId, Evidence, ExtendedCommit, PartSet, State, ValidatorSet,
+    Block, BlockId, Evidence, ExtendedCommit, PartSet, SignedHeader, State, ValidatorSet,
 };
 use guts_genesis::{Height, Time};
 use std::sync::Arc;
@@ -104,6 +104,17 @@ impl Store {
     /// The commit of a height that the next block carries.
     pub fn commit(&self, height: Height) -> Result<Option<proto::types::Commit>, StoreError> {
         self.message(Kind::Commit, height)
+    }
+
+    /// The header of a height and the commit for it that the next block carries.
+    pub fn signed_header(&self, height: Height) -> Result<Option<SignedHeader>, StoreError> {
+        let (Some(meta), Some(commit)) = (self.meta(height)?, self.commit(height)?) else {
+            return Ok(None);
+        };
+        let (header, commit) = (meta.header, Some(commit));
+        SignedHeader::from_proto(proto::types::SignedHeader { header, commit })
+            .map(Some)
+            .map_err(|e| self.corrupt(format!("signed header {height}"), &e))
     }
 
     /// A decided block with its parts and commit.

@@ -1,7 +1,7 @@
 //! Putting a node together: home, disk, keys, engine, network, application, RPC; and taking it
 //! apart again.
 
-use crate::backend::{Chain, Feed, NodeBackend, P2P_PROTOCOL, Searches, Tell, Waiting, Watchers};
+use crate::backend::{Chain, Feed, NodeBackend, Searches, Tell, Waiting, Watchers};
 use crate::config::Config;
 use crate::genesis::{self, Genesis};
 use crate::home::{FileError, Home, Lock};
@@ -16,7 +16,7 @@ use crate::store::{Memory, Store, StoreError};
 use crate::wal::{Found, Log, LogError};
 use guts_consensus::engine::{Boot, BootError, Engine};
 use guts_consensus::protocol::Tendermint;
-use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
+use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION, abci};
 use guts_genesis::{GenesisDoc, Height, PrivateKey, Zip215, key_file};
 use guts_rpc::Backend;
 use guts_rpc::server::{self, Limits};
@@ -352,7 +352,7 @@ async fn start_network(
         chain_id: genesis.doc().chain_id.as_str().into(),
         genesis_hash: genesis.hash().to_vec(),
         block_protocol: BLOCK_PROTOCOL,
-        p2p_protocol: P2P_PROTOCOL,
+        p2p_protocol: abci::P2P_PROTOCOL,
         app_version: 0,
         channels: channels.iter().map(|c| c.id).collect(),
         moniker: config.moniker.clone(),

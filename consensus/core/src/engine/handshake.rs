@@ -6,7 +6,7 @@
 //! |---|---|
 //! | A > S | refused: the application has blocks that the engine never stored |
 //! | T > S or S > T+1 | refused: the data directory contradicts itself |
-//! | 0 < A < base-1, or A = 0 and the first blocks are pruned | refused |
+//! | A < base, and base is not the first height | refused: what replay takes is pruned |
 //! | A = 0 | InitChain; at T = 0 its answer makes the state, later it is ignored |
 //! | A < T | blocks A+1..T are executed again; each app hash must be the next header's |
 //! | S = T+1, A = T | block S is executed for real |
@@ -27,11 +27,6 @@ use super::{Action, AppCall, Engine, Pending, Phase};
 use crate::io::{Committed, Decided, Load, Loaded, Record};
 use crate::types::{BlockId, State, abci};
 
-/// The ABCI version this engine speaks.
-const ABCI_VERSION: &str = "2.0.0";
-/// CometBFT's number of the protocol between nodes.
-const P2P_PROTOCOL: u64 = 8;
-
 /// A handshake under way.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshake {
@@ -51,13 +46,7 @@ impl Engine {
     pub(super) fn on_app_up(&mut self) {
         self.on_app_down();
         self.phase = Phase::Handshake(Handshake::default());
-        let request = pb::RequestInfo {
-            version: crate::types::SOFTWARE_VERSION.to_owned(),
-            block_version: crate::types::BLOCK_PROTOCOL,
-            p2p_version: P2P_PROTOCOL,
-            abci_version: ABCI_VERSION.to_owned(),
-        };
-        self.call(Pending::Info, AppCall::Info(request));
+        self.call(Pending::Info, AppCall::Info(abci::info()));
     }
 
     /// Calls in flight are lost; what they were for is asked again after the next handshake.

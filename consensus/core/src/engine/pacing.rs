@@ -40,8 +40,8 @@ impl Engine {
     pub(super) fn begin_pacing(&mut self, must_show: bool) {
         let pacing = &self.config.pacing;
         let (pause, interval) = (pacing.timeout_commit, pacing.create_empty_blocks_interval);
-        let pause_over = pause.is_zero() || self.state.is_before_first_block();
         let first = self.state.is_before_first_block();
+        let pause_over = pause.is_zero() || first;
         let since = Some(self.now.wall);
         self.pacing = Pace { since, pause_over, empty_due: first, must_show, ..Pace::default() };
         let height = self.cur.height;

@@ -2,13 +2,30 @@
 use bytes::Bytes;
 use guts_abci::proto::abci::{
     self, CommitInfo, ExtendedCommitInfo, ExtendedVoteInfo, Misbehavior, RequestFinalizeBlock,
-    RequestInitChain, RequestPrepareProposal, RequestProcessProposal, ValidatorUpdate, VoteInfo,
+    RequestInfo, RequestInitChain, RequestPrepareProposal, RequestProcessProposal, ValidatorUpdate,
+    VoteInfo,
 };
 use guts_genesis::{ConsensusParams, GenesisDoc, Height, Power, PublicKey};
 
 use super::{
-    Block, Commit, Evidence, ExtendedCommit, Hash, Invalid, State, Validator, ValidatorSet,
+    BLOCK_PROTOCOL, Block, Commit, Evidence, ExtendedCommit, Hash, Invalid, SOFTWARE_VERSION,
+    State, Validator, ValidatorSet,
 };
+
+/// The ABCI version this engine speaks.
+const ABCI_VERSION: &str = "2.0.0";
+/// CometBFT's number of the protocol between nodes.
+pub const P2P_PROTOCOL: u64 = 8;
+
+/// What an application is asked first: it hears what this engine speaks.
+pub fn info() -> RequestInfo {
+    RequestInfo {
+        version: SOFTWARE_VERSION.to_owned(),
+        block_version: BLOCK_PROTOCOL,
+        p2p_version: P2P_PROTOCOL,
+        abci_version: ABCI_VERSION.to_owned(),
+    }
+}
 
 fn abci_validator(validator: &Validator) -> abci::Validator {
     abci::Validator {

@@ -22,7 +22,7 @@ use guts_abci::Kind;
 use guts_abci::proto::abci as pb;
 use guts_abci::socket::{CallError, Client};
 use guts_consensus::io::Status;
-use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION};
+use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION, abci};
 use guts_genesis::{PublicKey, key_file};
 use guts_rpc::events::Batch;
 use guts_rpc::search::Search;
@@ -34,9 +34,6 @@ use std::sync::Arc;
 use std::time::Instant;
 pub(crate) use submit::{Tell, Waiting};
 use tokio::sync::broadcast::Receiver;
-
-/// CometBFT's version of its peer protocol.
-pub const P2P_PROTOCOL: u64 = 8;
 
 /// The chain that a node has stored: what can be answered whether it runs or not.
 pub(crate) struct Chain {
@@ -125,7 +122,7 @@ impl NodeBackend {
         let first = self.network.listening().first().map(|(over, at)| format!("{over}://{at}"));
         Ok(types::NodeInfo {
             protocol_version: types::ProtocolVersion {
-                p2p: P2P_PROTOCOL,
+                p2p: abci::P2P_PROTOCOL,
                 block: BLOCK_PROTOCOL,
                 app: app_version,
             },
@@ -239,14 +236,8 @@ impl Backend for NodeBackend {
 
     fn abci_info(&self) -> Reply<'_, types::AbciInfoResult> {
         reply(async {
-            let request = pb::RequestInfo {
-                version: SOFTWARE_VERSION.into(),
-                block_version: BLOCK_PROTOCOL,
-                p2p_version: P2P_PROTOCOL,
-                abci_version: "2.0.0".into(),
-            };
             let asking = self.app()?;
-            let info = self.timed(Kind::Info, asking.info(request)).await?;
+            let info = self.timed(Kind::Info, asking.info(abci::info())).await?;
             Ok(info.into())
         })
     }

@@ -2,7 +2,8 @@
 //!
 //! Runs in the connection's own task. Messages to send are taken from the outbox in the order of
 //! their classes and gathered, so that many small ones cost one write and one flush. A full inbox
-//! class is not read from, which holds the peer back through the stream's window.
+//! class is not read from, which holds the peer back through the stream's window. What is read of
+//! messages that are not whole is counted over all connections (`half_read`).
 
 #[cfg(test)]
 mod tests;
@@ -145,6 +146,7 @@ impl Handler {
                 Counters::add(&self.shared.counters.faults);
             }
             self.ended = Some(Ended { reason, is_fault });
+            self.lanes.iter_mut().for_each(|lane| lane.buffered = BytesMut::new());
         }
     }
 
@@ -290,6 +292,12 @@ impl Handler {
         }
     }
 
+    /// Counts what has been read of messages that are not whole.
+    fn count_half_read(&self) {
+        let bytes = self.lanes.iter().map(|lane| lane.buffered.len()).sum();
+        self.shared.half_read.set(self.link.connection, bytes, &self.outbox);
+    }
+
     /// Reads every lane that has bytes and whose class has room in the inbox.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<(), (String, bool)> {
         for index in 0..self.lanes.len() {
@@ -424,6 +432,7 @@ impl ConnectionHandler for Handler {
             } else if let Err((reason, is_fault)) = self.poll_read(cx) {
                 self.end(reason, is_fault);
             }
+            self.count_half_read();
             self.watch_stalls(cx);
         }
         if let Some(ended) = self.ended.take() {
@@ -463,6 +472,7 @@ impl ConnectionHandler for Handler {
 
 impl Drop for Handler {
     fn drop(&mut self) {
+        self.shared.half_read.forget(self.link.connection);
         if self.is_up {
             self.shared.leave(self.peer, self.link.connection);
         }

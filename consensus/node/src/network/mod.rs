@@ -9,6 +9,7 @@ pub mod channels;
 pub mod dial;
 mod door;
 mod frame;
+mod half_read;
 mod handler;
 pub mod hello;
 mod meter;
@@ -215,6 +216,11 @@ impl Network {
     /// Queues `message` for every connected peer; the bytes are shared.
     pub fn send_all(&self, channel: u8, message: &Bytes) {
         self.shared.send_all(channel, message);
+    }
+
+    /// Whether anything can be queued for `peer`: it is there, and not about to be ended.
+    pub fn is_open(&self, peer: PeerId) -> bool {
+        self.shared.is_open(peer)
     }
 
     /// Whether `peer` has read most of what it was sent of the channel's class: a quarter of

@@ -2,6 +2,7 @@
 
 use super::Event;
 use super::channels::{Channel, Class};
+use super::half_read::{self, HalfRead};
 use super::hello::NodeInfo;
 use super::meter::Meters;
 use super::outbox::{Outbox, Pushed};
@@ -65,6 +66,7 @@ pub(super) struct Shared {
     pub(super) channels: Vec<Channel>,
     pub(super) inbox: Arc<Queue<Event>>,
     pub(super) counters: Counters,
+    pub(super) half_read: HalfRead,
     members: Mutex<BTreeMap<PeerId, Member>>,
 }
 
@@ -81,6 +83,7 @@ impl Shared {
             channels,
             inbox,
             counters: Counters::default(),
+            half_read: HalfRead::new(half_read::BYTES_MAX),
             members: Mutex::new(BTreeMap::new()),
         }
     }
@@ -148,6 +151,11 @@ impl Shared {
                 self.push(member, index, class, message.clone());
             }
         }
+    }
+
+    /// Whether anything can be queued for a peer: it is there, and not about to be ended.
+    pub(super) fn is_open(&self, peer: PeerId) -> bool {
+        self.members().get(&peer).is_some_and(|member| member.outbox.closed().is_none())
     }
 
     /// Whether a quarter of the room that `peer` has in the channel's class is free.

@@ -97,6 +97,13 @@ impl Shell {
     }
 
     fn send(&self, to: &To, message: &Message) {
+        // One that does not read must not cost the encoding of all that it is sent.
+        let is_open = |handle: &PeerId| {
+            self.peers.get(handle).is_some_and(|peer| self.network.is_open(*peer))
+        };
+        if matches!(to, To::Peer(peer) if !is_open(peer)) {
+            return;
+        }
         let channel = message.channel().id();
         let bytes: Bytes = message.encode();
         let one = |handle: &PeerId| {

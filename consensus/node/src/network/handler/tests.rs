@@ -2,17 +2,29 @@
 
 use super::*;
 use crate::network::channels::{self, INBOX_ROOMS};
+use crate::network::half_read::HalfRead;
 use crate::network::transport::Transport;
 use crate::queue::{Bell, Queue};
 use libp2p::swarm::ConnectionId;
 use std::future::poll_fn;
 
 fn handler() -> Handler {
+    handler_of(shared(crate::network::half_read::BYTES_MAX), 1)
+}
+
+/// What connections share, with so much room for messages that are not whole.
+fn shared(half_read_max: usize) -> Arc<Shared> {
     let inbox = Arc::new(Queue::new(Bell::default(), &INBOX_ROOMS));
-    let (ours, them) = (PeerId::random(), PeerId::random());
-    let shared = Arc::new(Shared::new(ours, NodeInfo::default(), channels::all(), inbox));
+    let ours = PeerId::random();
+    let mut shared = Shared::new(ours, NodeInfo::default(), channels::all(), inbox);
+    shared.half_read = HalfRead::new(half_read_max);
+    Arc::new(shared)
+}
+
+fn handler_of(shared: Arc<Shared>, connection: usize) -> Handler {
+    let them = PeerId::random();
     let link = Link {
-        connection: ConnectionId::new_unchecked(1),
+        connection: ConnectionId::new_unchecked(connection),
         is_outbound: false,
         remote: "remote".into(),
         transport: Transport::Tcp,
@@ -56,4 +68,30 @@ async fn only_many_looks_give_a_message_up_and_it_is_no_fault() {
     assert!(ended.reason.starts_with("it stopped in the middle of a message"), "{ended:?}");
     assert!(!ended.is_fault);
     assert_eq!(handler.shared.counters.faults.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+/// Long messages that come slowly, on whichever channel, from many.
+#[tokio::test]
+async fn whoever_holds_most_of_what_is_not_whole_is_ended() {
+    const PIECE: usize = 256 << 10;
+    let shared = shared(4 * PIECE);
+    let mut handlers: Vec<Handler> = (0..4).map(|i| handler_of(shared.clone(), i)).collect();
+    let read = |handler: &mut Handler, lane: usize| {
+        handler.lanes[lane].buffered.extend_from_slice(&[0x7f; PIECE]);
+        handler.count_half_read();
+    };
+    handlers.iter_mut().for_each(|handler| read(handler, 0));
+    assert!(handlers.iter().all(|handler| handler.outbox.closed().is_none()));
+    read(&mut handlers[2], 6);
+    let closed: Vec<bool> = handlers.iter().map(|h| h.outbox.closed().is_some()).collect();
+    assert_eq!(closed, [false, false, true, false]);
+    let ended = poll_fn(|cx| handlers[2].poll(cx)).await;
+    let ConnectionHandlerEvent::NotifyBehaviour(ended) = ended else { panic!("{ended:?}") };
+    assert!(ended.reason.contains("not whole") && !ended.is_fault, "{ended:?}");
+    assert!(handlers[2].lanes.iter().all(|lane| lane.buffered.capacity() == 0), "it is let go");
+    // There is room again.
+    read(&mut handlers[1], 0);
+    assert!(handlers[1].outbox.closed().is_none());
+    handlers.clear();
+    assert!(shared.half_read.is_empty(), "what is gone does not count");
 }

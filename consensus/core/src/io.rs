@@ -38,7 +38,7 @@ use crate::watch::Notice;
 
 mod status;
 
-pub use status::{Counters, PeerStatus, Status};
+pub use status::{Counters, Status};
 
 /// The time at which an input is handled, read once by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

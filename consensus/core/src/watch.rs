@@ -8,8 +8,9 @@ use std::sync::Arc;
 use guts_genesis::{Address, Height, Round, Time};
 
 use crate::height::{RoundVotes, Tally};
+use crate::io::PeerId;
 use crate::step::StepName;
-use crate::types::{BitArray, Block, BlockId, Proposal, ValidatorSet, Vote};
+use crate::types::{BitArray, Block, BlockId, PartSetHeader, Proposal, ValidatorSet, Vote};
 
 /// Something that happened in a round. To be told once the records of the same output are durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,4 +101,39 @@ pub struct BlockSoFar {
     pub parts: BitArray,
     /// The block, once all of them are.
     pub block: Option<Block>,
+}
+
+/// What is known of a peer: where it is, as it said last, and what it has of that round, as far as
+/// it sent it or said so. What was sent to it is not known to have arrived. Bits stand for the
+/// validators of the height in progress here, and there are none while the peer is at another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerState {
+    /// Who.
+    pub peer: PeerId,
+    /// The height it works on; zero before it said one.
+    pub height: Height,
+    /// Its round.
+    pub round: Round,
+    /// Its step.
+    pub step: StepName,
+    /// Whether it has sent the round's proposal.
+    pub has_proposal: bool,
+    /// Which parts it has of the block it was heard of last.
+    pub parts: Option<(PartSetHeader, BitArray)>,
+    /// The round of the polka that the proposal it sent names.
+    pub pol_round: Option<Round>,
+    /// Whose prevotes it has of that round.
+    pub pol: Option<BitArray>,
+    /// Whose prevotes it has.
+    pub prevotes: Option<BitArray>,
+    /// Whose precommits it has.
+    pub precommits: Option<BitArray>,
+    /// In which round the height before was decided, as it says.
+    pub last_commit_round: Option<Round>,
+    /// Whose precommits it has of that round.
+    pub last_commit: Option<BitArray>,
+    /// Votes that it was the first to send here, since it came.
+    pub votes: u64,
+    /// Block parts that it was the first to send here, since it came.
+    pub block_parts: u64,
 }

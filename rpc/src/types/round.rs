@@ -163,8 +163,9 @@ pub struct PeerState {
     pub stats: PeerStats,
 }
 
-/// Where a peer is in the height, and what it has. A node of ours keeps no books of what its peers
-/// have: the default stands for that, and is what CometBFT shows before it knows.
+/// Where a peer is in the height, and what it has. A node of ours takes for granted only what the
+/// peer sent or says it has, not what was sent to it. The default is what CometBFT shows before it
+/// knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)] // each name says it; the meanings are CometBFT's
 pub struct PeerRoundState {

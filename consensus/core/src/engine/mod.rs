@@ -3,10 +3,11 @@
 //! One struct, one file for each duty: `handshake` (the application may be anywhere behind us),
 //! `rounds` (what the round machine wants becomes calls, signatures and messages), `commit` (a
 //! decision becomes a committed block and the next height), `recover` (the height in progress
-//! comes back from the log), `peers` (what others say), `early` (what they say too early), `relay`
-//! (what is passed on), `favour` (what one peer gets of us), `pool` (transactions and clients),
-//! `evidence` and `attack` (misbehaviour), `sync` (blocks that others decided without us), `pacing`
-//! (when to begin), `watch` (what is shown of it).
+//! comes back from the log), `peers` (what others say), `early` (what they say too early), `known`
+//! (what they have, as far as that is known), `relay` (what is passed on), `favour` (what one peer
+//! gets of us), `pool` (transactions and clients), `evidence` and `attack` (misbehaviour), `sync`
+//! (blocks that others decided without us), `pacing` (when to begin), `watch` (what is shown of
+//! it).
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,7 @@ mod early;
 mod evidence;
 mod favour;
 mod handshake;
+mod known;
 mod pacing;
 mod peers;
 mod pool;
@@ -503,7 +505,6 @@ impl Engine {
             mempool_bytes: self.mempool.bytes(),
             evidence: self.evidences.len() as u64,
             participation: self.participation(),
-            peers: self.peers.iter().map(|(peer, known)| known.status(*peer)).collect(),
             counters: self.counters,
         }
     }

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use guts_genesis::{Address, Height, Round};
 
 use super::favour::{Favour, Had};
+use super::known::Known;
 use super::relay::Reach;
 use super::{Action, Engine, TimerId};
 use crate::height::PartAdded;
-use crate::io::{Offence, PeerId, PeerStatus};
+use crate::io::{Offence, PeerId};
 use crate::messages::{
     BlockResponse, Message, NewRoundStep, NewValidBlock, VoteSetBits, VoteSetMaj23,
 };
@@ -34,8 +35,12 @@ const ASKED_AT_ONCE: usize = 3;
 pub(super) struct Peer {
     /// The height it works on, as it says.
     pub(super) height: Height,
-    round: Round,
-    step: StepName,
+    pub(super) round: Round,
+    pub(super) step: StepName,
+    /// In which round the height before was decided, as it says.
+    pub(super) last_commit_round: Option<Round>,
+    /// What it has.
+    pub(super) known: Known,
     /// Blocks it says it has.
     pub(super) base: Height,
     pub(super) top: Height,
@@ -53,16 +58,14 @@ impl Peer {
             height: Height::ZERO,
             round: Round::ZERO,
             step: StepName::NewHeight,
+            last_commit_round: None,
+            known: Known::default(),
             base: Height::ZERO,
             top: Height::ZERO,
             had: Had::default(),
             reach: Reach::of(node),
             greeting: Some(mempool),
         }
-    }
-
-    pub(super) fn status(&self, peer: PeerId) -> PeerStatus {
-        PeerStatus { peer, height: self.height, round: self.round, step: self.step }
     }
 }
 
@@ -120,8 +123,15 @@ impl Engine {
             Message::VoteSetBits(bits) => self.on_vote_set_bits(peer, &bits),
             Message::NewValidBlock(valid) => self.on_new_valid_block(peer, &valid),
             Message::VoteSetMaj23(asked) => self.on_maj23(peer, &asked),
-            // Said by CometBFT's nodes; ours push and heal instead of keeping such books.
-            Message::HasVote(_) | Message::ProposalPol(_) => {}
+            // Said by CometBFT's nodes; ours push and heal instead.
+            Message::HasVote(has) => {
+                let of = ((has.height, has.round), has.kind);
+                self.know_votes(peer, of, [has.index as usize]);
+            }
+            Message::ProposalPol(pol) => {
+                let of = ((pol.height, pol.pol_round), VoteKind::Prevote);
+                self.know_votes(peer, of, pol.votes.ones());
+            }
             Message::Txs(txs) => self.on_txs(peer, txs),
             Message::Evidence(list) => self.on_evidence(peer, list),
             Message::Neighbours(said) => self.on_neighbours(peer, said),
@@ -212,8 +222,9 @@ impl Engine {
                 self.adopt_orphans();
             }
             Ok(false) => {}
-            Err(_) => self.report(peer, Offence::BadSignature("proposal")),
+            Err(_) => return self.report(peer, Offence::BadSignature("proposal")),
         }
+        self.know_proposal(peer, proposal);
     }
 
     /// Parts may overtake their proposal on the way.
@@ -236,7 +247,9 @@ impl Engine {
                 let header = self.cur.header_of(part);
                 let (height, part) = (self.cur.height, part.clone());
                 self.pass_on(peer, || Message::BlockPart { height, round, part: part.clone() });
+                self.credit_part(peer);
                 if let Some(header) = header {
+                    self.know_part(peer, round, (header, part.index));
                     self.record(Entry::Part { height, header, part });
                 }
                 true
@@ -250,20 +263,22 @@ impl Engine {
     fn on_late_vote(&mut self, peer: PeerId, vote: Vote) {
         let Some(last) = &self.last else { return };
         let round = last.decided.commit.round;
-        if vote.kind != VoteKind::Precommit
-            || vote.round != round
-            || last.tally.has(vote.validator_index, &vote.block_id)
-        {
+        if vote.kind != VoteKind::Precommit || vote.round != round {
             return;
+        }
+        if last.tally.has(vote.validator_index, &vote.block_id) {
+            return self.know_vote(peer, &vote);
         }
         let (validators, extended) = (last.tally.validators(), last.decided.extended);
         if self.common.verify_vote(validators, extended, &vote).is_err() {
             return self.report(peer, Offence::BadSignature("late precommit"));
         }
         let earlier = last.tally.vote(vote.validator_index).cloned();
+        self.know_vote(peer, &vote);
         match earlier {
             Some(earlier) => self.on_equivocation(earlier, vote),
             None => {
+                self.credit_vote(peer);
                 self.pass_on(peer, || Message::Vote(vote.clone()));
                 self.add_late_precommit(vote);
             }
@@ -366,12 +381,15 @@ impl Engine {
     fn on_new_round_step(&mut self, peer: PeerId, said: &NewRoundStep) {
         let known = self.peers.get_mut(&peer).expect("only known peers are heard");
         (known.height, known.round, known.step) = (said.height, said.round, said.step);
+        known.last_commit_round = said.last_commit_round;
         known.top = known.top.max(said.height.prev());
     }
 
     /// A peer lists the votes it has of a round: it gets the others, and, if it waits for a
     /// proposal that we have, that too.
     fn on_vote_set_bits(&mut self, peer: PeerId, said: &VoteSetBits) {
+        let of = ((said.of.height, said.of.round), said.of.kind);
+        self.know_votes(peer, of, said.votes.ones());
         if said.of.height.next() == self.cur.height && said.of.kind == VoteKind::Precommit {
             return self.send_last_precommits(peer, said);
         }
@@ -441,6 +459,7 @@ impl Engine {
 
     /// A peer lists the parts it has of a block: it gets the others.
     fn on_new_valid_block(&mut self, peer: PeerId, said: &NewValidBlock) {
+        self.know_parts(peer, said);
         let known = self.peers.get(&peer).expect("only known peers are heard");
         if known.had.is_spent(Favour::Parts) {
             self.counters.overflows += 1;

@@ -377,9 +377,13 @@ impl Engine {
     pub(super) fn on_vote(&mut self, peer: PeerId, vote: Vote) {
         match self.cur.check_vote(&vote) {
             Ok(true) => self.pacing.others_began = true,
-            Ok(false) => return self.counters.duplicate_votes += 1,
+            Ok(false) => {
+                self.counters.duplicate_votes += 1;
+                return self.know_vote(peer, &vote);
+            }
             Err(_) => return self.report(peer, Offence::BadSignature("vote")),
         }
+        self.know_vote(peer, &vote);
         let mine = Some(vote.validator_address) == self.common.me;
         // Once a block is decided the application is finalizing it and must not be asked any more:
         // later votes only make its commit more complete.
@@ -416,6 +420,7 @@ impl Engine {
         if vote.height == self.cur.height {
             self.count_vote(peer, vote);
         } else if vote.height.next() == self.cur.height {
+            self.credit_vote(peer);
             self.pass_on(peer, || Message::Vote(vote.clone()));
             self.add_late_precommit(vote);
         }
@@ -429,6 +434,7 @@ impl Engine {
     fn count(&mut self, peer: PeerId, vote: Vote) {
         match self.cur.add_verified_vote(vote.clone()) {
             Added::New => {
+                self.credit_vote(peer);
                 self.notice(|| Happened::Vote(Box::new(vote.clone())));
                 self.pass_on(peer, || Message::Vote(vote.clone()));
                 self.record(Entry::Vote(vote));

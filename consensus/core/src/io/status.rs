@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use guts_genesis::{Address, Height, Power, Round, Time};
 
-use super::PeerId;
 use crate::step::StepName;
 use crate::types::BlockId;
 
@@ -38,23 +37,8 @@ pub struct Status {
     pub evidence: u64,
     /// Who precommitted the last block (late precommits too), in validator order.
     pub participation: Vec<(Address, bool)>,
-    /// What each peer said last of itself.
-    pub peers: Vec<PeerStatus>,
     /// Since the start of the process.
     pub counters: Counters,
-}
-
-/// What a peer said last of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerStatus {
-    /// Who.
-    pub peer: PeerId,
-    /// The height it works on.
-    pub height: Height,
-    /// Its round.
-    pub round: Round,
-    /// Its step.
-    pub step: StepName,
 }
 
 /// Things that are counted since the start of the process.

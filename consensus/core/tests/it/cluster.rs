@@ -390,7 +390,7 @@ impl Cluster {
                 s.mempool_txs,
                 s.catching_up,
                 node.offences,
-                s.peers.len(),
+                node.engine.peer_states().len(),
             )
         };
         self.nodes.iter().map(one).collect::<Vec<_>>().join("\n")

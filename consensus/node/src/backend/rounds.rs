@@ -3,12 +3,14 @@
 use super::{NodeBackend, internal, reply};
 use crate::network::{Connected, PeerId};
 use guts_consensus::height::{RoundVotes, Tally};
-use guts_consensus::io::PeerStatus;
 use guts_consensus::types::{BitArray, ValidatorSet};
-use guts_consensus::watch::{BlockSoFar, RoundState};
+use guts_consensus::watch::{BlockSoFar, PeerState, RoundState};
 use guts_genesis::{Height, Round};
 use guts_rpc::{Reply, RpcError, types};
 use std::collections::BTreeMap;
+
+#[cfg(test)]
+mod tests;
 
 /// In the place of a round that there is none of.
 const NO_ROUND: i32 = -1;
@@ -19,10 +21,10 @@ impl NodeBackend {
         self.inbox.round_state().await.map_err(none)
     }
 
-    /// What each peer said last of where it is.
-    async fn peers_said(&self) -> Result<BTreeMap<PeerId, PeerStatus>, RpcError> {
+    /// What is known of each peer.
+    async fn peers_known(&self) -> Result<BTreeMap<PeerId, PeerState>, RpcError> {
         let none = |_| internal(&"the engine has stopped, or has too much to do");
-        self.inbox.peers_said().await.map_err(none)
+        self.inbox.peers_known().await.map_err(none)
     }
 
     pub(super) fn rounds_in_short(&self) -> Reply<'_, types::ConsensusState> {
@@ -35,25 +37,45 @@ impl NodeBackend {
     pub(super) fn rounds_whole(&self) -> Reply<'_, types::DumpConsensusState> {
         reply(async {
             let state = self.round_state().await?;
-            let said = self.peers_said().await?;
+            let known = self.peers_known().await?;
             let connected = self.network.connected().into_iter();
-            let peers = connected.map(|one| peer_state(&one, said.get(&one.peer))).collect();
+            let peers = connected.map(|one| peer_state(&one, known.get(&one.peer))).collect();
             Ok(types::DumpConsensusState { round_state: whole(&state), peers })
         })
     }
 }
 
-/// A peer as far as it has said where it is.
-pub(super) fn peer_state(connected: &Connected, said: Option<&PeerStatus>) -> types::PeerStateInfo {
-    let mut round_state = types::PeerRoundState::default();
-    if let Some(said) = said.filter(|said| said.height > Height::ZERO) {
-        round_state.height = said.height.wire();
-        round_state.round = said.round.wire();
-        round_state.step = said.step as u8;
+/// A peer as far as it is known. When it began its round, and what it was sent of earlier heights,
+/// nobody keeps: CometBFT's words for what is not known stand there.
+fn peer_state(connected: &Connected, known: Option<&PeerState>) -> types::PeerStateInfo {
+    let mut peer_state = types::PeerState::default();
+    if let Some(known) = known.filter(|known| known.height > Height::ZERO) {
+        peer_state.round_state = peer_round_state(known);
+        peer_state.stats = types::PeerStats { votes: known.votes, block_parts: known.block_parts };
     }
     let node_address = format!("{}@{}", super::node_id(&connected.peer), connected.remote);
-    let stats = types::PeerStats::default();
-    types::PeerStateInfo { node_address, peer_state: types::PeerState { round_state, stats } }
+    types::PeerStateInfo { node_address, peer_state }
+}
+
+fn peer_round_state(known: &PeerState) -> types::PeerRoundState {
+    let round = |round: Option<Round>| round.map_or(NO_ROUND, Round::wire);
+    let bits = |bits: &Option<BitArray>| bits.as_ref().map(marks);
+    let (header, parts) = known.parts.as_ref().map(|(of, parts)| (*of, marks(parts))).unzip();
+    types::PeerRoundState {
+        height: known.height.wire(),
+        round: known.round.wire(),
+        step: known.step as u8,
+        proposal: known.has_proposal,
+        proposal_block_part_set_header: header.map(|of| of.to_proto().into()).unwrap_or_default(),
+        proposal_block_parts: parts,
+        proposal_pol_round: round(known.pol_round),
+        proposal_pol: bits(&known.pol),
+        prevotes: bits(&known.prevotes),
+        precommits: bits(&known.precommits),
+        last_commit_round: round(known.last_commit_round),
+        last_commit: bits(&known.last_commit),
+        ..types::PeerRoundState::default()
+    }
 }
 
 pub(super) fn simple(state: &RoundState) -> types::RoundStateSimple {

@@ -27,10 +27,9 @@ use disk::Disk;
 use guts_consensus::engine::Engine;
 use guts_consensus::io::{
     AppAnswer, AppException, ClientReply, ClientRequest, Committed, Input, Now, Output, PeerId,
-    PeerStatus, Status, Ticket,
+    Status, Ticket,
 };
-use guts_consensus::watch::Notice;
-use guts_consensus::watch::RoundState;
+use guts_consensus::watch::{Notice, PeerState, RoundState};
 use guts_genesis::Time;
 use serve::Serving;
 use std::collections::{BTreeMap, VecDeque};
@@ -47,8 +46,8 @@ const INPUTS_AT_ONCE: usize = 256;
 /// What clients may have waiting for the engine.
 const CLIENT_ROOM: Room = Room { items_max: 8_192, bytes_max: 8 << 20 };
 
-/// What each peer said last of where it is.
-pub(crate) type PeersSaid = BTreeMap<network::PeerId, PeerStatus>;
+/// What is known of each peer.
+pub(crate) type PeersKnown = BTreeMap<network::PeerId, PeerState>;
 
 /// What comes to the engine from this process itself.
 pub(crate) enum Local {
@@ -58,7 +57,7 @@ pub(crate) enum Local {
     Client { request: ClientRequest, reply: oneshot::Sender<ClientReply> },
     Status(oneshot::Sender<Status>),
     RoundState(oneshot::Sender<Box<RoundState>>),
-    PeersSaid(oneshot::Sender<PeersSaid>),
+    PeersKnown(oneshot::Sender<PeersKnown>),
     Stop,
 }
 
@@ -122,11 +121,11 @@ impl Inbox {
         answer
     }
 
-    /// What each peer said last of itself; no answer when too many wait.
-    pub(crate) fn peers_said(&self) -> oneshot::Receiver<PeersSaid> {
+    /// What is known of each peer; no answer when too many wait.
+    pub(crate) fn peers_known(&self) -> oneshot::Receiver<PeersKnown> {
         let (reply, answer) = oneshot::channel();
         // A refused one drops its sender.
-        let _ = self.local.try_push(1, 0, Local::PeersSaid(reply));
+        let _ = self.local.try_push(1, 0, Local::PeersKnown(reply));
         answer
     }
 
@@ -365,11 +364,11 @@ impl Shell {
                 let _ = reply.send(Box::new(self.engine.round_state()));
                 None
             }
-            Local::PeersSaid(reply) => {
-                let said = self.engine.status().peers.into_iter();
-                let named = |one: PeerStatus| Some((*self.peers.get(&one.peer)?, one));
+            Local::PeersKnown(reply) => {
+                let known = self.engine.peer_states().into_iter();
+                let named = |one: PeerState| Some((*self.peers.get(&one.peer)?, one));
                 // The asker may have gone.
-                let _ = reply.send(said.filter_map(named).collect());
+                let _ = reply.send(known.filter_map(named).collect());
                 None
             }
             Local::Stop => {

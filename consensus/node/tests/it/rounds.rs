@@ -1,7 +1,34 @@
 //! The height in progress as operators look at it: of a chain at rest, and of one that is stuck.
 
 use crate::network::{Network, eventually};
+use guts_rpc::client::Client;
 use guts_rpc::types::{DumpConsensusState, PeerStateInfo};
+
+/// Nobody of four.
+const NONE: Option<&str> = Some("____");
+
+/// A peer that waits, and from which nothing came in the round.
+fn assert_rests(peer: &PeerStateInfo) {
+    let (id, address) = peer.node_address.split_once('@').unwrap();
+    assert!(id.len() == 40 && id.chars().all(|c| c.is_ascii_hexdigit()), "{peer:?}");
+    assert!(address.parse::<std::net::SocketAddr>().is_ok(), "{peer:?}");
+    let said = &peer.peer_state.round_state;
+    assert_eq!((said.prevotes.as_deref(), said.precommits.as_deref()), (NONE, NONE));
+    assert!(said.last_commit_round >= 0, "{said:?}");
+    assert_eq!(said.last_commit.as_ref().map(String::len), Some(4), "{said:?}");
+    assert_eq!((said.catchup_commit_round, &said.catchup_commit), (-1, &None));
+}
+
+/// Whose prevotes of round 0 a peer has, once they are those that we have.
+async fn has_our_prevotes(client: &Client, peer: &str) -> Option<String> {
+    let dump = client.dump_consensus_state().await.ok()?;
+    let is_it = |one: &&PeerStateInfo| one.node_address.starts_with(peer);
+    let said = &dump.peers.iter().find(is_it)?.peer_state.round_state;
+    let ours = &dump.round_state.votes[0].prevotes_bit_array;
+    let is_here = said.height == dump.round_state.height && said.precommits.as_deref() == NONE;
+    let is_ours = |bits: &String| is_here && ours.contains(&format!("BA{{4:{bits}}}"));
+    said.prevotes.clone().filter(is_ours)
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_round_that_waits_for_others_shows_what_is_missing() {
@@ -24,11 +51,7 @@ async fn a_round_that_waits_for_others_shows_what_is_missing() {
     };
     let dump = eventually(|| async { client.dump_consensus_state().await.ok().filter(rests) });
     let dump = dump.await.expect("it rests");
-    for peer in &dump.peers {
-        let (id, address) = peer.node_address.split_once('@').unwrap();
-        assert!(id.len() == 40 && id.chars().all(|c| c.is_ascii_hexdigit()), "{peer:?}");
-        assert!(address.parse::<std::net::SocketAddr>().is_ok(), "{peer:?}");
-    }
+    dump.peers.iter().for_each(assert_rests);
     let state = dump.round_state;
     assert!(state.proposal.is_none() && state.locked_block.is_none());
     assert_eq!((state.round, state.locked_round, state.commit_round), (0, -1, -1));
@@ -64,6 +87,10 @@ async fn a_round_that_waits_for_others_shows_what_is_missing() {
     let dump = client.dump_consensus_state().await.unwrap().round_state;
     assert_eq!((dump.height, dump.votes[0].prevotes.len()), (height + 1, 4));
     assert_eq!(dump.validators.validators[proposer].address, simple.proposer.address);
+    // The one that is left says what it has once it does not move: both prevotes.
+    let other = network.nodes[1].client().status().await.unwrap().node_info.id;
+    let both = eventually(|| has_our_prevotes(&client, &other)).await.expect("it says them");
+    assert_eq!(both.matches('x').count(), 2, "{both}");
 
     network.nodes[2].start_engine();
     network.nodes[0].reach(height + 1).await;

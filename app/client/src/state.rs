@@ -196,7 +196,10 @@ impl State {
         if let Ok(id) = name.parse() {
             return Ok(id);
         }
-        let missing = || Error::Missing(format!("nobody has the handle {name}"));
+        let missing = || {
+            let how = "look how it is written, or give the id of the account";
+            Error::Missing(format!("nobody has the handle {name}: {how}"))
+        };
         self.account_of_handle(name).await?.ok_or_else(missing)
     }
 

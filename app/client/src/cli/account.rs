@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::act::Actor;
+use super::out::time;
 use crate::{Error, State};
 
 #[derive(Debug, Subcommand)]
@@ -127,7 +128,7 @@ pub async fn list_keys(
             until += &format!(", for pushes to repository {} alone", record.repo);
         }
         if record.until_time_s != 0 {
-            until += &format!(", until header time {}", record.until_time_s);
+            until += &format!(", until {}", time(record.until_time_s));
         }
         let (from, shown) = (record.from_height, sshsig::fingerprint(&key));
         context.out.line(&format!("key      {shown} from height {from}{until}"));

@@ -303,32 +303,33 @@ async fn open(context: &Context, repo: String, title: String, text: String) -> R
 }
 
 async fn change(context: &Context, command: Issue) -> Result<(), Error> {
-    let (repo, fact, change) = match command {
+    let (repo, done, number, change) = match command {
         Issue::Retitle { repo, number, title } => {
-            (repo, format!("#{number} retitled"), IssueAction::Retitle { number, title })
+            (repo, "retitled", number, IssueAction::Retitle { number, title })
         }
         Issue::Close { repo, number, reason } => {
             let reason = reason.into();
-            (repo, format!("#{number} closed"), IssueAction::Close { number, reason })
+            (repo, "closed", number, IssueAction::Close { number, reason })
         }
         Issue::Reopen { repo, number } => {
-            (repo, format!("#{number} reopened"), IssueAction::Reopen { number })
+            (repo, "reopened", number, IssueAction::Reopen { number })
         }
         Issue::Label { repo, number, mut labels } => {
             labels.sort_unstable();
             labels.dedup();
-            (repo, format!("#{number} labelled"), IssueAction::Label { number, labels })
+            (repo, "labelled", number, IssueAction::Label { number, labels })
         }
         Issue::Assign { repo, number, who } => return assign(context, repo, number, &who).await,
         Issue::Plan { repo, number, milestone } => {
-            (repo, format!("#{number} planned"), IssueAction::Plan { number, milestone })
+            (repo, "planned", number, IssueAction::Plan { number, milestone })
         }
         Issue::Pin { repo, number, off } => {
-            let fact = format!("#{number} {}", if off { "unpinned" } else { "pinned" });
-            (repo, fact, IssueAction::Pin { number, pinned: !off })
+            let done = if off { "unpinned" } else { "pinned" };
+            (repo, done, number, IssueAction::Pin { number, pinned: !off })
         }
         _ => return Err(Error::Usage("that is no change of an issue".into())),
     };
+    let fact = format!("{repo}#{number} {done}");
     At::open(context, repo).await?.issue(&fact, change).await
 }
 
@@ -340,6 +341,6 @@ async fn assign(context: &Context, repo: String, number: u64, who: &[String]) ->
     }
     accounts.sort_unstable();
     accounts.dedup();
-    let fact = format!("#{number} assigned");
+    let fact = format!("{}#{number} assigned", at.repo);
     at.issue(&fact, IssueAction::Assign { number, accounts }).await
 }

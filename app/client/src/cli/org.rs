@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::act::Actor;
+use super::out::counted;
 use crate::state::account_id;
 use crate::{Error, State};
 
@@ -168,7 +169,7 @@ pub async fn run_team(context: &Context, command: Team) -> Result<(), Error> {
             }
             ids.sort_unstable();
             ids.dedup();
-            let fact = format!("team {team} of {org} has {} members", ids.len());
+            let fact = format!("team {team} of {org} has {}", counted(ids.len() as u64, "member"));
             (org, OrgAction::PutTeam { org: id, team, members: ids }, fact)
         }
         Team::Drop { org, team } => {

@@ -65,6 +65,28 @@ pub fn share(part: u64, whole: u64) -> String {
     percent(ppm - ppm % 1000)
 }
 
+/// How many there are of something whose plural ends with an s.
+pub fn counted(count: u64, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{plural}")
+}
+
+/// Rows as lines, each column as wide as its widest cell.
+fn lined_up<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = plain(cell).chars().count().max(*width);
+        }
+    }
+    // What fills a column comes after what is taken out of its cell, or shown in its place.
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{:width$}", plain(cell)));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
 /// Where a command speaks.
 #[derive(Clone, Debug)]
 pub struct Out {
@@ -87,6 +109,11 @@ impl Out {
             true => put(&mut io::stderr(), text),
             false => put(&mut io::stdout(), text),
         }
+    }
+
+    /// Rows with columns under each other.
+    pub fn table<const N: usize>(&self, rows: &[[String; N]]) {
+        lined_up(rows).iter().for_each(|line| self.line(line));
     }
 
     /// What a person asked to have on stdout, all of it ours; programs get it in the result.

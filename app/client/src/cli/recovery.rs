@@ -11,6 +11,7 @@ use super::Context;
 use super::account::resolve;
 use super::act::Actor;
 use super::days::{self, DAY_S};
+use super::out::{counted, time};
 use crate::signer::expand;
 use crate::state::account_id;
 use crate::{Error, Signer};
@@ -86,10 +87,10 @@ async fn show(context: &Context, who: Option<&str>) -> Result<(), Error> {
     match names.len() {
         0 => out.line("guardians  none: a lost key cannot be replaced"),
         count => out.line(&format!(
-            "guardians  {} of {count}: {}; {} days",
+            "guardians  {} of {count}: {}, {} after they agree",
             guarded.threshold,
             names.join(", "),
-            guarded.delay_s / DAY_S
+            counted(guarded.delay_s / DAY_S, "day")
         )),
     }
     let mut approvals = Vec::new();
@@ -101,7 +102,7 @@ async fn show(context: &Context, who: Option<&str>) -> Result<(), Error> {
     }
     let key = (!recovery.key.is_empty()).then(|| fingerprint(&recovery.key));
     if let Some(key) = &key {
-        out.line(&format!("agreed     {key} from header time {} on", recovery.due_s));
+        out.line(&format!("agreed     {key} from {} on", time(recovery.due_s)));
     }
     out.proved(&state);
     out.result(&json!({

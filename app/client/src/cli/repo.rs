@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::account::own;
 use super::git::{self, Git};
+use super::out::counted;
 use super::verify::{self, Origin};
 use crate::state::{Repo as Found, account_id};
 use crate::{Error, Signer, State};
@@ -288,12 +289,11 @@ async fn list(context: &Context, owner: Option<String>, all: bool) -> Result<(),
         (Some(owner), _) => state.repos_of(&owner).await?,
         (None, _) => state.repos_of(&handle_of(&state, &own(context)?).await?).await?,
     };
-    let width = repos.iter().map(|repo| repo.path().len()).max().unwrap_or(0);
-    for repo in &repos {
+    let row = |repo: &Found| {
         let archived = if repo.value.archived { " (archived)" } else { "" };
-        let line = format!("{:width$}  {}{archived}", repo.path(), repo.value.description);
-        context.out.line(line.trim_end());
-    }
+        [repo.path(), format!("{}{archived}", repo.value.description)]
+    };
+    context.out.table(&repos.iter().map(row).collect::<Vec<_>>());
     let count = repos.len();
     context.out.fact(&format!("proved at height {}: {count}, and no other", state.height()));
     context.out.result(&json!({
@@ -330,9 +330,9 @@ async fn show(context: &Context, path: &str) -> Result<(), Error> {
         out.line(&format!("{oid} {name}"));
     }
     out.fact(&format!(
-        "proved at height {}: {} refs, and no other (refs_root {})",
+        "proved at height {}: {}, and no other (refs_root {})",
         state.height(),
-        listing.refs.len(),
+        counted(listing.refs.len() as u64, "ref"),
         listing.root
     ));
     let mut value = describe(&repo);

@@ -49,7 +49,7 @@ async fn list(context: &Context) -> Result<(), Error> {
     }
     let out = &context.out;
     let rows: Vec<_> = entries.iter().map(|entry| entry.row(total)).collect();
-    lined_up(&rows).iter().for_each(|line| out.line(line));
+    out.table(&rows);
     let (within, outside) = entries.split_at(set.len());
     let (count, others) = (within.len(), outside.len());
     let others = match others {
@@ -156,7 +156,7 @@ impl Entry {
             format!("stake {}", self.info.tokens),
             format!("commission {}", percent(self.info.commission_ppm.into())),
             self.standing(),
-            format!("{}, of {}", plain(name), self.operator_name),
+            format!("{name}, of {}", self.operator_name),
         ]
     }
 
@@ -177,21 +177,6 @@ impl Entry {
             "gateway": Some(&self.info.gateway).filter(|url| !url.is_empty()),
         })
     }
-}
-
-/// Rows as lines, each column as wide as its widest cell.
-fn lined_up<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
 }
 
 /// Validators with enough stake.

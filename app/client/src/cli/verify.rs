@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::Context;
 use super::git::Git;
+use super::out::counted;
 use super::tx;
 use crate::Error;
 
@@ -143,8 +144,8 @@ pub async fn verify(context: &Context, dir: &Path, origin: &Origin) -> Result<()
     let out = &context.out;
     out.proved(&state);
     out.fact(&format!(
-        "the listing of {} refs of {path} is complete (refs_root {})",
-        listing.refs.len(),
+        "the listing of {} of {path} is complete (refs_root {})",
+        counted(listing.refs.len() as u64, "ref"),
         listing.root
     ));
     let lines = differences(&listing.refs, &found, is_bare);

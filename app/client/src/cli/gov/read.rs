@@ -89,16 +89,16 @@ pub(super) async fn list(context: &Context, all: bool) -> Result<(), Error> {
     let state = chain.state().await?;
     let proto::Proposals { count, open } = proposals(&state).await?;
     let numbers = if all { (1..=count).collect() } else { open };
-    let mut listed = Vec::new();
+    let (mut listed, mut rows) = (Vec::new(), Vec::new());
     let places: Vec<_> = numbers.iter().map(|number| keys::proposal(*number)).collect();
     let found: Vec<proto::Proposal> = state.list("a proposal", &places).await?;
     for (number, proposal) in numbers.into_iter().zip(found) {
         let value = describe(&state, number, &proposal).await?;
-        let word = |key: &str| value[key].as_str().unwrap_or_default();
-        let (kind, status, title) = (word("kind"), word("status"), word("title"));
-        context.out.line(&format!("{number}  {kind}  {status}  {}", plain(title)));
+        let word = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        rows.push([number.to_string(), word("kind"), word("status"), word("title")]);
         listed.push(value);
     }
+    context.out.table(&rows);
     let shown = listed.len();
     context.out.fact(&format!("proved at height {}: {shown}, and no other", state.height()));
     context.out.result(&json!({ "proposals": listed, "proved_height": state.height() }));
@@ -241,11 +241,12 @@ async fn cast(
     votes: &[(AccountId, VoteOption)],
 ) -> Result<Vec<Value>, Error> {
     let names = state.names_of(votes.iter().map(|(account, _)| *account)).await?;
-    let mut listed = Vec::new();
+    let (mut listed, mut rows) = (Vec::new(), Vec::new());
     for (account, option) in votes {
         let (account, option) = (&names[account], option_name(*option));
-        context.out.line(&format!("{option}  {account}"));
+        rows.push([option.clone(), account.clone()]);
         listed.push(json!({ "account": account, "option": option }));
     }
+    context.out.table(&rows);
     Ok(listed)
 }

@@ -6,6 +6,7 @@ use guts_schema::{AccountId, RepoId, keys, proto};
 use serde_json::{Value, json};
 
 use super::super::Context;
+use super::super::out::counted;
 use crate::state::{Repo, account_id};
 use crate::{Error, State};
 
@@ -48,7 +49,7 @@ pub(super) async fn list(context: &Context, path: &str, all: bool) -> Result<(),
     let mut chain = context.chain().await?;
     let state = chain.state().await?;
     let repo = state.repo(path).await?;
-    let mut listed = Vec::new();
+    let (mut listed, mut rows) = (Vec::new(), Vec::new());
     let pinned = pinned(&state, repo.id).await?;
     let count = count(&state, repo.id).await?;
     let others = (1..=count).filter(|number| !pinned.contains(number));
@@ -59,12 +60,14 @@ pub(super) async fn list(context: &Context, path: &str, all: bool) -> Result<(),
         let Some(issue) = issue.filter(|issue| all || !issue.closed) else { continue };
         let closed = if issue.closed { " (closed)" } else { "" };
         let is_pinned = pinned.contains(&number);
-        let pin = if is_pinned { "  pinned" } else { "" };
-        let labels: String = issue.labels.iter().map(|label| format!("  [{label}]")).collect();
-        context.out.line(&format!("#{number}  {}{closed}{labels}{pin}", issue.title));
+        let pin = if is_pinned { "pinned" } else { "" };
+        let labels: Vec<_> = issue.labels.iter().map(|label| format!("[{label}]")).collect();
+        let labels = labels.join("  ");
+        rows.push([format!("#{number}"), format!("{}{closed}", issue.title), labels, pin.into()]);
         listed.push(describe(&state, number, &issue, is_pinned).await?);
     }
     let shown = listed.len();
+    context.out.table(&rows);
     context.out.fact(&format!("proved at height {}: {shown}, and no other", state.height()));
     context.out.result(&json!({
         "repo": repo.path(),
@@ -109,7 +112,11 @@ pub(super) async fn show(context: &Context, path: &str, number: u64) -> Result<(
     let mut chain = context.chain().await?;
     let state = chain.state().await?;
     let repo = state.repo(path).await?;
-    let missing = || Error::Missing(format!("{path} has no issue {number}"));
+    let missing = || {
+        Error::Missing(format!(
+            "{path} has no issue {number}: 'guts issue list {path} --all' shows those it has"
+        ))
+    };
     let issue = issue(&state, repo.id, number).await?.ok_or_else(missing)?;
     let thread: Option<proto::Thread> = state.get(&keys::thread(repo.id, number)).await?;
     let thread = thread.unwrap_or_default();
@@ -219,6 +226,13 @@ fn say(context: &Context, index: u64, value: &proto::CommentValue, author: &str)
     })
 }
 
+fn no_comment(path: &str, number: u64, comment: u64) -> Error {
+    Error::Missing(format!(
+        "{path}#{number} has no comment {comment}: 'guts issue show {path} {number}' shows those \
+         it has"
+    ))
+}
+
 /// What a comment says.
 pub(super) async fn said(
     state: &State,
@@ -227,7 +241,7 @@ pub(super) async fn said(
 ) -> Result<String, Error> {
     let key = keys::comment(repo, number, comment);
     let value: Option<proto::CommentValue> = state.get(&key).await?;
-    let missing = || Error::Missing(format!("{path}#{number} has no comment {comment}"));
+    let missing = || no_comment(path, number, comment);
     Ok(value.ok_or_else(missing)?.text)
 }
 
@@ -243,7 +257,7 @@ pub(super) async fn history(
     let repo = state.repo(path).await?;
     let key = keys::comment(repo.id, number, comment);
     let value: Option<proto::CommentValue> = state.get(&key).await?;
-    let missing = || Error::Missing(format!("{path}#{number} has no comment {comment}"));
+    let missing = || no_comment(path, number, comment);
     let value = value.ok_or_else(missing)?;
     let author = state.name_of(&account_id(&value.author)?).await?;
     let (out, mut since, mut texts) = (&context.out, value.height, Vec::new());
@@ -259,7 +273,8 @@ pub(super) async fn history(
     out.line(&format!("{author}, from block {since} on"));
     out.quote(&value.text);
     texts.push(json!({ "text": value.text, "from_height": since, "until_height": null }));
-    out.fact(&format!("proved at height {}: {} texts, and no other", state.height(), texts.len()));
+    let count = counted(texts.len() as u64, "text");
+    out.fact(&format!("proved at height {}: {count}, and no other", state.height()));
     out.result(&json!({
         "repo": repo.path(),
         "number": number,

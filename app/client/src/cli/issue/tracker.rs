@@ -102,14 +102,14 @@ pub async fn run_label(context: &Context, command: Label) -> Result<(), Error> {
     match command {
         Label::List { repo } => {
             let (state, tracker) = tracker(context, &repo).await?;
-            let mut listed = Vec::new();
+            let (mut listed, mut rows) = (Vec::new(), Vec::new());
             for label in &tracker.labels {
                 let proto::Label { name, color, description } = label;
-                let line = format!("{name}  {color:06x}  {description}");
-                context.out.line(line.trim_end());
                 let color = format!("{color:06x}");
+                rows.push([name.clone(), color.clone(), description.clone()]);
                 listed.push(json!({ "name": name, "color": color, "description": description }));
             }
+            context.out.table(&rows);
             context.out.proved(&state);
             let height = state.height();
             context.out.result(&json!({ "labels": listed, "proved_height": height }));
@@ -132,19 +132,20 @@ pub async fn run_milestone(context: &Context, command: Milestone) -> Result<(), 
     match command {
         Milestone::List { repo } => {
             let (state, tracker) = tracker(context, &repo).await?;
-            let mut listed = Vec::new();
+            let (mut listed, mut rows) = (Vec::new(), Vec::new());
             for (number, milestone) in (1_u64..).zip(&tracker.milestones) {
                 let proto::Milestone { title, due_s, closed } = milestone;
                 let over = if *closed { " (closed)" } else { "" };
                 let due = match due_s {
                     0 => String::new(),
-                    due_s => format!("  due {}", time(*due_s)),
+                    due_s => format!("due {}", time(*due_s)),
                 };
-                context.out.line(&format!("{number}  {title}{over}{due}"));
+                rows.push([number.to_string(), format!("{title}{over}"), due]);
                 listed.push(
                     json!({ "number": number, "title": title, "due_s": due_s, "closed": closed }),
                 );
             }
+            context.out.table(&rows);
             context.out.proved(&state);
             let height = state.height();
             context.out.result(&json!({ "milestones": listed, "proved_height": height }));

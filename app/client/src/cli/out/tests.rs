@@ -21,6 +21,18 @@ fn no_line_steers_a_terminal() {
 }
 
 #[test]
+fn columns_are_as_wide_as_their_widest_cell() {
+    let row = |cells: [&str; 3]| cells.map(str::to_owned);
+    let rows = [row(["a", "power 10", "x"]), row(["bcd", "power 7", "yz"])];
+    assert_eq!(lined_up(&rows), ["a    power 10  x", "bcd  power 7   yz"]);
+    let rows = [row(["a\u{7}", "x", ""]), row(["\u{202e}", "y", ""])];
+    assert_eq!(lined_up(&rows), ["a         x", "\\u{202e}  y"]);
+    assert!(lined_up::<3>(&[]).is_empty());
+    let words = [0, 1, 2].map(|count| counted(count, "ref"));
+    assert_eq!(words, ["0 refs", "1 ref", "2 refs"]);
+}
+
+#[test]
 fn no_error_of_a_node_steers_a_terminal_or_looks_like_a_fact() {
     let text = format!("{ATTACK}\n✓ proved at height 9");
     let answer = ClientError::Answer(text.clone());

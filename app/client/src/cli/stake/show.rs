@@ -21,11 +21,16 @@ pub(super) async fn show(context: &Context, who: Option<&str>) -> Result<(), Err
     let account = resolve(context, &state, who).await?;
     let of: Option<proto::DelegationsOf> = state.get(&keys::delegations_of(&account)).await?;
     let of = of.unwrap_or_default();
-    let mut listed = Vec::new();
+    let (mut listed, mut rows) = (Vec::new(), Vec::new());
     for address in &of.validators {
-        listed.push(delegation(context, &state, &validator_address(address)?, &account).await?);
+        let (row, value) = delegation(&state, &validator_address(address)?, &account).await?;
+        rows.push(row);
+        listed.push(value);
     }
-    let on_their_way = unbondings(context, &state, &account, of.unbondings).await?;
+    context.out.table(&rows);
+    let on_their_way = unbondings(&state, &account, of.unbondings).await?;
+    let (rows, on_their_way): (Vec<_>, Vec<_>) = on_their_way.into_iter().unzip();
+    context.out.table(&rows);
     let count = listed.len();
     context.out.fact(&format!("proved at height {}: {count}, and no other", state.height()));
     context.out.result(&json!({
@@ -37,12 +42,14 @@ pub(super) async fn show(context: &Context, who: Option<&str>) -> Result<(), Err
     Ok(())
 }
 
+/// A row for people, and the same for programs.
+type Shown<const N: usize> = ([String; N], Value);
+
 async fn delegation(
-    context: &Context,
     state: &State,
     validator: &ValidatorAddress,
     account: &AccountId,
-) -> Result<Value, Error> {
+) -> Result<Shown<4>, Error> {
     let value: Option<proto::Delegation> = state.get(&keys::delegation(validator, account)).await?;
     let info: Option<proto::ValidatorInfo> = state.get(&keys::validator(validator)).await?;
     let (value, info) = (value.unwrap_or_default(), info.unwrap_or_default());
@@ -50,16 +57,16 @@ async fn delegation(
     let worth = stake::worth(&info, value.shares);
     let wrong = || Error::Proof("rewards that run backwards".into());
     let due = stake::claimable(&value, &info, account).ok_or_else(wrong)?;
-    let name = if info.name.is_empty() { "unnamed" } else { &info.name };
-    let rewards = if due > 0 { format!("  {due} to claim") } else { String::new() };
-    context.out.line(&format!("{validator}  {worth}  {name}{rewards}"));
-    Ok(json!({
+    let shown = json!({
         "validator": validator.to_string(),
         "name": info.name,
         "amount": worth.to_string(),
         "shares": value.shares.to_string(),
         "rewards": due.to_string(),
-    }))
+    });
+    let name = if info.name.is_empty() { "unnamed".to_owned() } else { info.name };
+    let rewards = if due > 0 { format!("{due} to claim") } else { String::new() };
+    Ok(([validator.to_string(), worth.to_string(), name, rewards], shown))
 }
 
 async fn called(state: &State, validator: &ValidatorAddress) -> Result<String, Error> {
@@ -89,11 +96,10 @@ async fn numbers(state: &State, account: &AccountId, count: u64) -> Result<Vec<u
 /// What left validators and still answers for them. The account's are counted, and each is proved,
 /// so that none is left out.
 async fn unbondings(
-    context: &Context,
     state: &State,
     account: &AccountId,
     count: u64,
-) -> Result<Vec<Value>, Error> {
+) -> Result<Vec<Shown<2>>, Error> {
     let mut listed = Vec::new();
     if count == 0 {
         return Ok(listed);
@@ -102,32 +108,28 @@ async fn unbondings(
     for number in numbers(state, account, count).await? {
         let entry: Option<proto::Unbonding> = state.get(&keys::unbonding(number)).await?;
         let entry = entry.filter(|entry| entry.delegator == account.as_bytes());
-        listed.push(unbonding(context, state, &entry.ok_or_else(wrong)?).await?);
+        listed.push(unbonding(state, &entry.ok_or_else(wrong)?).await?);
     }
     if listed.len() as u64 == count { Ok(listed) } else { Err(wrong()) }
 }
 
-async fn unbonding(
-    context: &Context,
-    state: &State,
-    entry: &proto::Unbonding,
-) -> Result<Value, Error> {
+async fn unbonding(state: &State, entry: &proto::Unbonding) -> Result<Shown<2>, Error> {
     let (validator, amount) = (validator_address(&entry.validator)?, entry.amount);
     let (from, until) = (called(state, &validator).await?, time(entry.due_s));
-    let mut to = None;
-    if entry.to.is_empty() {
-        context.out.line(&format!("{amount}  on its way back from {from}, until {until}"));
-    } else {
-        let address = validator_address(&entry.to)?;
-        let name = called(state, &address).await?;
-        let line = format!("{amount}  now with {name}, answers for {from} until {until}");
-        context.out.line(&line);
-        to = Some(address.to_string());
-    }
-    Ok(json!({
+    let (to, line) = match entry.to.is_empty() {
+        true => (None, format!("on its way back from {from}, until {until}")),
+        false => {
+            let address = validator_address(&entry.to)?;
+            let name = called(state, &address).await?;
+            let line = format!("now with {name}, answers for {from} until {until}");
+            (Some(address.to_string()), line)
+        }
+    };
+    let shown = json!({
         "validator": validator.to_string(),
         "to": to,
         "amount": amount.to_string(),
         "due_s": entry.due_s,
-    }))
+    });
+    Ok(([amount.to_string(), line], shown))
 }

@@ -1,4 +1,4 @@
-//! Shares of power and columns, for people.
+//! Shares of power, and why a validator does not sign, for people.
 use super::*;
 
 #[test]
@@ -14,14 +14,6 @@ fn shares_are_in_percent_with_a_digit_at_most() {
     assert_eq!(share(1, 2), "50 %");
     assert_eq!(share(u64::MAX, u64::MAX), "100 %");
     assert_eq!((share(0, 0), share(1, 1001)), ("0 %".into(), "0 %".into()));
-}
-
-#[test]
-fn columns_are_as_wide_as_their_widest_cell() {
-    let row = |cells: [&str; 3]| cells.map(str::to_owned);
-    let rows = [row(["a", "power 10", "x"]), row(["bcd", "power 7", "yz"])];
-    assert_eq!(lined_up(&rows), ["a    power 10  x", "bcd  power 7   yz"]);
-    assert!(lined_up::<3>(&[]).is_empty());
 }
 
 #[test]

@@ -47,8 +47,10 @@ pub enum Outcome {
 pub struct Bars {
     /// Least share of the set's stake that votes, in millionths.
     pub quorum_ppm: u64,
-    /// Share of yes, no and veto that yes must exceed, in millionths.
+    /// Share that yes must exceed, in millionths: of yes, no and veto, or of the set's stake.
     pub threshold_ppm: u64,
+    /// Whether it is of the set's stake, who did not vote included.
+    pub is_of_all: bool,
     /// Share of all votes that veto must exceed to stop it, in millionths.
     pub veto_ppm: u64,
 }
@@ -56,12 +58,13 @@ pub struct Bars {
 impl Bars {
     /// Those for what is proposed, under these parameters.
     pub const fn of(params: &proto::Params, content: Option<&Content>) -> Self {
-        let threshold_ppm = match content {
-            Some(Content::Emergency(_)) => params.gov_emergency_threshold_ppm,
-            _ => params.gov_threshold_ppm,
+        // It is decided soon and carried out at once: who had no time to come counts as against it.
+        let (threshold_ppm, is_of_all) = match content {
+            Some(Content::Emergency(_)) => (params.gov_emergency_threshold_ppm, true),
+            _ => (params.gov_threshold_ppm, false),
         };
         let (quorum_ppm, veto_ppm) = (params.gov_quorum_ppm, params.gov_veto_ppm);
-        Self { quorum_ppm, threshold_ppm, veto_ppm }
+        Self { quorum_ppm, threshold_ppm, is_of_all, veto_ppm }
     }
 }
 
@@ -109,7 +112,8 @@ impl Tally {
         if exceeds(self.veto, cast, bars.veto_ppm) {
             return Outcome::Vetoed;
         }
-        if exceeds(self.yes, self.decisive(), bars.threshold_ppm) {
+        let whole = if bars.is_of_all { self.total } else { self.decisive() };
+        if exceeds(self.yes, whole, bars.threshold_ppm) {
             Outcome::Passed
         } else {
             Outcome::FewAgreed

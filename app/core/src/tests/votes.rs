@@ -203,7 +203,8 @@ impl Model {
         let (cared, million) = (yes + no + veto, 1_000_000);
         let cast = cared + abstain;
         let is_urgent = matches!(self.proposals[place].what, What::JailNow(_));
-        let bar = if is_urgent { 667_000 } else { 500_000 };
+        let (of, bar) =
+            if is_urgent { (u128::from(tally.total), 667_000) } else { (cared, 500_000) };
         let came = cast > 0 && cast >= u128::from(tally.total) * QUORUM / million;
         if came && veto * million > cast * VETO {
             // Burnt.
@@ -213,7 +214,7 @@ impl Model {
         }
         self.refund(place);
         let one = &mut self.proposals[place];
-        if !came || yes * million <= cared * bar {
+        if !came || yes * million <= of * bar {
             one.status = Status::Rejected;
         } else if matches!(one.what, What::Text | What::JailNow(_)) {
             self.carry_out(place);

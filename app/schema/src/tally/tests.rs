@@ -1,7 +1,8 @@
 //! Who speaks for which stake, and where the bars are.
 use super::*;
 
-const BARS: Bars = Bars { quorum_ppm: 400_000, threshold_ppm: 500_000, veto_ppm: 333_000 };
+const BARS: Bars =
+    Bars { quorum_ppm: 400_000, threshold_ppm: 500_000, is_of_all: false, veto_ppm: 333_000 };
 
 fn account(seed: u8) -> AccountId {
     AccountId::new([seed; 20])
@@ -78,7 +79,21 @@ fn an_emergency_has_a_bar_of_its_own() {
         ..Default::default()
     };
     let urgent = Content::Emergency("{}".into());
-    let bars = |threshold_ppm| Bars { quorum_ppm: 1, threshold_ppm, veto_ppm: 4 };
-    assert_eq!(Bars::of(&params, None), bars(2));
-    assert_eq!(Bars::of(&params, Some(&urgent)), bars(3));
+    let bars =
+        |threshold_ppm, is_of_all| Bars { quorum_ppm: 1, threshold_ppm, is_of_all, veto_ppm: 4 };
+    assert_eq!(Bars::of(&params, None), bars(2, false));
+    assert_eq!(Bars::of(&params, Some(&urgent)), bars(3, true));
+}
+
+#[test]
+fn a_third_of_the_stake_that_comes_first_decides_no_emergency() {
+    let bars = Bars { threshold_ppm: 667_000, is_of_all: true, ..BARS };
+    let outcome =
+        |yes, no, veto, abstain| Tally { yes, no, veto, abstain, total: 1000 }.outcome(&bars);
+    assert_eq!(outcome(399, 0, 0, 0), Outcome::FewVoted);
+    assert_eq!(outcome(500, 0, 0, 0), Outcome::FewAgreed, "nobody else had the time");
+    assert_eq!(outcome(667, 0, 0, 333), Outcome::FewAgreed);
+    assert_eq!(outcome(668, 332, 0, 0), Outcome::Passed);
+    assert_eq!(outcome(668, 0, 332, 0), Outcome::Passed);
+    assert_eq!(outcome(666, 0, 334, 0), Outcome::Vetoed);
 }

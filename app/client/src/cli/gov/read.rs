@@ -172,10 +172,11 @@ pub(super) fn so_far(tally: &Tally, bars: &Bars) -> (Vec<String>, Value) {
         }
     };
     let (threshold, veto) = (percent(bars.threshold_ppm), percent(bars.veto_ppm));
+    let of = if bars.is_of_all { "all stake" } else { "yes, no and veto" };
     let lines = vec![
         format!("stake     so far {}", stake(tally)),
         format!("quorum    {quorum}, and {cast} voted"),
-        format!("yes       must be more than {threshold} of yes, no and veto"),
+        format!("yes       must be more than {threshold} of {of}"),
         format!("veto      stops it above {veto} of all votes"),
         format!("now       it would {text}"),
     ];
@@ -184,6 +185,7 @@ pub(super) fn so_far(tally: &Tally, bars: &Bars) -> (Vec<String>, Value) {
         "cast": cast.to_string(),
         "quorum": quorum.to_string(),
         "threshold_ppm": bars.threshold_ppm,
+        "threshold_of_all": bars.is_of_all,
         "veto_ppm": bars.veto_ppm,
         "would": would,
         "reason": outcome.reason(),

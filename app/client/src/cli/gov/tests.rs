@@ -46,7 +46,8 @@ fn every_status_is_said_with_what_belongs_to_it() {
 
 #[test]
 fn a_vote_under_way_says_what_it_needs_and_how_it_would_end() {
-    let bars = Bars { quorum_ppm: 400_000, threshold_ppm: 500_000, veto_ppm: 333_333 };
+    let (quorum_ppm, threshold_ppm, veto_ppm) = (400_000, 500_000, 333_333);
+    let bars = Bars { quorum_ppm, threshold_ppm, is_of_all: false, veto_ppm };
     let said = |yes, no, veto| {
         let tally = Tally { yes, no, veto, abstain: 1, total: 1000 };
         let (lines, value) = read::so_far(&tally, &bars);

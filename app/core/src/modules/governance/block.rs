@@ -9,7 +9,7 @@ use guts_schema::{AccountId, events};
 use guts_state::Read;
 
 use super::execute::{check_content, check_params};
-use super::{query, state};
+use super::state;
 use crate::fault::{Broken, Fault};
 use crate::modules::account::{self, Pot, Purse};
 use crate::modules::{params, staking};
@@ -115,7 +115,7 @@ pub(super) fn refund(run: &mut Run<'_>, proposal: &proto::Proposal) -> Result<()
 }
 
 fn count(run: &mut Run<'_>, number: u64, mut proposal: proto::Proposal) -> Result<(), Broken> {
-    let tally = query::tally(&run.state, number, proposal.votes)?;
+    let tally = state::tally(&run.state, number, proposal.votes)?;
     (proposal.yes, proposal.no, proposal.veto) = (tally.yes, tally.no, tally.veto);
     (proposal.abstain, proposal.total) = (tally.abstain, tally.total);
     let params = params::get(&run.state)?;

@@ -17,9 +17,10 @@
 //! what delegators vote with themselves. Enough stake must vote; more than the threshold of those
 //! who care must say yes; more than the veto share of all votes, where enough voted, stops it and
 //! burns the deposits, which come back in every other case. What is accepted waits for the time
-//! lock, in which whoever disagrees may leave. Of the proposals that wait for deposits, so many
-//! wait at a time: a larger deposit pushes out the smallest. Proposals move on in blocks with
-//! transactions and at the ends of epochs.
+//! lock, in which whoever disagrees may leave. An emergency is voted on for a shorter time and
+//! waits for nothing: more than its threshold of all stake must say yes, whoever came. Of the
+//! proposals that wait for deposits, so many wait at a time: a larger deposit pushes out the
+//! smallest. Proposals move on in blocks with transactions and at the ends of epochs.
 //!
 //! An upgrade begins with the block of its height: what the program knows of it changes the state
 //! once (`rules`), and the engine is told the new version; a program that does not know it stops.
@@ -33,13 +34,11 @@ mod block;
 mod error;
 mod execute;
 mod invariants;
-mod query;
 mod state;
 
 pub use block::check_rules;
 pub use execute::execute;
-pub use query::tally;
-pub use state::{get, proposals, upgrade};
+pub use state::{get, proposals, tally, upgrade};
 
 use crate::modules::Module;
 

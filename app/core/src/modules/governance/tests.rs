@@ -212,7 +212,7 @@ fn an_emergency_is_decided_sooner_and_by_more() {
     let reason = get(&world.state(), 1).unwrap().unwrap().reason;
     assert!(reason.contains("too little stake agreed"), "six of ten are not enough: {reason}");
     let mut world = World::new();
-    done(&mut world, &alice, delegate(&alice, &one, 60_000_000));
+    done(&mut world, &alice, delegate(&alice, &one, 90_000_000));
     done(&mut world, &alice, propose(&alice, ENOUGH, urgent()));
     done(&mut world, &alice, vote(&alice, VoteOption::Yes));
     pass(&mut world, 3601);
@@ -431,4 +431,23 @@ fn the_program_that_knows_an_upgrade_goes_on_and_migrates_once() {
     assert!(stopped.contains("version 3 of the rules holds from height 9 on"), "{stopped}");
     let older = world.node.app.check_rules(0).unwrap_err();
     assert_eq!(older, Broken::Upgrade { height: 9, version: 3, known: 1 });
+}
+
+/// More than half of the stake, and nobody else had the time to come.
+#[test]
+fn an_emergency_takes_more_than_its_share_of_all_stake() {
+    let urgent = || Some(Content::Emergency("{\"jail_s\": 5}".into()));
+    for (content, stake, ends) in [
+        (json("{\"jail_s\": 5}"), 50_000_000, ProposalStatus::Queued),
+        (urgent(), 50_000_000, ProposalStatus::Rejected),
+        (urgent(), 400_000_000, ProposalStatus::Done),
+    ] {
+        let mut world = World::new();
+        let (alice, one) = (world.alice.clone(), world.validators[1].clone());
+        done(&mut world, &alice, delegate(&alice, &one, stake));
+        done(&mut world, &alice, propose(&alice, ENOUGH, content));
+        done(&mut world, &alice, vote(&alice, VoteOption::Yes));
+        pass(&mut world, DAY_S + 1);
+        assert_eq!(status(&world), ends);
+    }
 }

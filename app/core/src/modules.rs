@@ -4,13 +4,13 @@
 use guts_abci::proto::abci::ValidatorUpdate;
 use guts_schema::attest::Attested;
 use guts_schema::tx::RepoAction;
-use guts_schema::{Action, RepoId, Tx};
+use guts_schema::{Action, RepoId, Tx, keys};
 use guts_state::Read;
 
 use crate::fault::{Broken, Fault};
 use crate::genesis::AppState;
 use crate::run::Run;
-use crate::whole::Whole;
+use crate::whole::{Whole, wrong};
 
 pub mod account;
 pub mod discussion;
@@ -155,6 +155,10 @@ fn misrouted(action: &Action) -> Fault {
 
 /// Audits the whole state.
 pub fn audit(whole: &Whole) -> Result<(), Broken> {
+    let is_known = |key: &[u8]| keys::TAGS.iter().any(|tag| key.starts_with(tag.as_bytes()));
+    if let Some((key, _)) = whole.iter().find(|(key, _)| !is_known(key)) {
+        return wrong(format!("no module has the key {}", hex::encode(key)));
+    }
     MODULES.iter().filter_map(|module| module.audit).try_for_each(|audit| audit(whole))
 }
 

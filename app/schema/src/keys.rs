@@ -7,6 +7,68 @@
 use crate::ids::{AccountId, Hash, Key, PushId, RepoId, ValidatorAddress};
 use crate::limits::ANCHORS_MAX;
 
+/// What keys begin with: there are no others.
+pub const TAGS: [&str; 58] = [
+    "account/",
+    "anchor/",
+    "anchors/",
+    "candidates/",
+    "certificate/",
+    "comment/",
+    "comment_edit/",
+    "delegation/",
+    "delegations_of/",
+    "epoch/",
+    "faucet/",
+    "faucet_draw/",
+    "guardians/",
+    "handle/",
+    "handle_commit/",
+    "issue/",
+    "key/",
+    "missed/",
+    "operator/",
+    "org/",
+    "orgs/",
+    "owner_repo/",
+    "params/",
+    "proposal/",
+    "proposals/",
+    "protections/",
+    "push/",
+    "pushes_of/",
+    "pushes_pending/",
+    "queue_ends/",
+    "queue_item/",
+    "reactions/",
+    "recovery/",
+    "ref/",
+    "ref_bucket/",
+    "ref_dir/",
+    "ref_log/",
+    "reference/",
+    "reference_of/",
+    "refs/",
+    "repo/",
+    "repo_access/",
+    "repo_name/",
+    "repos/",
+    "star/",
+    "supply/",
+    "thread/",
+    "threads/",
+    "tick/",
+    "tracker/",
+    "unbonding/",
+    "upgrade/",
+    "validator/",
+    "validators/",
+    "validators_at/",
+    "validators_changes/",
+    "vote/",
+    "vote_of/",
+];
+
 fn join(tag: &str, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = tag.as_bytes().to_vec();
     for part in parts {
@@ -55,9 +117,9 @@ pub fn handle(handle: &str) -> Vec<u8> {
     text("handle/", &[], handle)
 }
 
-/// `proto::HandleCommit`.
-pub fn handle_commit(commitment: &Hash) -> Vec<u8> {
-    join("handle_commit/", &[commitment.as_bytes()])
+/// `proto::HandleCommit` of an account.
+pub fn handle_commit(account: &AccountId, commitment: &Hash) -> Vec<u8> {
+    join("handle_commit/", &[account.as_bytes(), commitment.as_bytes()])
 }
 
 /// `proto::Anchors`.
@@ -101,7 +163,7 @@ pub fn queue_item(queue: Queue, number: u64) -> Vec<u8> {
     join("queue_item/", &[&[queue.number()], &number.to_be_bytes()])
 }
 
-/// `proto::Validators` in force.
+/// `proto::Validators`: the newest set, in force or about to be.
 pub fn validators() -> Vec<u8> {
     join("validators/", &[])
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use guts_schema::sign::ProofOf;
 use guts_schema::tx::{AccountAction, Draft};
-use guts_schema::{Action, RepoId};
+use guts_schema::{Action, Code, RepoId, names, proto};
 use proptest::prelude::*;
 
 use crate::modules::account::{self, supply};
@@ -234,4 +234,29 @@ proptest! {
         let paid: u64 = model.accounts.values().map(|(_, nonce)| nonce * FEE).sum();
         prop_assert_eq!(supply(&world.state()).unwrap().burnt, paid);
     }
+}
+
+/// Whoever sees a commitment on its way can send the same, for more, and be first.
+#[test]
+fn a_copy_of_a_commitment_takes_nothing_from_whose_it_is() {
+    let mut world = World::new();
+    let (alice, bob) = (world.bob.clone(), world.gateway.clone());
+    let (handle, salt) = ("wanted", [7; 32]);
+    let commitment = names::handle_commitment(CHAIN, &alice.id, handle, &salt);
+    let commit = |who: &Person| Action::CommitHandle { actor: who.id, commitment };
+    let claim = |who: &Person| Action::ClaimHandle { actor: who.id, handle: handle.into(), salt };
+    let copied = [world.tx(&bob, &[commit(&bob)]), world.tx(&alice, &[commit(&alice)])];
+    let outcome = world.block(copied.to_vec());
+    assert_eq!([outcome.code(0), outcome.code(1)], [None, None]);
+    let again = world.tx(&alice, &[commit(&alice)]);
+    assert_eq!(world.one(again), Some(Code::CommitExists));
+    assert_eq!(world.one(world.tx(&bob, &[claim(&bob)])), Some(Code::CommitUnknown));
+    assert_eq!(world.one(world.tx(&alice, &[claim(&alice)])), None);
+    let owner = account::handle_owner(&world.state(), handle).unwrap();
+    assert_eq!(owner, Some(alice.id));
+    // What nobody can claim expires as all do.
+    world.time_s += 100_000;
+    world.block(vec![world.tx(&bob, &[Action::Transfer { actor: bob.id, to: bob.id, amount: 1 }])]);
+    let left = world.node.whole().below::<proto::HandleCommit>("handle_commit/").unwrap();
+    assert_eq!(left, []);
 }

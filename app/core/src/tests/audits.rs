@@ -174,3 +174,40 @@ fn a_gateway_that_nobody_could_ask_is_found() {
     let text = "a gateway that cannot be asked";
     finds::<proto::ValidatorInfo>(&world, key, text, &[|v| v.gateway = "git.example.org".into()]);
 }
+
+/// What the audits say when one value more is there.
+fn finds_more<M: Message>(world: &World, key: Vec<u8>, value: &M, text: &str) {
+    let whole = world.node.whole();
+    let entries = whole.iter().map(|(key, value)| (key.to_vec(), value.to_vec()));
+    let mut entries: BTreeMap<_, _> = entries.collect();
+    assert_eq!(entries.insert(key, values::encode(value)), None);
+    let sentence = modules::audit(&Whole::new(entries)).unwrap_err().to_string();
+    assert!(sentence.contains(text), "{text}: {sentence}");
+}
+
+/// It would sign for that account, which does not know of it.
+#[test]
+fn a_key_or_handle_that_its_account_does_not_have_is_found() {
+    let world = world();
+    let account = world.alice.id.to_vec();
+    let key = Person::new(150).secret.public();
+    let text = "is of no account that has it";
+    let record = proto::KeyRecord { account: account.clone(), ..Default::default() };
+    finds_more(&world, keys::key(&key), &record, text);
+    let record = proto::KeyRecord { account: vec![1; 20], ..Default::default() };
+    finds_more(&world, keys::key(&key), &record, text);
+    let record = proto::HandleRecord { account, claimed_height: 1 };
+    finds_more(&world, keys::handle("mallory"), &record, text);
+}
+
+#[test]
+fn a_key_that_no_module_has_is_found() {
+    let world = world();
+    let strange = b"strange/1".to_vec();
+    finds_more(
+        &world,
+        strange,
+        &proto::Repos { count: 1 },
+        "no module has the key 737472616e67652f31",
+    );
+}

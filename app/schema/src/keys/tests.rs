@@ -19,7 +19,7 @@ fn all(byte: u8, number: u64, text: &str) -> Vec<Vec<u8>> {
         guardians(&id(byte)),
         recovery(&id(byte)),
         handle(text),
-        handle_commit(&Hash::new([byte; 32])),
+        handle_commit(&id(byte), &Hash::new([byte; 32])),
         anchors(),
         anchor(number),
         queue_ends(Queue::HandleCommits),
@@ -102,4 +102,12 @@ fn kinds_of_key_are_distinct() {
 fn anchors_share_as_many_slots_as_are_good() {
     assert_eq!(anchor(3), anchor(3 + ANCHORS_MAX));
     assert_ne!(anchor(3), anchor(4));
+}
+
+#[test]
+fn every_key_begins_with_a_tag_and_every_tag_begins_one() {
+    let keys = all(1, 1, "x");
+    let begins = |key: &[u8], tag: &str| key.starts_with(tag.as_bytes());
+    assert!(keys.iter().all(|key| TAGS.iter().any(|tag| begins(key, tag))));
+    assert!(TAGS.iter().all(|tag| keys.iter().any(|key| begins(key, tag))));
 }

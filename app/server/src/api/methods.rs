@@ -216,9 +216,9 @@ pub(super) static TABLE: &[Spec] = &[
     spec(
         "guts_handle_commit",
         "a handle that somebody is about to claim",
-        &["commitment", "height"],
+        &["account", "commitment", "height"],
         "HandleCommit",
-        |args| Ok(keys::handle_commit(&id(args, 0)?)),
+        |args| Ok(keys::handle_commit(&id(args, 0)?, &id(args, 1)?)),
     ),
     spec("guts_issue", "an issue", &["repo", "number", "height"], "Issue", |args| {
         Ok(keys::issue(repo(args, 0)?, number(args, 1)?))
@@ -365,9 +365,13 @@ pub(super) static TABLE: &[Spec] = &[
     spec("guts_validator", "what a validator bonded", VALIDATOR, "ValidatorInfo", |args| {
         Ok(keys::validator(&id(args, 0)?))
     }),
-    spec("guts_validators", "the validators in force", HEIGHT, "Validators", |_| {
-        Ok(keys::validators())
-    }),
+    spec(
+        "guts_validators",
+        "the newest set of validators: in force, or about to be",
+        HEIGHT,
+        "Validators",
+        |_| Ok(keys::validators()),
+    ),
     spec(
         "guts_validators_at",
         "the validators whose signatures count from a change on",

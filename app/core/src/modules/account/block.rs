@@ -1,8 +1,9 @@
 //! After the transactions of a block: its hash becomes an anchor, expired commitments go. A block
 //! without transactions does neither, so that it can rest.
 
-use guts_schema::Hash;
+use guts_schema::ids::IdError;
 use guts_schema::keys::Queue;
+use guts_schema::{AccountId, Hash};
 
 use super::state;
 use crate::fault::Broken;
@@ -21,12 +22,14 @@ pub(super) fn end(run: &mut Run<'_>) -> Result<(), Broken> {
     state::record_anchor(run, &hash)?;
     let lasts_s = params::get(&run.state)?.handle_commit_s;
     for id in state::queue_pop_due(run, Queue::HandleCommits, EXPIRED_MAX)? {
-        let hash = Hash::from_slice(&id);
-        let hash = hash.map_err(|error| Broken::Contradiction(error.to_string()))?;
-        let Some(commit) = state::commit(&run.state, &hash)? else { continue };
+        let damaged = |error: IdError| Broken::Contradiction(error.to_string());
+        let (account, hash) = id.split_at(AccountId::LEN.min(id.len()));
+        let account = AccountId::from_slice(account).map_err(damaged)?;
+        let hash = Hash::from_slice(hash).map_err(damaged)?;
+        let Some(commit) = state::commit(&run.state, &account, &hash)? else { continue };
         let due_s = commit.time_s.saturating_add(lasts_s);
         if due_s <= run.block.time_s {
-            state::drop_commit(run, &hash);
+            state::drop_commit(run, &account, &hash);
         } else {
             // It may be claimed for longer since it was made, or was made again after its claim.
             state::queue_push(run, Queue::HandleCommits, due_s, &id)?;

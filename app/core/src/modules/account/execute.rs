@@ -63,14 +63,14 @@ pub(crate) fn announce(run: &mut Run<'_>, id: &AccountId, account: &proto::Accou
 }
 
 fn commit_handle(run: &mut Run<'_>, actor: &AccountId, commitment: &Hash) -> Result<(), Fault> {
-    if state::commit(&run.state, commitment)?.is_some() {
+    if state::commit(&run.state, actor, commitment)?.is_some() {
         return Err(error::plain(Code::CommitExists));
     }
     let (height, time_s) = (run.block.height, run.block.time_s);
-    let commit = proto::HandleCommit { account: actor.to_vec(), height, time_s };
-    state::put_commit(run, commitment, &commit)?;
+    state::put_commit(run, actor, commitment, &proto::HandleCommit { height, time_s })?;
     let due_s = time_s.saturating_add(params::get(&run.state)?.handle_commit_s);
-    state::queue_push(run, Queue::HandleCommits, due_s, commitment.as_bytes())?;
+    let id = [&actor.as_bytes()[..], commitment.as_bytes()].concat();
+    state::queue_push(run, Queue::HandleCommits, due_s, &id)?;
     run.emit(events::HANDLE_COMMITTED, &[("account", actor)]);
     Ok(())
 }
@@ -90,7 +90,7 @@ fn claim_handle(
     account.handle = handle.to_owned();
     state::put(run, actor, &account)?;
     state::put_handle(run, handle, actor)?;
-    state::drop_commit(run, &commitment);
+    state::drop_commit(run, actor, &commitment);
     run.emit(events::HANDLE_CLAIMED, &[("account", actor), ("handle", &handle)]);
     Ok(())
 }
@@ -104,8 +104,7 @@ fn check_claim(
     salt: &[u8; SALT_BYTES],
 ) -> Result<Hash, Fault> {
     let commitment = names::handle_commitment(&run.block.chain_id, actor, handle, salt);
-    let commit = state::commit(&run.state, &commitment)?;
-    let commit = commit.filter(|commit| commit.account == actor.to_vec());
+    let commit = state::commit(&run.state, actor, &commitment)?;
     let commit = commit.ok_or_else(|| error::commit_unknown(actor))?;
     if commit.height >= run.block.height {
         return Err(error::plain(Code::CommitFresh));
@@ -138,7 +137,7 @@ pub(crate) fn create_org(
     };
     state::put(run, &id, &account)?;
     state::put_handle(run, handle, &id)?;
-    state::drop_commit(run, &commitment);
+    state::drop_commit(run, actor, &commitment);
     Ok(id)
 }
 

@@ -47,8 +47,30 @@ fn audit_recovery(whole: &Whole) -> Result<(), Broken> {
     Ok(())
 }
 
+/// Keys and handles that say whose they are are among those which that account has.
+fn audit_names(whole: &Whole) -> Result<(), Broken> {
+    let account = |id: &[u8]| match AccountId::from_slice(id) {
+        Ok(id) => whole.get::<proto::Account>(&keys::account(&id)),
+        Err(_) => Ok(None),
+    };
+    for (key, record) in whole.below::<proto::KeyRecord>("key/")? {
+        if account(&record.account)?.is_none_or(|account| !account.keys.contains(&key)) {
+            return wrong(format!("key {} is of no account that has it", hex::encode(key)));
+        }
+    }
+    for (handle, record) in whole.below::<proto::HandleRecord>("handle/")? {
+        let name = handle.strip_suffix(b"\0").unwrap_or(&handle);
+        if account(&record.account)?.is_none_or(|account| account.handle.as_bytes() != name) {
+            let name = String::from_utf8_lossy(name);
+            return wrong(format!("handle {name:?} is of no account that has it"));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn audit(whole: &Whole) -> Result<(), Broken> {
     audit_recovery(whole)?;
+    audit_names(whole)?;
     let supply: proto::Supply = whole.get(&keys::supply())?.unwrap_or_default();
     let pots = [
         supply.burnt,

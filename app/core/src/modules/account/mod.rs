@@ -5,7 +5,7 @@
 //! | `account/ID` | `proto::Account` |
 //! | `key/KEY` | `proto::KeyRecord`: whose it is, and from and until which height |
 //! | `handle/NAME` | `proto::HandleRecord` |
-//! | `handle_commit/HASH` | `proto::HandleCommit`, until claimed or expired |
+//! | `handle_commit/ID HASH` | `proto::HandleCommit`, until claimed or expired |
 //! | `queue_*/HandleCommits` | commitments by age |
 //! | `guardians/ID` | `proto::Guardians`, of accounts that have some |
 //! | `recovery/ID` | `proto::Recovery`, while one is under way |
@@ -26,9 +26,10 @@
 //! | `FinishRecovery` | anybody, once enough guardians agreed and the delay is over |
 //!
 //! Invariants: balances and pots add up to the supply; each key and handle belongs to the account
-//! that names it; some key without bounds of each account is not revoked, organisations apart,
-//! which have none; guardians are other accounts, and a recovery is what they agreed on; every
-//! commitment waits to be dropped; the number of recorded anchors only grows.
+//! that names it, and is among those it has; some key without bounds of each account is not
+//! revoked, organisations apart, which have none; guardians are other accounts, and a recovery is
+//! what they agreed on; every commitment waits to be dropped; the number of recorded anchors only
+//! grows.
 //! Calls: params. (Admission, which also asks staking, is `crate::admit`.)
 
 mod authorize;

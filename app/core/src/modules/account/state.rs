@@ -118,20 +118,26 @@ pub(super) fn drop_handle(run: &mut Run<'_>, handle: &str) {
     run.state.delete(keys::handle(handle));
 }
 
-pub(super) fn commit(view: &dyn Read, hash: &Hash) -> Result<Option<proto::HandleCommit>, Broken> {
-    load(view, &keys::handle_commit(hash))
+/// What an account committed to. Others may commit to the same: it is only theirs then.
+pub(super) fn commit(
+    view: &dyn Read,
+    id: &AccountId,
+    hash: &Hash,
+) -> Result<Option<proto::HandleCommit>, Broken> {
+    load(view, &keys::handle_commit(id, hash))
 }
 
 pub(super) fn put_commit(
     run: &mut Run<'_>,
+    id: &AccountId,
     hash: &Hash,
     commit: &proto::HandleCommit,
 ) -> Result<(), Broken> {
-    run.save(keys::handle_commit(hash), commit)
+    run.save(keys::handle_commit(id, hash), commit)
 }
 
-pub(super) fn drop_commit(run: &mut Run<'_>, hash: &Hash) {
-    run.state.delete(keys::handle_commit(hash));
+pub(super) fn drop_commit(run: &mut Run<'_>, id: &AccountId, hash: &Hash) {
+    run.state.delete(keys::handle_commit(id, hash));
 }
 
 /// All money there is, and where it lies.

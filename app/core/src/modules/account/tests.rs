@@ -251,7 +251,7 @@ fn commitments_last_an_hour_and_go() {
     assert_eq!(world.one(world.tx(&bob, std::slice::from_ref(&claim))), Some(Code::CommitUnknown));
     // That block had a transaction, so what expired is gone.
     let left: Option<proto::HandleCommit> =
-        world.node.whole().get(&keys::handle_commit(&hash)).unwrap();
+        world.node.whole().get(&keys::handle_commit(&bob.id, &hash)).unwrap();
     assert_eq!(left, None);
     assert_eq!(world.one(world.tx(&bob, &[commit])), None);
     assert_eq!(world.one(world.tx(&bob, &[claim])), None);
@@ -277,7 +277,7 @@ fn a_commitment_that_may_be_claimed_for_longer_goes_later() {
         block.time_s = made_s + after_s;
         let mut run = Run { state: Overlay::with(&state, changes), ..Run::new(&block, &state) };
         super::block::end(&mut run).unwrap();
-        let left = super::state::commit(&run.state, &hash).unwrap();
+        let left = super::state::commit(&run.state, &bob.id, &hash).unwrap();
         assert_eq!(left.is_some(), is_left, "after {after_s} seconds");
         changes = run.state.into_changes();
     }

@@ -149,7 +149,7 @@ codes! {
     ValidatorEmpty = 316, "validator_empty",
         "validator {} lost all its stake: delegate to another";
     UnbondingsAll = 317, "unbondings_all",
-        "{} unbondings are under way, which is the most: wait, or take {} or more at once";
+        "{} unbondings are under way, which is too many for one more: wait, or take {} or more at once";
 
     // 350..: the faucet.
     FaucetWork = 350, "faucet_work",

@@ -278,7 +278,7 @@ fn an_offer_is_accepted_where_there_is_room_for_it() {
 
 #[test]
 fn stake_moves_under_the_rules_of_what_it_leaves_and_where_it_comes_to() {
-    let mut world = World::with(|state| state.params.unbondings_max = 65);
+    let mut world = World::with(|state| state.params.unbondings_max = 130);
     let w = &mut world;
     let (alice, bob, nobody) = (w.alice.clone(), w.bob.clone(), Person::new(70));
     let (one, two) = (w.validators[1].clone(), w.validators[2].clone());

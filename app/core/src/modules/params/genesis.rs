@@ -170,7 +170,7 @@ numbers! {
     gov_quorum_ppm = 334_000;
     /// Share of yes among yes, no and veto that must be passed, in millionths.
     gov_threshold_ppm = 500_000;
-    /// The same in an emergency.
+    /// In an emergency: share of all stake that yes must exceed, in millionths.
     gov_emergency_threshold_ppm = 667_000;
     /// Share of veto among all votes that must be passed to veto, in millionths.
     gov_veto_ppm = 334_000;
@@ -180,7 +180,8 @@ numbers! {
     /// How long the engine takes evidence, in seconds: what the genesis document says, whatever
     /// stands here; 0: it says nothing.
     evidence_age_s = 0;
-    /// Unbondings and redelegations under way; more only if each is of `validator_stake_min`.
+    /// Unbondings and redelegations under way; more only if each is of `validator_stake_min`. Half
+    /// of these places are for accounts that have none under way.
     unbondings_max = 20_000;
 }
 

@@ -21,13 +21,18 @@ const ENDED_MAX: usize = 64;
 
 pub(super) fn begin(run: &mut Run<'_>, _attested: Option<&Attested>) -> Result<(), Broken> {
     let block = run.block;
+    if block.misbehaviour.is_empty() {
+        return Ok(());
+    }
+    let mut under_way = UnderWay::load(run)?;
     for one in &block.misbehaviour {
         let Some(mut info) = state::info(&run.state, &one.validator)? else { continue };
         if info.tombstoned {
             continue;
         }
         let ppm = params::get(&run.state)?.slash_double_sign_ppm;
-        slash(run, &one.validator, ppm, one.height, "double_sign")?;
+        let whose = (&one.validator, one.height);
+        slash(run, &mut under_way, whose, ppm, "double_sign")?;
         info = state::info(&run.state, &one.validator)?.unwrap_or(info);
         info.tombstoned = true;
         info.jailed = true;
@@ -64,7 +69,7 @@ fn delegator(entry: &proto::Unbonding) -> Result<AccountId, Broken> {
     AccountId::from_slice(&entry.delegator).map_err(|e| Broken::Contradiction(e.to_string()))
 }
 
-/// Stake under way: loaded once for a slash, however much of it there is.
+/// Stake under way: loaded once for all slashes of a hook, however much of it there is.
 struct UnderWay {
     entries: BTreeMap<u64, proto::Unbonding>,
     /// What goes to balances, by whose it is and where it was.
@@ -97,13 +102,12 @@ impl UnderWay {
 /// left it and still had power then.
 fn slash(
     run: &mut Run<'_>,
-    address: &ValidatorAddress,
+    under_way: &mut UnderWay,
+    (address, height): (&ValidatorAddress, u64),
     ppm: u64,
-    height: u64,
     reason: &str,
 ) -> Result<(), Broken> {
     let mut taken = 0u64;
-    let mut under_way = UnderWay::load(run)?;
     let answers = |entry: &proto::Unbonding| {
         // While its epoch runs, nobody knows how long its power counts.
         let counted = entry.until_height == 0 || entry.until_height >= height;
@@ -116,7 +120,7 @@ fn slash(
         let amount = if entry.to.is_empty() {
             under_way.take(run, number, part)?
         } else {
-            slash_moved(run, &mut under_way, &entry, part)?
+            slash_moved(run, under_way, &entry, part)?
         };
         taken = taken.saturating_add(amount);
     }
@@ -174,6 +178,7 @@ fn count_missed(run: &mut Run<'_>) -> Result<(), Broken> {
     let params = params::get(&run.state)?;
     let number = account::anchors(&run.state)?;
     let set = state::newest(&run.state)?;
+    let mut under_way = None;
     for address in &block.absent {
         let in_set = set.iter().any(|v| v.address[..] == address.as_bytes()[..]);
         let Some(mut info) = state::info(&run.state, address)? else { continue };
@@ -189,7 +194,12 @@ fn count_missed(run: &mut Run<'_>) -> Result<(), Broken> {
             continue;
         }
         state::put_missed(run, address, Vec::new())?;
-        slash(run, address, params.slash_downtime_ppm, block.height, "downtime")?;
+        let under_way = match &mut under_way {
+            Some(under_way) => under_way,
+            none => none.insert(UnderWay::load(run)?),
+        };
+        let (whose, ppm) = ((address, block.height), params.slash_downtime_ppm);
+        slash(run, under_way, whose, ppm, "downtime")?;
         info = state::info(&run.state, address)?.unwrap_or(info);
         info.jailed = true;
         info.jailed_until_s = block.time_s.saturating_add(params.jail_s);

@@ -266,8 +266,13 @@ fn take_stake(
     let params = params::get(&run.state)?;
     let (count, least) = (state::unbonding_count(&run.state)?, params.validator_stake_min);
     // A slash looks at all that is under way. So much at once always goes, and there is only so
-    // much stake: nobody can keep the others from leaving.
-    if count >= params.unbondings_max && amount < least {
+    // much stake. Of the other places, half are for accounts that have none under way: few accounts
+    // cannot keep the small ones from leaving.
+    let places = match of.unbondings {
+        0 => params.unbondings_max,
+        _ => params.unbondings_max / 2,
+    };
+    if count >= places && amount < least {
         return Err(error::unbondings_all(count, least));
     }
     let shares = if amount == worth { held.shares } else { sold(&info, amount).min(held.shares) };

@@ -283,6 +283,23 @@ fn so_much_is_under_way_in_all() {
     assert_eq!(world.one(world.tx(&bob, &[unbond(&bob, &one, 1_000_000)])), None);
 }
 
+/// One account with dust enough for all places has half of them.
+#[test]
+fn an_account_that_has_some_under_way_leaves_places_to_those_that_have_none() {
+    let mut world = World::with(|state| state.params.unbondings_max = 4);
+    let (alice, bob, one) = (world.alice.clone(), world.bob.clone(), world.validators[1].clone());
+    for who in [&alice, &bob] {
+        assert_eq!(world.one(world.tx(who, &[delegate(who, &one, TEN)])), None);
+    }
+    for code in [None, None, Some(Code::UnbondingsAll)] {
+        assert_eq!(world.one(world.tx(&alice, &[unbond(&alice, &one, 1)])), code);
+    }
+    assert_eq!(world.one(world.tx(&bob, &[unbond(&bob, &one, 1)])), None);
+    for (amount, code) in [(1, Some(Code::UnbondingsAll)), (1_000_000, None)] {
+        assert_eq!(world.one(world.tx(&bob, &[unbond(&bob, &one, amount)])), code);
+    }
+}
+
 /// A world that jails after three missed blocks of ten.
 fn strict() -> World {
     World::with(|state| {

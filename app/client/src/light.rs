@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use guts_genesis::{GenesisDoc, PublicKey};
 use guts_schema::limits::LIGHT_TRUST_DEFAULT_S;
+use guts_schema::{keys, proto, values};
 use serde::{Deserialize, Serialize};
 use tendermint::block::Header;
 use tendermint::block::signed_header::SignedHeader;
@@ -81,6 +82,20 @@ pub enum Outcome {
     Wrong(String),
 }
 
+/// How long the chain of a genesis says that its headers may be trusted, in seconds: among its
+/// parameters, or where it goes on from another state, in that.
+fn light_trust_of(app_state: &str) -> Option<u64> {
+    let app_state: serde_json::Value = serde_json::from_str(app_state).ok()?;
+    let Some(entries) = app_state["entries"].as_array() else {
+        return app_state["params"]["light_trust_s"].as_u64();
+    };
+    let key = hex::encode(keys::params());
+    let entry = entries.iter().find(|entry| entry["key"].as_str() == Some(&key))?;
+    let value = hex::decode(entry["value"].as_str()?).ok()?;
+    let params: proto::Params = values::decode(&value).ok()?;
+    Some(params.light_trust_s)
+}
+
 impl Trusted {
     /// The validators of a genesis, as if a header before the first had named them.
     pub fn genesis(doc: &GenesisDoc) -> Result<Self, String> {
@@ -88,8 +103,7 @@ impl Trusted {
         let time = Time::parse_from_rfc3339(&doc.genesis_time.to_string());
         // The first block has the time of the genesis, and time must rise.
         let time = time.ok().and_then(|time| time.checked_sub(Duration::from_nanos(1)));
-        let app_state: serde_json::Value = serde_json::from_str(&doc.app_state).unwrap_or_default();
-        let light_trust_s = app_state["params"]["light_trust_s"].as_u64();
+        let light_trust_s = light_trust_of(&doc.app_state);
         let next_validators =
             doc.validators.iter().map(|v| info(&v.key, v.power.get())).collect::<Option<_>>();
         Ok(Self {

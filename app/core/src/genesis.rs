@@ -21,8 +21,7 @@ pub struct AppState {
     pub staking: staking::Genesis,
     /// Repositories that exist from the start, empty.
     pub repo: repo::Genesis,
-    /// A whole state to go on from, as [`AppState::of`] makes it; the parts above are not used
-    /// then.
+    /// A whole state to go on from, as [`AppState::of`] makes it; then there are no parts but this.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<Entry>,
 }
@@ -62,6 +61,10 @@ impl AppState {
             return Ok(None);
         }
         let wrong = |text: &str| Broken::Genesis(format!("entries: {text}"));
+        // What they say of parameters must not be said twice.
+        if *self != (Self { entries: self.entries.clone(), ..Self::default() }) {
+            return Err(wrong("they are a whole state: no other part may be there"));
+        }
         let mut entries = BTreeMap::new();
         for entry in &self.entries {
             let bytes = |text: &str| hex::decode(text).map_err(|_| wrong("not all are hex"));
@@ -85,9 +88,18 @@ impl AppState {
         Ok(Some(whole))
     }
 
+    /// As a value of JSON: of a whole state, that alone.
+    pub fn to_value(&self) -> serde_json::Value {
+        if self.entries.is_empty() {
+            serde_json::json!(self)
+        } else {
+            serde_json::json!({ "entries": self.entries })
+        }
+    }
+
     /// Its JSON.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("plain structs have a JSON form")
+        serde_json::to_string_pretty(&self.to_value()).expect("a value has a JSON form")
     }
 }
 

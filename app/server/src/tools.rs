@@ -162,7 +162,7 @@ impl Stopped {
         genesis["validators"] = self.validators()?;
         // The application makes it when it reads the state.
         genesis["app_hash"] = json!("");
-        genesis["app_state"] = json!(AppState::of(&self.whole));
+        genesis["app_state"] = AppState::of(&self.whole).to_value();
         Ok(genesis)
     }
 

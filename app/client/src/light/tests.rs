@@ -207,3 +207,20 @@ fn a_header_on_its_own_needs_two_thirds_of_the_validators_it_names() {
     }
     assert!(seen > 3, "only {seen} cases apply");
 }
+
+#[test]
+fn the_trust_period_of_a_genesis_is_that_of_its_chain() {
+    let params = proto::Params { light_trust_s: 1234, ..Default::default() };
+    let (key, value) = (hex::encode(keys::params()), hex::encode(values::encode(&params)));
+    let other = serde_json::json!({ "key": hex::encode(keys::supply()), "value": "" });
+    let exported = serde_json::json!({
+        "entries": [other, { "key": key, "value": value }],
+        // As one that was exported with parts of which it makes no use.
+        "params": { "light_trust_s": 99 },
+    });
+    assert_eq!(light_trust_of(&exported.to_string()), Some(1234));
+    assert_eq!(light_trust_of("{\"params\": {\"light_trust_s\": 99}}"), Some(99));
+    for nothing in ["", "{}", "{\"entries\": []}"] {
+        assert_eq!(light_trust_of(nothing), None);
+    }
+}

@@ -297,9 +297,9 @@ impl Repositories {
     ) -> Result<(), GitError> {
         let dir = self.ensure(repo)?;
         let url = &format!("{}/{path}", gateway.base());
-        let tips: Vec<String> = tips.iter().map(Oid::to_string).collect();
-        let mut args = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", url];
-        args.extend(tips.iter().map(String::as_str));
+        // As many as there are: a command line takes so many and no more.
+        let tips: String = tips.iter().map(|tip| format!("{tip}\n")).collect();
+        let args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin", url];
         let mut git = self.git().command(&dir, &args);
         git.wall(FETCH_WALL);
         if let Some(file) = &self.shared.authorities {
@@ -326,7 +326,7 @@ impl Repositories {
         for rule in FSCK_IGNORED {
             git.setting(&format!("fetch.fsck.{rule}"), "ignore".as_ref());
         }
-        git.success(b"").await.map(|_| ())
+        git.success(tips.as_bytes()).await.map(|_| ())
     }
 
     /// Every repository directory there is, by id.

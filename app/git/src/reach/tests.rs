@@ -193,3 +193,18 @@ async fn git_connects_to_what_was_looked_up_and_looks_up_nothing() {
     assert!(came.load(Ordering::SeqCst) > 0, "{refused}");
     assert!(refused.contains("not found"), "{refused}");
 }
+
+/// More than a command line takes.
+#[tokio::test]
+async fn a_gateway_is_asked_for_as_many_tips_as_there_are() {
+    let home = tempfile::TempDir::new().unwrap();
+    let (_, repositories) = askers(home.path());
+    let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let (port, came) = trap(answer.into()).await;
+    let peer = anywhere(&format!("http://127.0.0.1:{port}"));
+    let tips = vec![Oid::Sha1([1; 20]); 60_000];
+    let refused = repositories.fetch(repo(), &peer, "a/b.git", &tips).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(came.load(Ordering::SeqCst) > 0, "{refused}");
+    assert!(refused.contains("not found"), "{refused}");
+}

@@ -17,6 +17,7 @@ use guts_schema::{ChainRules, Hash, PushId, Tx, TxError};
 use guts_state::{Batch, Cached, Layered, Overlay, Snapshot, StateError, Store};
 use serde::{Deserialize, Serialize};
 
+use crate::attest::Said;
 use crate::block::{Body, Executed, Item, bad_pseudo_tx, begin, execute, finish};
 use crate::checker::{Checked, Checker};
 use crate::fault::Broken;
@@ -84,6 +85,8 @@ pub struct Commit {
     pub batches: Vec<Arc<Batch>>,
     /// Pushes that ended in the block, well or not.
     pub closed: Vec<PushId>,
+    /// Pushes of its transactions that failed: not ordered by these.
+    pub failed: Vec<PushId>,
     /// Its transactions, for the mempool.
     pub txs: Vec<Checked>,
 }
@@ -94,6 +97,15 @@ struct Decided {
     batch: Option<Arc<Batch>>,
     executed: Executed,
     txs: Vec<Checked>,
+}
+
+impl Decided {
+    fn failed_pushes(&self) -> Vec<PushId> {
+        let results = self.txs.iter().zip(&self.executed.results);
+        let failed = results.filter(|(_, result)| result.code != 0);
+        let txs = failed.filter_map(|(tx, _)| tx.as_ref().ok());
+        txs.flat_map(|tx| tx.pushes().map(|push| push.id(&tx.payer))).collect()
+    }
 }
 
 /// A proposal that was executed.
@@ -329,6 +341,7 @@ impl App {
             head: decided.head.clone(),
             batches: self.genesis.iter().chain(&decided.batch).cloned().collect(),
             closed: decided.executed.closed.clone(),
+            failed: decided.failed_pushes(),
             txs: decided.txs.clone(),
         })
     }
@@ -344,21 +357,28 @@ impl App {
     }
 
     /// This validator's extension of its precommit for the block `hash`: its verdicts on pushes
-    /// that are pending, those that this very block orders included. `own` is its consensus
-    /// address, where known: verdicts already on the chain are left out then.
+    /// that are pending, those that this very block orders included. `said` is what it said before.
     pub fn extend_vote(
         &self,
         hash: &[u8],
-        own: Option<&ValidatorAddress>,
+        said: &mut Said,
         verdicts: &BTreeMap<PushId, Verdict>,
     ) -> Result<Vec<u8>, Broken> {
         let state = self.state()?;
+        attest::extension(&self.after(hash, &state), said, verdicts)
+    }
+
+    /// The pushes on which that extension can have a verdict, by arrival.
+    pub fn pending_after(&self, hash: &[u8]) -> Result<Vec<PushId>, Broken> {
+        let state = self.state()?;
+        Ok(modules::push::pending(&self.after(hash, &state))?.0)
+    }
+
+    /// The state as the proposal `hash` leaves it, where that was executed.
+    fn after<'a>(&self, hash: &[u8], state: &'a Snapshot) -> Overlay<'a> {
         match self.kept.iter().find(|kept| kept.hash.as_bytes() == hash) {
-            Some(kept) => {
-                let after = Overlay::with(&state, kept.executed.changes.clone());
-                attest::extension(&after, own, verdicts)
-            }
-            None => attest::extension(&state, own, verdicts),
+            Some(kept) => Overlay::with(state, kept.executed.changes.clone()),
+            None => Overlay::new(state),
         }
     }
 

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use guts_abci::extension_sign_bytes;
 use guts_abci::proto::abci::ExtendedCommitInfo;
 use guts_abci::proto::types::BlockIdFlag;
-use guts_schema::attest::{Attested, AttestedVote, Verdict, encode_extension};
+use guts_schema::attest::{Attested, AttestedVote, Verdict, encode_attestation, encode_extension};
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::limits::{ATTESTATIONS_MAX, PSEUDO_TX_BYTES_MAX, VALIDATORS_MAX};
+use guts_schema::limits::{
+    ATTESTATIONS_MAX, EXTENSION_BYTES_MAX, PSEUDO_TX_BYTES_MAX, VALIDATORS_MAX,
+};
 use guts_schema::sign::{Claim, check_all};
 use guts_schema::{PushId, proto};
 use guts_state::Read;
@@ -15,24 +17,33 @@ use guts_state::Read;
 use crate::fault::Broken;
 use crate::modules::{push, staking};
 
-/// This validator's extension: its verdicts on pushes that `view` has pending and has no verdict
-/// of `own` on yet, oldest first.
+/// How often this validator has said its verdict on each pending push. It does not know which of
+/// its verdicts are on the chain: a commit may lack its vote.
+#[derive(Clone, Debug, Default)]
+pub struct Said(BTreeMap<PushId, u64>);
+
+/// This validator's extension: its verdicts on pushes that `view` has pending, first those that it
+/// has said least often, of these the oldest. So what does not get on goes round, and does not keep
+/// what is new from being said.
 pub fn extension(
     view: &dyn Read,
-    own: Option<&ValidatorAddress>,
+    said: &mut Said,
     verdicts: &BTreeMap<PushId, Verdict>,
 ) -> Result<Vec<u8>, Broken> {
-    let mut chosen = BTreeMap::new();
-    for pending in push::pending_pushes(view)? {
-        let id = PushId::from_slice(&pending.id);
-        let id = id.map_err(|error| Broken::Contradiction(error.to_string()))?;
-        let said = own.is_some_and(|own| has_verdict(&pending, own));
-        if let (Some(verdict), false) = (verdicts.get(&id), said) {
-            chosen.insert(id, *verdict);
-        }
-        if chosen.len() == ATTESTATIONS_MAX {
+    let (pending, _) = push::pending(view)?;
+    said.0.retain(|id, _| pending.contains(id));
+    let mut found: Vec<(PushId, Verdict)> =
+        pending.iter().filter_map(|id| Some((*id, *verdicts.get(id)?))).collect();
+    found.sort_by_key(|(id, _)| said.0.get(id).copied().unwrap_or_default());
+    let (mut chosen, mut bytes) = (BTreeMap::new(), 0_usize);
+    for (id, verdict) in found.into_iter().take(ATTESTATIONS_MAX) {
+        bytes = bytes.saturating_add(encode_attestation(&id, verdict).len());
+        if bytes > EXTENSION_BYTES_MAX {
             break;
         }
+        let times = said.0.entry(id).or_default();
+        *times = times.saturating_add(1);
+        chosen.insert(id, verdict);
     }
     Ok(encode_extension(&chosen))
 }

@@ -25,6 +25,7 @@ use guts_schema::{AccountId, Action, Code, Hash, PushId, certificate::Certificat
 use guts_state::{MemoryStore, Snapshot};
 
 use crate::app::{App, Commit};
+use crate::attest::Said;
 use crate::checker::Direct;
 use crate::fault::Broken;
 use crate::genesis::AppState;
@@ -180,6 +181,7 @@ pub struct World {
     /// What each validator says about pushes, once it is asked.
     pub verdicts: Vec<BTreeMap<PushId, Verdict>>,
     extensions: Vec<Vec<u8>>,
+    said: Vec<Said>,
 }
 
 pub fn time(seconds: u64) -> Timestamp {
@@ -240,6 +242,7 @@ impl World {
             evidence: Vec::new(),
             verdicts: vec![BTreeMap::new(); validators.len()],
             extensions: vec![Vec::new(); validators.len()],
+            said: vec![Said::default(); validators.len()],
             validators,
         })
     }
@@ -428,11 +431,9 @@ impl World {
     /// Decides a block, whether or not it was accepted.
     pub fn decide(&mut self, txs: Vec<bytes::Bytes>) -> Outcome {
         let hash = self.hash(&txs);
-        for (validator, (extension, verdicts)) in
-            self.validators.iter().zip(self.extensions.iter_mut().zip(&self.verdicts))
-        {
-            let own = address(validator);
-            *extension = self.node.app.extend_vote(hash.as_bytes(), Some(&own), verdicts).unwrap();
+        let voters = self.said.iter_mut().zip(&self.verdicts);
+        for (extension, (said, verdicts)) in self.extensions.iter_mut().zip(voters) {
+            *extension = self.node.app.extend_vote(hash.as_bytes(), said, verdicts).unwrap();
             assert!(App::verify_vote_extension(extension));
         }
         let request = RequestFinalizeBlock {

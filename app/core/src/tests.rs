@@ -283,6 +283,7 @@ mod faucets;
 mod handles;
 mod houses;
 mod orgs;
+mod pushes;
 mod random;
 mod recoveries;
 mod refusals;

@@ -169,16 +169,21 @@ pub enum AttestError {
 pub fn encode_extension(verdicts: &BTreeMap<PushId, Verdict>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (push, verdict) in verdicts.iter().take(ATTESTATIONS_MAX) {
-        let (push, number, refs) = (push.to_vec(), verdict.number(), verdict.refs().to_vec());
-        let one = proto::Attestation { push, verdict: number, refs };
-        // The encoding of a list is that of its parts, one after the other.
-        let one = proto::Attestations { attestations: vec![one] }.encode_to_vec();
+        let one = encode_attestation(push, *verdict);
         if bytes.len() + one.len() > EXTENSION_BYTES_MAX {
             break;
         }
         bytes.extend(one);
     }
     bytes
+}
+
+/// One verdict of a vote extension: the encoding of a list is that of its parts, one after the
+/// other.
+pub fn encode_attestation(push: &PushId, verdict: Verdict) -> Vec<u8> {
+    let (push, number, refs) = (push.to_vec(), verdict.number(), verdict.refs().to_vec());
+    let one = proto::Attestation { push, verdict: number, refs };
+    proto::Attestations { attestations: vec![one] }.encode_to_vec()
 }
 
 /// Reads a vote extension; purely syntactic.

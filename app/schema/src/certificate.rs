@@ -10,8 +10,9 @@
 //! <old> <new> <ref>               (one a ref)
 //! -----BEGIN SSH SIGNATURE-----   (namespace "git", sha512, over all above)
 //! ```
-//! The signed part alone names the push ([`Certificate::id`]): whoever wraps the signature in
-//! other lines makes no new push of it.
+//! The signed part alone names the certificate ([`Certificate::hash`]): whoever wraps the signature
+//! in other lines makes no new one of it. A push is a certificate, who brings it, and a pack
+//! ([`crate::tx::PushRefs::id`]).
 
 use std::collections::BTreeSet;
 

@@ -58,6 +58,16 @@ pub struct Tx {
     pub auth: Vec<Signer>,
 }
 
+impl Tx {
+    /// The pushes among its actions.
+    pub fn pushes(&self) -> impl Iterator<Item = &PushRefs> {
+        self.actions.iter().filter_map(|action| match action {
+            Action::PushRefs(push) => Some(&**push),
+            _ => None,
+        })
+    }
+}
+
 /// How a transaction is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payment {

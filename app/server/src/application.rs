@@ -15,6 +15,7 @@ use guts_abci::proto::abci::{
     ResponseProcessProposal, ResponseQuery, ResponseVerifyVoteExtension,
 };
 use guts_abci::{Answer, Application, Exception, Reader};
+use guts_app_core::attest::Said;
 use guts_app_core::run::Block;
 use guts_app_core::simulate::no_tx;
 use guts_app_core::{
@@ -80,13 +81,16 @@ pub struct Machine {
     moved: Vec<PushId>,
     /// The first height that this program cannot execute, once the log says so.
     told: Option<u64>,
+    /// What this validator said about pushes.
+    said: Said,
 }
 
 impl Machine {
     /// Over an opened database.
     pub fn new(app: App, database: Database, shared: Arc<Shared>) -> Result<Self, Broken> {
         let (failed, edited, moved) = (Vec::new(), Vec::new(), Vec::new());
-        let mut machine = Self { app, database, shared, failed, edited, moved, told: None };
+        let (told, said) = (None, Said::default());
+        let mut machine = Self { app, database, shared, failed, edited, moved, told, said };
         machine.tell_of_upgrade()?;
         Ok(machine)
     }
@@ -166,9 +170,10 @@ impl Application for Machine {
     }
 
     fn extend_vote(&mut self, request: RequestExtendVote) -> Answer<ResponseExtendVote> {
-        self.shared.checker.wait_for_checks();
-        let verdicts = self.shared.checker.verdicts();
-        let extension = self.app.extend_vote(&request.hash, None, &verdicts).map_err(broken)?;
+        let pending = self.app.pending_after(&request.hash).map_err(broken)?;
+        self.shared.checker.wait_for_checks(&pending);
+        let (said, verdicts) = (&mut self.said, self.shared.checker.verdicts());
+        let extension = self.app.extend_vote(&request.hash, said, &verdicts).map_err(broken)?;
         Ok(ResponseExtendVote { vote_extension: extension.into() })
     }
 
@@ -208,6 +213,7 @@ impl Application for Machine {
             self.shared.receipts.failed(&tx, &why);
         }
         self.tell_of_upgrade().map_err(broken)?;
+        self.shared.checker.failed(commit.failed);
         self.publish(&commit.closed)?;
         {
             // After the new state is seen: with the old one, what this takes out would be missing.

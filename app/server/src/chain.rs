@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use guts_app_core::modules::staking;
-use guts_app_core::{Broken, Head};
+use guts_app_core::modules::{push, staking};
+use guts_app_core::{Broken, Head, Refusal};
 use guts_schema::certificate::RefUpdate;
 use guts_schema::ids::ValidatorAddress;
+use guts_schema::tx::PushRefs;
 use guts_schema::values::{self, ValueError};
 use guts_schema::{AccountId, Hash, Oid, PushId, RepoId, keys, proto};
 use guts_state::{Read, Snapshot, StateError};
@@ -207,6 +208,16 @@ impl Committed {
     /// Chain parameters.
     pub fn params(&self) -> Result<proto::Params, ReadError> {
         Ok(self.load(&keys::params())?.unwrap_or_default())
+    }
+
+    /// Why the next block would refuse a push that `payer` brings, whatever else is in flight.
+    pub fn refusal(
+        &self,
+        payer: &AccountId,
+        push: &PushRefs,
+    ) -> Result<Option<Refusal>, ReadError> {
+        let Some(head) = &self.head else { return Ok(None) };
+        Ok(push::refusal(&self.snapshot, &head.next_block(), payer, push)?)
     }
 
     /// Whether the account operates a validator, by the set whose signatures count in the next

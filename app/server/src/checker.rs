@@ -17,7 +17,8 @@ use guts_git::{
     Exchange, PackHash, PackInfo, PackStore, RefUpdate, RepoId, Repositories, Verifier,
 };
 use guts_schema::attest::Verdict;
-use guts_schema::{AccountId, Action, PushId, Tx};
+use guts_schema::tx::PushRefs;
+use guts_schema::{AccountId, PushId, Tx};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::chain::{Chain, Committed};
@@ -30,7 +31,8 @@ const CHECKS_AT_ONCE: usize = 2;
 /// Pushes remembered that are not ordered (yet); more are looked at only once ordered.
 const UNORDERED_MAX: usize = 256;
 
-/// How long a push that is not ordered is remembered, in seconds of header time.
+/// How long a push that is not ordered is remembered, in seconds of header time, unless its
+/// transaction fails.
 const UNORDERED_S: u64 = 900;
 
 /// How long one vote waits for checks under way, and how many votes wait for the same check. A
@@ -59,15 +61,16 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The pushes of a transaction, their repositories looked up.
+    /// The pushes of a transaction that `state` has nothing against, their repositories looked up.
+    /// Nobody else has held them against the rules: those of a transaction that waits behind
+    /// another are not tried.
     pub fn of_tx(tx: &Tx, state: &Committed) -> Vec<Self> {
-        let pushes = tx.actions.iter().filter_map(|action| match action {
-            Action::PushRefs(push) => Some(push),
-            _ => None,
-        });
-        let subject = |push: &guts_schema::tx::PushRefs| {
+        let subject = |push: &PushRefs| {
             let certificate = &push.certificate;
             let nonce = &certificate.nonce;
+            if state.refusal(&tx.payer, push).ok()?.is_some() {
+                return None;
+            }
             Some(Self {
                 id: push.id(&tx.payer),
                 repo: state.find(&nonce.owner, &nonce.repo).ok()??,
@@ -76,8 +79,17 @@ impl Subject {
                 updates: certificate.updates.clone(),
             })
         };
-        pushes.filter_map(|push| subject(push)).collect()
+        tx.pushes().filter_map(subject).collect()
     }
+}
+
+/// Whether one more push that is not ordered may be looked at: those of one moment are so many, and
+/// have so many bytes, as may be ordered at once.
+fn has_room(entries: &BTreeMap<PushId, Entry>, pack: Option<PackInfo>, bytes_max: u64) -> bool {
+    let unordered = || entries.values().filter(|entry| !entry.is_ordered);
+    let sizes = unordered().map(|entry| entry.pack).chain([pack]);
+    let bytes = sizes.flatten().fold(0, |sum: u64, pack| sum.saturating_add(pack.size));
+    unordered().count() < UNORDERED_MAX && bytes <= bytes_max
 }
 
 #[derive(Debug)]
@@ -85,9 +97,11 @@ struct Entry {
     /// None while it is being found.
     verdict: Option<Verdict>,
     is_ordered: bool,
+    /// Its transaction failed.
+    is_over: bool,
     /// Header time at which it was learned of.
     since_s: u64,
-    pack: Option<PackHash>,
+    pack: Option<PackInfo>,
     /// Votes that may still wait for the verdict.
     votes_waiting: u8,
     /// The check under way ends when this is dropped.
@@ -146,12 +160,14 @@ impl Checker {
     }
 
     /// Learns of a push, and starts its check unless that is under way or done. Returns at once.
+    /// What is not ordered is learned of while there is room for it.
     pub fn learn(&self, subject: Subject, is_ordered: bool) {
-        let since_s = self.inner.chain.newest().time_s;
+        let state = self.inner.chain.newest();
+        let bytes_max = state.params().map_or(0, |params| params.pending_bytes_max);
         let (check, over) = oneshot::channel();
         {
             let mut entries = self.entries();
-            let unordered = entries.values().filter(|entry| !entry.is_ordered).count();
+            let has_room = is_ordered || has_room(&entries, subject.pack, bytes_max);
             match entries.get_mut(&subject.id) {
                 Some(entry) => {
                     let was_provisional = !entry.is_ordered && is_ordered;
@@ -164,14 +180,14 @@ impl Checker {
                         _ => return,
                     }
                 }
-                None if !is_ordered && unordered >= UNORDERED_MAX => return,
+                None if !has_room => return,
                 None => {
-                    let pack = subject.pack.map(|pack| pack.hash);
                     let entry = Entry {
                         verdict: None,
                         is_ordered,
-                        since_s,
-                        pack,
+                        is_over: false,
+                        since_s: state.time_s,
+                        pack: subject.pack,
                         votes_waiting: VOTES_WAITING,
                         _check: check,
                     };
@@ -188,16 +204,25 @@ impl Checker {
         });
     }
 
-    /// Waits a moment for checks that have just begun. Blocks the thread.
-    pub fn wait_for_checks(&self) {
+    /// Waits a moment for checks of these pushes that have just begun. Blocks the thread. Nobody is
+    /// waited for whose push a vote could say nothing about yet.
+    pub fn wait_for_checks(&self, pending: &[PushId]) {
         let is_awaited = |entry: &Entry| entry.verdict.is_none() && entry.votes_waiting > 0;
         let waited = self.inner.settled.wait_timeout_while(self.entries(), VOTE_WAIT, |entries| {
-            entries.values().any(is_awaited)
+            pending.iter().filter_map(|id| entries.get(id)).any(is_awaited)
         });
         let (mut entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        for entry in entries.values_mut().filter(|entry| is_awaited(entry)) {
-            entry.votes_waiting = entry.votes_waiting.saturating_sub(1);
+        for id in pending {
+            if let Some(entry) = entries.get_mut(id).filter(|entry| is_awaited(entry)) {
+                entry.votes_waiting = entry.votes_waiting.saturating_sub(1);
+            }
         }
+    }
+
+    /// Whether a push that is checked here has the pack.
+    pub fn needs(&self, pack: &PackHash) -> bool {
+        let packs = |entry: &Entry| entry.pack.is_some_and(|its| its.hash == *pack);
+        self.entries().values().any(packs)
     }
 
     /// What was found about pushes that are not over, for the vote extension.
@@ -215,14 +240,26 @@ impl Checker {
     pub fn retain(&self, pending: &[PushId], closed: &[PushId], now_s: u64) -> Vec<PackHash> {
         let mut packs = Vec::new();
         self.entries().retain(|id, entry| {
-            let is_waiting = !entry.is_ordered && now_s < entry.since_s.saturating_add(UNORDERED_S);
+            let is_young = now_s < entry.since_s.saturating_add(UNORDERED_S);
+            let is_waiting = !entry.is_ordered && !entry.is_over && is_young;
             let is_kept = pending.contains(id) || (is_waiting && !closed.contains(id));
             if !is_kept && !entry.is_ordered {
-                packs.extend(entry.pack);
+                packs.extend(entry.pack.map(|pack| pack.hash));
             }
             is_kept
         });
         packs
+    }
+
+    /// The transaction of these pushes failed in a block: the next [`Checker::retain`] forgets
+    /// them.
+    pub fn failed(&self, pushes: impl IntoIterator<Item = PushId>) {
+        let mut entries = self.entries();
+        for id in pushes {
+            if let Some(entry) = entries.get_mut(&id) {
+                entry.is_over = true;
+            }
+        }
     }
 
     /// Forgets a push that did not get to the chain, unless it did after all.
@@ -288,3 +325,6 @@ impl Checker {
         self.inner.verifier.verify(subject.repo, pack, &subject.updates).await.map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,10 @@
 //! what the state has now (one `git update-ref` a repository); learn of every push that is
 //! pending. Blocks may be faster than git, in a replay above all: then several are followed at
 //! once. Upon start: rebuild the refs of every repository, back to older ones when the state was
-//! taken back. Where objects are missing, because this node was down, they are fetched from other
-//! gateways by stock `git fetch` of the proven tips; until then the repository shows its old refs,
-//! to whoever does not want to wait.
+//! taken back, one after the other, first those to which pushes are pending: each is ready when it
+//! was looked at, and commits are followed meanwhile. Where objects are missing, because this node
+//! was down, they are fetched from other gateways by stock `git fetch` of the proven tips; until
+//! then the repository shows its old refs, to whoever does not want to wait.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use crate::catch_up::CatchUp;
 use crate::chain::{Chain, Committed, PushRecord, ReadError};
 use crate::checker::{Checker, Subject};
+use crate::held::Held;
 
 /// Packs of closed pushes kept for validators that are a moment behind.
 const CLOSED_PACKS_KEPT: usize = 16;
@@ -36,13 +38,28 @@ pub struct Shown {
     /// The state that the repositories show, but for those behind.
     pub state: Arc<Committed>,
     /// Repositories that lack objects.
-    pub behind: BTreeSet<RepoId>,
+    behind: BTreeSet<RepoId>,
+    /// Those that nobody has looked at since the start.
+    unseen: BTreeSet<RepoId>,
+}
+
+impl Shown {
+    /// Whether a repository may show older refs.
+    fn is_behind(&self, repo: RepoId) -> bool {
+        self.behind.contains(&repo) || self.unseen.contains(&repo)
+    }
+
+    /// How many may.
+    pub fn behind(&self) -> usize {
+        self.behind.union(&self.unseen).count()
+    }
 }
 
 impl Served {
     /// Nothing is shown yet but the state at start.
     pub fn new(state: Arc<Committed>) -> Self {
-        Self { shown: Arc::new(watch::Sender::new(Shown { state, behind: BTreeSet::new() })) }
+        let (behind, unseen) = (BTreeSet::new(), BTreeSet::new());
+        Self { shown: Arc::new(watch::Sender::new(Shown { state, behind, unseen })) }
     }
 
     /// Told whenever the repositories show something newer.
@@ -53,7 +70,7 @@ impl Served {
     /// Waits until the repository shows `height` or newer.
     pub async fn reaches(&self, height: u64, repo: RepoId) {
         let mut watch = self.watch();
-        let there = |shown: &Shown| shown.state.height >= height && !shown.behind.contains(&repo);
+        let there = |shown: &Shown| shown.state.height >= height && !shown.is_behind(repo);
         // An error means that the node is stopping; then whoever waits is dropped as well.
         let _ = watch.wait_for(there).await;
     }
@@ -62,10 +79,19 @@ impl Served {
         self.shown.send_modify(|shown| shown.state = state);
     }
 
+    fn set_unseen(&self, repos: impl IntoIterator<Item = RepoId>) {
+        self.shown.send_modify(|shown| shown.unseen.extend(repos));
+    }
+
+    /// A repository was looked at; whether it is behind now and was not, or the other way round.
     fn set_behind(&self, repo: RepoId, is_behind: bool) -> bool {
+        let mut is_other = false;
         self.shown.send_if_modified(|shown| {
-            if is_behind { shown.behind.insert(repo) } else { shown.behind.remove(&repo) }
-        })
+            let behind = &mut shown.behind;
+            is_other = if is_behind { behind.insert(repo) } else { behind.remove(&repo) };
+            shown.unseen.remove(&repo) || is_other
+        });
+        is_other
     }
 }
 
@@ -90,6 +116,8 @@ pub struct Follower {
     pub repositories: Repositories,
     /// Packs of pending pushes.
     pub packs: PackStore,
+    /// Those of pushes on their way to the chain from here.
+    pub held: Held,
     /// Who checks pending pushes.
     pub checker: Checker,
     /// Who fetches missing objects.
@@ -128,15 +156,29 @@ impl Due {
     }
 }
 
+/// All repositories, those first to which pushes are pending.
+fn order(state: &Committed) -> Result<VecDeque<RepoId>, ReadError> {
+    let mut first = BTreeSet::new();
+    for id in state.pending()? {
+        first.extend(state.push(&id)?.map(|push| push.repo));
+    }
+    let all: BTreeSet<RepoId> = (1..=state.repos()?).filter_map(RepoId::new).collect();
+    Ok(first.iter().chain(all.difference(&first)).copied().collect())
+}
+
 impl Follower {
-    /// Rebuilds every repository, then follows until the node stops.
+    /// Follows until the node stops, and rebuilds every repository meanwhile.
     pub async fn run(mut self) {
         let mut watch = self.chain.watch();
         let mut state = watch.borrow_and_update().clone();
-        if let Err(error) = self.rebuild_all(&state).await {
-            tracing::error!(%error, "the repositories could not be rebuilt");
+        let mut unseen = order(&state).unwrap_or_else(|error| {
+            tracing::error!(%error, "the repositories cannot be rebuilt");
+            VecDeque::new()
+        });
+        self.served.set_unseen(unseen.iter().copied());
+        if let Err(error) = self.tidy(&state).await {
+            tracing::error!(%error, "what is left over could not be removed");
         }
-        tracing::info!(height = state.height, "repositories rebuilt");
         let mut due = Due::default();
         let mut kept = VecDeque::new();
         let mut repos = state.repos().unwrap_or(0);
@@ -161,35 +203,37 @@ impl Follower {
                 self.restore(&state, repo).await;
             }
             let height = state.height;
-            self.served.set(state);
+            self.served.set(state.clone());
             if !closed.is_empty() {
                 tracing::info!(height, pushes = closed.len(), "pushes followed");
             }
-            tokio::select! {
-                changed = watch.changed() => if changed.is_err() { return },
-                Some(notice) = self.notices.recv() => due.note(notice),
+            if let Some(repo) = unseen.pop_front() {
+                self.restore(&state, repo).await;
+                if unseen.is_empty() {
+                    tracing::info!(height, "repositories rebuilt");
+                }
+            } else {
+                tokio::select! {
+                    changed = watch.changed() => if changed.is_err() { return },
+                    Some(notice) = self.notices.recv() => due.note(notice),
+                }
             }
             state = watch.borrow_and_update().clone();
         }
     }
 
-    async fn rebuild_all(&mut self, state: &Arc<Committed>) -> Result<(), FollowError> {
+    /// Removes packs that nobody needs, and refs of repositories that are not there.
+    async fn tidy(&self, state: &Committed) -> Result<(), FollowError> {
         let mut needed: BTreeSet<PackHash> = BTreeSet::new();
         for id in state.pending()? {
             needed.extend(state.push(&id)?.and_then(|push| push.pack).map(|pack| pack.hash));
         }
         for hash in self.packs.all()? {
-            if !needed.contains(&hash) {
-                self.packs.drop_pack(&hash);
-            }
-        }
-        let count = state.repos()?;
-        for number in 1..=count {
-            let Some(repo) = RepoId::new(number) else { continue };
-            self.restore(state, repo).await;
+            self.drop_pack(&hash, &needed);
         }
         // The state was taken back to before they were made: blocks that make them again find
         // their objects, and no refs.
+        let count = state.repos()?;
         let unmade = self.repositories.all()?.into_iter().filter(|repo| repo.number() > count);
         for repo in unmade {
             self.repositories.rebuild_refs(repo, state.height, &BTreeMap::new()).await?;
@@ -236,8 +280,7 @@ impl Follower {
             }
         }
         for (repo, pushes) in moved {
-            let is_behind = self.served.shown.borrow().behind.contains(&repo);
-            if is_behind {
+            if self.served.shown.borrow().is_behind(repo) {
                 continue;
             }
             if let Err(error) = self.move_refs(state, repo, &pushes).await {
@@ -259,13 +302,18 @@ impl Follower {
         let ids: Vec<PushId> = closed.iter().map(|push| push.id).collect();
         kept.extend(self.checker.retain(&pending, &ids, state.time_s));
         while kept.len() > CLOSED_PACKS_KEPT {
-            if let Some(hash) = kept.pop_front()
-                && !needed.contains(&hash)
-            {
-                self.packs.drop_pack(&hash);
+            if let Some(hash) = kept.pop_front() {
+                self.drop_pack(&hash, &needed);
             }
         }
         Ok(())
+    }
+
+    /// Drops a pack that neither these pending pushes need, nor one that is not ordered yet.
+    fn drop_pack(&self, hash: &PackHash, pending: &BTreeSet<PackHash>) {
+        if !pending.contains(hash) && !self.checker.needs(hash) {
+            self.held.unless_held(hash, || self.packs.drop_pack(hash));
+        }
     }
 
     async fn move_refs(
@@ -318,3 +366,6 @@ impl Follower {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! What the git gateway asks of the chain: where repositories are, nonces, and the way of a push
 //! from its certificate to its outcome.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use guts_git::{Found, Host, Outcome, PackHash, PackInfo, PackStore, Push, RepoId
 use guts_schema::nonce::PushNonce;
 use guts_schema::proto::{self, PushStatus};
 use guts_schema::tx::PushRefs;
-use guts_schema::{Code, Hash, PushId};
+use guts_schema::{Hash, PushId};
 
 use crate::chain::{Chain, Committed, ReadError};
 use crate::checker::{Checker, Subject};
 use crate::follower::{Served, Shown};
 use crate::gateways::Gateways;
+use crate::held::Held;
 use crate::submit::{SubmitError, Submitter, Ticket};
 
 /// How long a fetch waits for the repository to show what is committed, which takes it some
@@ -86,6 +87,8 @@ pub struct HostParts {
     pub checker: Checker,
     /// Packs of pending pushes.
     pub packs: PackStore,
+    /// Those of pushes on their way to the chain.
+    pub held: Held,
     /// The way to the chain.
     pub submitter: Submitter,
     /// Failed transactions.
@@ -96,14 +99,12 @@ pub struct HostParts {
 
 struct Inner {
     parts: HostParts,
-    /// How many pushes on their way to the chain have each pack.
-    held: Mutex<BTreeMap<PackHash, u32>>,
 }
 
 impl ChainHost {
     /// A host over those parts.
     pub fn new(parts: HostParts) -> Self {
-        Self { inner: Arc::new(Inner { parts, held: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { parts }) }
     }
 }
 
@@ -162,46 +163,20 @@ impl Inner {
         let operator = self.parts.gateways.operator();
         let push = PushRefs { certificate, pack, operator };
         let id = push.id(&self.parts.submitter.account());
-        self.hold(hash);
+        let hold = hash.map(|hash| self.parts.held.hold(hash));
         let outcome = self.carry(&id, repo, push, say).await;
-        let is_last = self.release(hash);
+        drop(hold);
         let state = self.parts.chain.newest();
         let is_ordered = state.push(&id).is_ok_and(|record| record.is_some());
         if outcome.is_err() && !is_ordered {
             self.parts.checker.forget(&id);
-            if let Some(hash) = hash.filter(|hash| is_last && !is_pending(&state, hash)) {
-                self.parts.packs.drop_pack(&hash);
+            let is_needed =
+                |hash: &PackHash| self.parts.checker.needs(hash) || is_pending(&state, hash);
+            if let Some(hash) = hash.filter(|hash| !is_needed(hash)) {
+                self.parts.held.unless_held(&hash, || self.parts.packs.drop_pack(&hash));
             }
         }
         outcome
-    }
-
-    fn held(&self) -> MutexGuard<'_, BTreeMap<PackHash, u32>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn hold(&self, pack: Option<PackHash>) {
-        if let Some(hash) = pack {
-            let mut held = self.held();
-            let count = held.entry(hash).or_default();
-            *count = count.saturating_add(1);
-        }
-    }
-
-    /// Whether nobody else here has the pack.
-    fn release(&self, pack: Option<PackHash>) -> bool {
-        let Some(hash) = pack else { return true };
-        let mut held = self.held();
-        match held.get_mut(&hash) {
-            Some(count) if *count > 1 => {
-                *count = count.saturating_sub(1);
-                false
-            }
-            _ => {
-                held.remove(&hash);
-                true
-            }
-        }
     }
 
     async fn carry(
@@ -214,11 +189,6 @@ impl Inner {
         let state = self.parts.chain.newest();
         self.check(repo, &push, &state)?;
         let signed = push.certificate.hash();
-        let known = state.push(id).map_err(|error| unreadable(&error))?;
-        let spent = state.spent(&signed).map_err(|error| unreadable(&error))?;
-        if known.is_some() || spent.is_some() {
-            return Err(Code::PushReplayed.sentence(&[]));
-        }
         let updates = push.certificate.updates.clone();
         let (refs, pack) = (updates.len(), push.pack.map(|(hash, size)| PackInfo { hash, size }));
         let subject = Subject { id: *id, repo, operator: None, pack, updates };
@@ -235,7 +205,8 @@ impl Inner {
         self.outcome(&push, say).await
     }
 
-    /// What the chain would refuse anyway, said before anything is sent.
+    /// What the chain would refuse anyway, said before anything is sent, and before others fetch
+    /// the pack.
     fn check(&self, repo: RepoId, push: &PushRefs, state: &Committed) -> Result<(), String> {
         let nonce = &push.certificate.nonce;
         // By a former name as well, as the chain takes it: the repository may have been renamed
@@ -250,7 +221,9 @@ impl Inner {
         if !push.certificate.claim().is_valid() {
             return Err("the signature of the push is wrong: sign it with your key".into());
         }
-        Ok(())
+        let refusal = state.refusal(&self.parts.submitter.account(), push);
+        let refusal = refusal.map_err(|error| unreadable(&error))?;
+        refusal.map_or(Ok(()), |refusal| Err(refusal.sentence))
     }
 
     /// Whether a push that is not ordered yet, and did not fail, still can be.

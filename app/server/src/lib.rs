@@ -34,6 +34,7 @@ pub mod config;
 pub mod follower;
 pub mod gateway;
 pub mod gateways;
+pub mod held;
 pub mod host;
 pub mod identity;
 pub mod metrics;

@@ -77,7 +77,7 @@ static TABLE: [Metric; 12] = [
         Ok(r.meters.served.watch().borrow().state.height)
     }),
     metric("guts_app_repositories_behind", "Repositories that lack objects", |r| {
-        Ok(r.meters.served.watch().borrow().behind.len() as u64)
+        Ok(r.meters.served.watch().borrow().behind() as u64)
     }),
     metric("guts_app_waiting_transactions", "Let in by CheckTx and in no block yet", |r| {
         let waiting = r.meters.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);

@@ -25,6 +25,7 @@ use crate::config::{Config, ConfigError};
 use crate::follower::{Follower, Served};
 use crate::gateway;
 use crate::gateways::Gateways;
+use crate::held::Held;
 use crate::host::{ChainHost, HostParts, Receipts};
 use crate::identity::{Identity, IdentityError};
 use crate::metrics::{self, Meters};
@@ -122,7 +123,7 @@ impl Node {
             gateways.clone(),
             runtime,
         );
-        let receipts = Receipts::default();
+        let (receipts, held) = (Receipts::default(), Held::default());
         let (notify, notices) = tokio::sync::mpsc::unbounded_channel();
         let catch_up = CatchUp::new(repositories.clone(), gateways.clone(), notify.clone());
         let shared = Arc::new(Shared {
@@ -144,6 +145,7 @@ impl Node {
             served: served.clone(),
             checker: checker.clone(),
             packs: packs.clone(),
+            held: held.clone(),
             submitter,
             receipts,
             gateways: gateways.clone(),
@@ -161,6 +163,7 @@ impl Node {
             served: served.clone(),
             repositories,
             packs,
+            held,
             checker,
             catch_up,
             notices,

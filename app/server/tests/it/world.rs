@@ -194,7 +194,7 @@ impl World {
     pub fn wait(&self, node: usize, fits: impl Fn(u64, usize) -> bool) {
         let mut watch = self.served[node].watch();
         let waited = self.runtime().block_on(async {
-            let there = watch.wait_for(|shown| fits(shown.state.height, shown.behind.len()));
+            let there = watch.wait_for(|shown| fits(shown.state.height, shown.behind()));
             tokio::time::timeout(DEADLINE, there).await.map(|_| ())
         });
         waited.expect("within the deadline");

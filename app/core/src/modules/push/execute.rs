@@ -5,35 +5,24 @@ use std::collections::BTreeMap;
 use guts_schema::attest::RefSet;
 use guts_schema::ids::Oid;
 use guts_schema::tx::PushRefs;
-use guts_schema::{Hash, Key, PushId, RepoId, Tx, events, proto, refs};
+use guts_schema::{AccountId, Hash, Key, PushId, RepoId, Tx, events, proto, refs};
+use guts_state::Read;
 
 use super::state::Ways;
 use super::{authorize, error, state};
-use crate::fault::{Broken, Fault};
+use crate::fault::{Broken, Fault, Refusal};
 use crate::modules::{account, params, repo};
-use crate::run::Run;
+use crate::run::{Block, Run};
 
 /// Orders a push: every rule is checked as if its refs moved now, and nothing moves.
 pub fn execute(run: &mut Run<'_>, tx: &Tx, push: &PushRefs) -> Result<(), Fault> {
     let certificate = &push.certificate;
     let (id, signed) = (push.id(&tx.payer), certificate.hash());
-    let is_spent = state::spent(&run.state, &signed)?.is_some();
-    if is_spent || state::get(&run.state, &id)?.is_some() {
-        return Err(error::replayed());
-    }
-    let params = params::get(&run.state)?;
-    let (now_s, signed_s) = (run.block.time_s, certificate.nonce.time_s);
-    check_fresh(run, &params, signed_s)?;
-    let (owner, name) = (&certificate.nonce.owner, &certificate.nonce.repo);
-    let path = format!("{owner}/{name}");
-    let repo = repo::by_path(&run.state, owner, name)?;
-    let repo = repo.ok_or_else(|| repo::error::unknown(&path))?;
+    let (repo, pusher) = check_allowed(run, &tx.payer, push)?;
     let key = certificate.signature.key;
-    let pusher = authorize::check(run, repo, &key)?;
-    check_format(run, repo, &path, certificate.object_format)?;
     let size = push.pack.map_or(0, |(_, size)| size);
     let ways = Ways { pusher, gateway: tx.payer };
-    check_bounds(run, &params, &ways, size)?;
+    check_bounds(run, &ways, size)?;
     let value = proto::Push {
         id: id.to_vec(),
         repo: repo.number(),
@@ -45,8 +34,8 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, push: &PushRefs) -> Result<(), Fault>
         pack_hash: push.pack.map(|(hash, _)| hash.to_vec()).unwrap_or_default(),
         pack_size: size,
         ordered_height: run.block.height,
-        ordered_time_s: now_s,
-        nonce_time_s: signed_s,
+        ordered_time_s: run.block.time_s,
+        nonce_time_s: certificate.nonce.time_s,
         certificate: signed.to_vec(),
         operator: push.operator.map(|operator| operator.to_vec()).unwrap_or_default(),
         ..Default::default()
@@ -60,6 +49,51 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, push: &PushRefs) -> Result<(), Fault>
         &[("push", &id), ("repo", &repo), ("account", &pusher), ("key", &key)],
     );
     Ok(())
+}
+
+/// Whether a push may be ordered, whatever else is in flight and wherever the refs are: its
+/// certificate is fresh and not used up, its pusher may push there, and its pack is not too large.
+/// The repository, and who pushes.
+fn check_allowed(
+    run: &Run<'_>,
+    payer: &AccountId,
+    push: &PushRefs,
+) -> Result<(RepoId, AccountId), Fault> {
+    let certificate = &push.certificate;
+    let is_spent = state::spent(&run.state, &certificate.hash())?.is_some();
+    if is_spent || state::get(&run.state, &push.id(payer))?.is_some() {
+        return Err(error::replayed());
+    }
+    let params = params::get(&run.state)?;
+    check_fresh(run, &params, certificate.nonce.time_s)?;
+    let (owner, name) = (&certificate.nonce.owner, &certificate.nonce.repo);
+    let path = format!("{owner}/{name}");
+    let repo = repo::by_path(&run.state, owner, name)?;
+    let repo = repo.ok_or_else(|| repo::error::unknown(&path))?;
+    let pusher = authorize::check(run, repo, &certificate.signature.key)?;
+    check_format(run, repo, &path, certificate.object_format)?;
+    match push.pack {
+        Some((_, size)) if size > params.pack_bytes_max => {
+            Err(error::pack_oversize(size, params.pack_bytes_max))
+        }
+        _ => Ok((repo, pusher)),
+    }
+}
+
+/// Why a push that `payer` brings would be refused in the block `next`, by what no other push has a
+/// part in; nothing when it would not be. For whoever is about to do work for a push that is not
+/// ordered yet.
+pub fn refusal(
+    view: &dyn Read,
+    next: &Block,
+    payer: &AccountId,
+    push: &PushRefs,
+) -> Result<Option<Refusal>, Broken> {
+    match check_allowed(&Run::unheard(next, view), payer, push) {
+        Ok(_) => Ok(None),
+        Err(Fault::Refused(refusal)) => Ok(Some(refusal)),
+        Err(Fault::Broken(broken)) => Err(broken),
+    }
 }
 
 /// A certificate is fresh for a window of header time. While the chain rests, header time stands
@@ -95,15 +129,8 @@ fn check_format(
 
 /// Bounds on what is in flight: in all, and of one account by one gateway. So who brings
 /// certificates of others with packs that there are not takes no place of theirs.
-fn check_bounds(
-    run: &Run<'_>,
-    params: &proto::Params,
-    ways: &Ways,
-    size: u64,
-) -> Result<(), Fault> {
-    if size > params.pack_bytes_max {
-        return Err(error::pack_oversize(size, params.pack_bytes_max));
-    }
+fn check_bounds(run: &Run<'_>, ways: &Ways, size: u64) -> Result<(), Fault> {
+    let params = params::get(&run.state)?;
     let (ids, bytes) = state::pending(&run.state)?;
     let own = state::in_flight(&run.state, ways)?;
     if own.count >= params.pending_pushes_per_account_max {
@@ -146,9 +173,11 @@ pub(super) fn move_refs(
         }
     }
     let mut head = state::head(&run.state, repo)?;
+    let before = head.count;
     set_refs(run, repo, push, &mut head)?;
     let max = params::get(&run.state)?.refs_per_repo_max;
-    if head.count > max {
+    // One that has more since the bound was lowered can be worked in, and does not grow.
+    if head.count > max.max(before) {
         return Err(error::refs_many(&repo::path(&run.state, &value)?, max));
     }
     write_log(run, repo, push, &mut head, forced)?;
@@ -165,7 +194,7 @@ pub(super) fn move_refs(
 }
 
 /// Counts refs in and out and keeps files and directories apart: deletions first, so that a push
-/// may replace `a` by `a/b`.
+/// may replace `a` by `a/b`. Records name the log entries that are written next.
 fn set_refs(
     run: &mut Run<'_>,
     repo: RepoId,
@@ -178,7 +207,10 @@ fn set_refs(
         state::count_dirs(run, repo, &update.name, |count| count.checked_sub(1))?;
         head.count = head.count.checked_sub(1).ok_or_else(miscounted)?;
     }
-    for update in push.updates.iter().filter(|update| !update.new.is_empty()) {
+    for (log_number, update) in (head.log_count..).zip(&push.updates) {
+        if update.new.is_empty() {
+            continue;
+        }
         let name = &update.name;
         if update.old.is_empty() {
             if state::below(&run.state, repo, name)? > 0 {
@@ -192,23 +224,14 @@ fn set_refs(
             state::count_dirs(run, repo, name, |count| count.checked_add(1))?;
             head.count = head.count.checked_add(1).ok_or_else(miscounted)?;
         }
-        put_record(run, repo, update, 0)?;
+        let oid = update.new.clone();
+        let record = proto::RefRecord { oid, height: run.block.height, log_number };
+        state::put_ref(run, repo, name, Some(&record))?;
     }
     Ok(())
 }
 
-fn put_record(
-    run: &mut Run<'_>,
-    repo: RepoId,
-    update: &proto::RefUpdate,
-    log_number: u64,
-) -> Result<(), Broken> {
-    let oid = update.new.clone();
-    let record = proto::RefRecord { oid, height: run.block.height, log_number };
-    state::put_ref(run, repo, &update.name, Some(&record))
-}
-
-/// One entry for each ref, in the order of the certificate; records get the numbers of theirs.
+/// One entry for each ref, in the order of the certificate.
 fn write_log(
     run: &mut Run<'_>,
     repo: RepoId,
@@ -230,9 +253,6 @@ fn write_log(
             forced: forced.has(place),
         };
         state::put_log(run, repo, log_number, &entry)?;
-        if !update.new.is_empty() {
-            put_record(run, repo, update, log_number)?;
-        }
         let full = || Broken::Contradiction("a ref log is counted out".into());
         head.log_count = log_number.checked_add(1).ok_or_else(full)?;
     }

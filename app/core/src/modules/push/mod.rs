@@ -42,7 +42,7 @@ mod invariants;
 mod query;
 mod state;
 
-pub use execute::execute;
+pub use execute::{execute, refusal};
 pub use query::{all_refs, ref_log};
 pub(crate) use state::add_head;
 pub use state::{get, head, pending, pending_pushes};

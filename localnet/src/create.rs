@@ -44,7 +44,7 @@ pub fn create(options: &Options, count: usize) -> Result<Network> {
     };
     if network.is_guts() {
         manifest.consensus_params.vote_extensions_enable_height = EXTENSIONS_FROM;
-        manifest.app_state = app_state(&network, &manifest, &seed)?;
+        manifest.app_state = app_state(&network, &manifest, &seed, options)?;
     }
     let genesis = manifest.genesis().map_err(|error| Error::Genesis(error.to_string()))?.to_json();
     for (index, keys) in manifest.validators.iter().enumerate() {
@@ -76,7 +76,17 @@ fn manifest(count: usize, seed: &[u8]) -> Result<Manifest> {
 }
 
 /// Makes the gateways' keys; names their accounts and where they are in genesis.
-fn app_state(network: &Network, manifest: &Manifest, seed: &[u8]) -> Result<String> {
+fn app_state(
+    network: &Network,
+    manifest: &Manifest,
+    seed: &[u8],
+    options: &Options,
+) -> Result<String> {
+    // Said before anything is made.
+    let age_ns = u64::try_from(manifest.consensus_params.evidence_max_age_duration_ns);
+    let params = app_state::params(&options.params, age_ns.unwrap_or(0) / 1_000_000_000)?;
+    let funded: Vec<_> =
+        options.fund.iter().map(|file| app_state::funded(file)).collect::<Result<_>>()?;
     let mut validators = Vec::new();
     for (index, keys) in manifest.validators.iter().enumerate() {
         let dir = network.dir(index, Half::App);
@@ -85,7 +95,10 @@ fn app_state(network: &Network, manifest: &Manifest, seed: &[u8]) -> Result<Stri
         let gateway = network.validators[index].gateway_url();
         validators.push((keys.validator_key.public_key(), identity, gateway));
     }
-    app_state::app_state(&validators, seed, network.accounts)
+    let mut state = app_state::app_state(&validators, seed, network.accounts)?;
+    state.params = params;
+    state.account.accounts.extend(funded);
+    Ok(state.to_json())
 }
 
 fn engine_config(network: &Network, index: usize) -> String {

@@ -25,28 +25,7 @@ struct Home {
 #[derive(Subcommand)]
 enum Command {
     /// Make or find a network, start it, wait for the first block.
-    Start {
-        #[command(flatten)]
-        home: Home,
-        /// How many validators [default: 4].
-        #[arg(long, value_name = "N")]
-        validators: Option<usize>,
-        /// Run this ABCI program in place of guts-app; {socket} becomes a path.
-        #[arg(long, value_name = "CMD")]
-        app: Option<String>,
-        /// An engine setting for all, as consensus.create_empty_blocks=true.
-        #[arg(long = "set", value_name = "KEY=VALUE")]
-        settings: Vec<String>,
-        /// Accounts that the genesis of guts-app funds for load [default: 2048].
-        #[arg(long, value_name = "N")]
-        accounts: Option<u64>,
-        /// Return when the first block is there; the network goes on.
-        #[arg(long)]
-        detach: bool,
-        /// Allow fewer than four validators, which survive no fault.
-        #[arg(long)]
-        allow_small: bool,
-    },
+    Start(start::Options),
     /// Show every validator.
     Status(Home),
     /// End every process; the data stays.
@@ -82,12 +61,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Start { home, validators, app, settings, accounts, detach, allow_small } => {
-            let home = home.home;
-            let options =
-                start::Options { home, validators, app, settings, accounts, detach, allow_small };
-            start::start(&options)
-        }
+        Command::Start(options) => start::start(&options),
         Command::Status(home) => {
             let table = status::table(&Network::load(&home.home)?);
             print!("{}", table.text);

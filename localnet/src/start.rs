@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use clap::Args;
+
 use crate::network::{Half, Network, Started, VALIDATORS_MAX, VALIDATORS_SAFE_MIN};
 use crate::{Error, Result, app_state, create, end, ports, probe, process, status, stay};
 
@@ -16,22 +18,34 @@ const PATIENCE_PER_ACCOUNT: Duration = Duration::from_micros(600);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What the command line says.
-#[derive(Clone, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Where the network lives.
+    /// Directory of the network.
+    #[arg(long, overrides_with = "home")]
     pub home: PathBuf,
-    /// How many validators; `None` means as many as the network on disk has, or four.
+    /// How many validators [default: 4].
+    #[arg(long, value_name = "N")]
     pub validators: Option<usize>,
-    /// A command in place of `guts-app`.
+    /// Run this ABCI program in place of guts-app; {socket} becomes a path.
+    #[arg(long, value_name = "CMD")]
     pub app: Option<String>,
-    /// Engine settings, `section.key=value`.
+    /// An engine setting for all, as consensus.create_empty_blocks=true.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
-    /// Accounts that genesis funds for load; `None` means as many as the network on disk has, or
-    /// [`app_state::ACCOUNTS_DEFAULT`].
+    /// Accounts that the genesis of guts-app funds for load [default: 2048].
+    #[arg(long, value_name = "N")]
     pub accounts: Option<u64>,
-    /// Leave the network running and return.
+    /// A chain parameter of a new network, as gov_voting_s=60; the value is JSON.
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+    /// An OpenSSH public key that gets an account with tokens in a new network.
+    #[arg(long, value_name = "KEY.pub")]
+    pub fund: Vec<PathBuf>,
+    /// Return when the first block is there; the network goes on.
+    #[arg(long)]
     pub detach: bool,
-    /// Allow fewer than four validators.
+    /// Allow fewer than four validators, which survive no fault.
+    #[arg(long)]
     pub allow_small: bool,
 }
 
@@ -82,34 +96,42 @@ fn make_or_find(options: &Options) -> Result<Network> {
     if Network::exists(&options.home) {
         let mut network = Network::load(&options.home)?;
         let have = network.validators.len();
-        if options.validators.is_some_and(|wanted| wanted != have) {
-            return Err(Error::Usage(format!(
-                "the network in {} has {have} validators: start it without --validators, or delete \
-                 that directory, or choose another --home",
-                options.home.display()
-            )));
-        }
-        if options.app.is_some() && options.app != network.app_command {
-            return Err(Error::Usage(format!(
-                "the network in {} runs another application: delete that directory, or choose \
-                 another --home",
-                options.home.display()
-            )));
-        }
-        if options.accounts.is_some_and(|wanted| wanted != network.accounts) {
-            return Err(Error::Usage(format!(
-                "the genesis of the network in {} funds {} accounts: start it without --accounts, \
-                 or delete that directory, or choose another --home",
-                options.home.display(),
-                network.accounts
-            )));
-        }
+        refuse_another_genesis(options, &network)?;
         if !options.settings.is_empty() {
             network.settings.clone_from(&options.settings);
         }
         say(&format!("• found {} validators in {}", have, options.home.display()));
         return Ok(network);
     }
+    make(options)
+}
+
+/// Refuses to start a network that is there as another one.
+fn refuse_another_genesis(options: &Options, network: &Network) -> Result<()> {
+    let (have, accounts) = (network.validators.len(), network.accounts);
+    let home = options.home.display();
+    let refused = |what: String, way: &str| {
+        Err(Error::Usage(format!("{what}: {way}delete that directory, or choose another --home")))
+    };
+    if options.validators.is_some_and(|wanted| wanted != have) {
+        let what = format!("the network in {home} has {have} validators");
+        return refused(what, "start it without --validators, or ");
+    }
+    if options.app.is_some() && options.app != network.app_command {
+        return refused(format!("the network in {home} runs another application"), "");
+    }
+    if options.accounts.is_some_and(|wanted| wanted != accounts) {
+        let what = format!("the genesis of the network in {home} funds {accounts} accounts");
+        return refused(what, "start it without --accounts, or ");
+    }
+    if !options.params.is_empty() || !options.fund.is_empty() {
+        let what = format!("the network in {home} is made already");
+        return refused(what, "start it without --param and --fund, or ");
+    }
+    Ok(())
+}
+
+fn make(options: &Options) -> Result<Network> {
     let validators = options.validators.unwrap_or(VALIDATORS_SAFE_MIN);
     if validators == 0 || validators > VALIDATORS_MAX {
         return Err(Error::Usage(format!("--validators takes 1 to {VALIDATORS_MAX}")));
@@ -124,6 +146,9 @@ fn make_or_find(options: &Options) -> Result<Network> {
     if accounts > app_state::ACCOUNTS_MAX {
         let most = app_state::ACCOUNTS_MAX;
         return Err(Error::Usage(format!("--accounts takes {most} at most")));
+    }
+    if options.app.is_some() && !(options.params.is_empty() && options.fund.is_empty()) {
+        return Err(Error::Usage("--param and --fund are for networks without --app".into()));
     }
     say(&format!("• making genesis and keys of {validators} validators"));
     create::create(options, validators)

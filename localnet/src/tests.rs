@@ -4,7 +4,11 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use crate::network::{Half, Network, Started, Validator};
-use crate::{Error, create, ports, process, start, status};
+use crate::{Error, app_state, create, ports, process, start, status};
+
+/// As ssh-keygen writes one.
+const PUBLIC: &str = "ssh-ed25519 \
+    AAAAC3NzaC1lZDI1NTE5AAAAIMKKAvNSHLSA2+i7S5Wf/qh4dZBc++fyQbgl6Pln9GZE alice@example";
 
 fn options(home: &Path) -> start::Options {
     start::Options {
@@ -15,6 +19,8 @@ fn options(home: &Path) -> start::Options {
         accounts: None,
         detach: true,
         allow_small: false,
+        params: Vec::new(),
+        fund: Vec::new(),
     }
 }
 
@@ -179,4 +185,48 @@ fn a_process_has_ended_when_its_last_thread_has() {
     process::kill(&[process::recorded(pid)]).expect("it ends");
     assert!(!Path::new(&format!("/proc/{pid}")).exists(), "no thread of it is left");
     assert!(child.wait().is_err(), "its status is taken");
+}
+
+#[test]
+fn parameters_and_tokens_of_a_new_network_are_in_its_genesis() {
+    let home = tempfile::tempdir().expect("a directory");
+    let file = home.path().join("id.pub");
+    std::fs::write(&file, PUBLIC).expect("written");
+    let options = start::Options {
+        app: None,
+        params: vec!["gov_voting_s=60".into(), "accept_work=false".into()],
+        fund: vec![file.clone()],
+        ..options(home.path())
+    };
+    let network = create::create(&options, 4).expect("made");
+    let genesis = network.dir(3, Half::Engine).join("config/genesis.json");
+    let genesis: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(genesis).expect("read")).expect("JSON");
+    let state = &genesis["app_state"];
+    assert_eq!(state["params"]["gov_voting_s"], 60);
+    assert_eq!(state["params"]["accept_work"], false);
+    assert_eq!(state["params"]["gov_timelock_s"], 24 * 3600, "as usual");
+    let account = state["account"]["accounts"].as_array().expect("a list").last().expect("some");
+    assert_eq!(account["balance"], app_state::FUNDED_BALANCE.to_string());
+
+    // The genesis is made once, and that of another application is its own.
+    let late = start::start(&options).expect_err("refused").to_string();
+    assert!(late.contains("is made already"), "{late}");
+    let other = home.path().join("other");
+    let foreign = start::Options { home: other, app: Some("tail".into()), ..options.clone() };
+    let foreign = start::start(&foreign).expect_err("refused").to_string();
+    assert!(foreign.contains("without --app"), "{foreign}");
+    for (param, word) in [
+        ("gov_voting_s", "no NAME=VALUE"),
+        ("gov_voting_s=soon", "no NAME=VALUE"),
+        ("no_such_thing=1", "unknown field `no_such_thing`"),
+        ("gov_voting_s=0", "must be above 0"),
+        ("unbonding_s=200000", "evidence is taken for 172800 s only"),
+    ] {
+        let error = app_state::params(&[param.into()], 172_800).expect_err(param).to_string();
+        assert!(error.contains("--param") && error.contains(word), "{param}: {error}");
+    }
+    std::fs::write(&file, "ssh-rsa AAAA").expect("written");
+    let error = app_state::funded(&file).expect_err("refused").to_string();
+    assert!(error.contains("not an OpenSSH ed25519 public key"), "{error}");
 }

@@ -357,6 +357,8 @@ fn processes_are_those_of_the_network_that_gets_the_load() {
         accounts: None,
         detach: true,
         allow_small: false,
+        params: Vec::new(),
+        fund: Vec::new(),
     };
     let mut network = create::create(&options, 4).expect("made");
     let own = process::recorded(std::process::id());

@@ -21,16 +21,14 @@ pub fn create(options: &Options, count: usize) -> Result<Network> {
     let home = at("cannot find", &options.home, std::fs::canonicalize(&options.home))?;
     let seed: [u8; 32] = rand::rng().random();
     let mut manifest = manifest(count, &seed)?;
+    let offset = options.port_offset.unwrap_or(0);
     let validators = manifest
         .validators
         .iter()
         .enumerate()
-        .map(|(index, validator)| Validator {
-            index,
-            node_id: key_file::peer_id(&validator.node_key.public_key())
-                .expect("network keys are ed25519"),
-            app: None,
-            engine: None,
+        .map(|(index, validator)| {
+            let id = key_file::peer_id(&validator.node_key.public_key());
+            Validator::new(index, offset, id.expect("network keys are ed25519"))
         })
         .collect();
     let network = Network {

@@ -34,9 +34,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A port that a validator needs is in use.
-    #[error("port {port} ({use_}) is taken: end what listens there, or stop the other network")]
+    #[error(
+        "port {port} ({use_}) is taken: end what listens there, stop the other network, or make a \
+         network on other ports, with --port-offset and a --home of its own"
+    )]
     PortTaken {
-        /// The TCP port.
+        /// Of TCP or UDP.
         port: u16,
         /// Whose it would be, as "RPC of validator 0".
         use_: String,

@@ -18,9 +18,16 @@ pub const VALIDATORS_SAFE_MIN: usize = 4;
 pub const STATE_FILE: &str = "network.json";
 const LOCK_FILE: &str = "network.lock";
 const PORT_STRIDE: u16 = 10;
+/// No port is above what there is.
+pub const PORT_OFFSET_MAX: u16 = 38_000;
 const P2P_PORT: u16 = 26656;
 const RPC_PORT: u16 = 26657;
 const GATEWAY_PORT: u16 = 8080;
+
+const _: () = assert!(
+    RPC_PORT as u32 + PORT_STRIDE as u32 * VALIDATORS_MAX as u32 + PORT_OFFSET_MAX as u32
+        <= u16::MAX as u32
+);
 
 /// One half of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -90,6 +97,9 @@ impl Started {
 pub struct Validator {
     /// 0-based.
     pub index: usize,
+    /// What is added to each of its ports.
+    #[serde(default)]
+    pub port_offset: u16,
     /// Node id of the engine, as peers dial it.
     pub node_id: String,
     /// The application, when it was last started.
@@ -99,19 +109,31 @@ pub struct Validator {
 }
 
 impl Validator {
+    /// One that was never started.
+    pub fn new(index: usize, port_offset: u16, node_id: String) -> Validator {
+        Validator { index, port_offset, node_id, app: None, engine: None }
+    }
+
+    fn port(&self, base: u16) -> u16 {
+        let (index, offset) = (self.index, self.port_offset);
+        assert!(index < VALIDATORS_MAX, "validator index {index} out of range");
+        assert!(offset <= PORT_OFFSET_MAX, "port offset {offset} out of range");
+        base + PORT_STRIDE * index as u16 + offset
+    }
+
     /// TCP port of the engine's peer-to-peer listener.
     pub fn p2p_port(&self) -> u16 {
-        port(P2P_PORT, self.index)
+        self.port(P2P_PORT)
     }
 
     /// TCP port of the engine's RPC.
     pub fn rpc_port(&self) -> u16 {
-        port(RPC_PORT, self.index)
+        self.port(RPC_PORT)
     }
 
     /// TCP port of the application's git gateway.
     pub fn gateway_port(&self) -> u16 {
-        port(GATEWAY_PORT, self.index)
+        self.port(GATEWAY_PORT)
     }
 
     /// The engine's RPC as a URL.
@@ -139,11 +161,6 @@ impl Validator {
             Half::Engine => &mut self.engine,
         }
     }
-}
-
-fn port(base: u16, index: usize) -> u16 {
-    assert!(index < VALIDATORS_MAX, "validator index {index} out of range");
-    base + PORT_STRIDE * index as u16
 }
 
 /// A whole network.

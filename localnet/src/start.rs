@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use crate::network::{Half, Network, Started, VALIDATORS_MAX, VALIDATORS_SAFE_MIN};
+use crate::network::{
+    Half, Network, PORT_OFFSET_MAX, Started, VALIDATORS_MAX, VALIDATORS_SAFE_MIN, Validator,
+};
 use crate::{Error, Result, app_state, create, end, ports, probe, process, status, stay};
 
 /// How long the network may take from the first process to the first block.
@@ -41,6 +43,9 @@ pub struct Options {
     /// An OpenSSH public key that gets an account with tokens in a new network.
     #[arg(long, value_name = "KEY.pub")]
     pub fund: Vec<PathBuf>,
+    /// Add this to every port of a new network, where one of the usual is taken.
+    #[arg(long, value_name = "N")]
+    pub port_offset: Option<u16>,
     /// Return when the first block is there; the network goes on.
     #[arg(long)]
     pub detach: bool,
@@ -54,6 +59,10 @@ pub fn start(options: &Options) -> Result<()> {
     let mut network = make_or_find(options)?;
     bring_up(&mut network)?;
     print!("{}", status::table(&network).text);
+    if let Some(first) = network.validators.first().filter(|first| first.port_offset != 0) {
+        let (node, gateway) = (first.rpc_url(), first.gateway_url());
+        println!("\nexport GUTS_NODE={node} GUTS_GATEWAY={gateway}  # where 'guts' finds it");
+    }
     if options.detach {
         println!("\nstop it with ./localnet/stop{}", home_flag(&options.home));
         return Ok(());
@@ -70,7 +79,7 @@ pub fn start(options: &Options) -> Result<()> {
 pub fn bring_up(network: &mut Network) -> Result<()> {
     refuse_running(network)?;
     process::wait_for_ending(started(network));
-    ports::check_free(network)?;
+    ports::check_free(&network.validators, network.is_guts())?;
     start_all(network).or_else(|error| {
         end::stop(&network.home)?;
         Err(error)
@@ -128,6 +137,11 @@ fn refuse_another_genesis(options: &Options, network: &Network) -> Result<()> {
         let what = format!("the network in {home} is made already");
         return refused(what, "start it without --param and --fund, or ");
     }
+    let offset = network.validators.first().map_or(0, |first| first.port_offset);
+    if options.port_offset.is_some_and(|wanted| wanted != offset) {
+        let what = format!("the ports of the network in {home} are moved by {offset}");
+        return refused(what, "start it without --port-offset, or ");
+    }
     Ok(())
 }
 
@@ -150,6 +164,14 @@ fn make(options: &Options) -> Result<Network> {
     if options.app.is_some() && !(options.params.is_empty() && options.fund.is_empty()) {
         return Err(Error::Usage("--param and --fund are for networks without --app".into()));
     }
+    let offset = options.port_offset.unwrap_or(0);
+    if offset > PORT_OFFSET_MAX {
+        return Err(Error::Usage(format!("--port-offset takes 0 to {PORT_OFFSET_MAX}")));
+    }
+    // A network is made with the ports it will have.
+    let planned = |index| Validator::new(index, offset, String::new());
+    let planned: Vec<_> = (0..validators).map(planned).collect();
+    ports::check_free(&planned, options.app.is_none())?;
     say(&format!("• making genesis and keys of {validators} validators"));
     create::create(options, validators)
 }

@@ -1,6 +1,6 @@
 //! The network's files, its processes as they are found again, ports, and its table.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 
 use crate::network::{Half, Network, Started, Validator};
@@ -21,6 +21,7 @@ fn options(home: &Path) -> start::Options {
         allow_small: false,
         params: Vec::new(),
         fund: Vec::new(),
+        port_offset: None,
     }
 }
 
@@ -89,14 +90,16 @@ fn a_taken_port_is_named() {
     let mut network = create::create(&options(home.path()), 4).expect("made");
     // Validator 15's ports: nothing else in the tests uses them.
     network.validators = vec![Validator { index: 15, ..network.validators[0].clone() }];
-    let port = network.validators[0].rpc_port();
-    let _held = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
-    match ports::check_free(&network) {
-        Err(Error::PortTaken { port: taken, use_ }) => {
-            assert_eq!((taken, use_.as_str()), (port, "RPC of validator 15"));
-        }
+    let is_named = |port: u16, name: &str| match ports::check_free(&network.validators, true) {
+        Err(Error::PortTaken { port: taken, use_ }) => assert_eq!((taken, &*use_), (port, name)),
         other => panic!("{other:?}"),
-    }
+    };
+    let (rpc, p2p) = (network.validators[0].rpc_port(), network.validators[0].p2p_port());
+    let held = TcpListener::bind(("127.0.0.1", rpc)).expect("a free port");
+    is_named(rpc, "RPC of validator 15");
+    drop(held);
+    let _held = UdpSocket::bind(("127.0.0.1", p2p)).expect("a free port");
+    is_named(p2p, "peer-to-peer of validator 15");
 }
 
 #[test]
@@ -196,6 +199,7 @@ fn parameters_and_tokens_of_a_new_network_are_in_its_genesis() {
         app: None,
         params: vec!["gov_voting_s=60".into(), "accept_work=false".into()],
         fund: vec![file.clone()],
+        port_offset: Some(100),
         ..options(home.path())
     };
     let network = create::create(&options, 4).expect("made");
@@ -209,9 +213,16 @@ fn parameters_and_tokens_of_a_new_network_are_in_its_genesis() {
     let account = state["account"]["accounts"].as_array().expect("a list").last().expect("some");
     assert_eq!(account["balance"], app_state::FUNDED_BALANCE.to_string());
 
+    let first = &network.validators[0];
+    assert_eq!((first.p2p_port(), first.rpc_port(), first.gateway_port()), (26756, 26757, 8180));
+
     // The genesis is made once, and that of another application is its own.
     let late = start::start(&options).expect_err("refused").to_string();
     assert!(late.contains("is made already"), "{late}");
+    let plain = start::Options { params: Vec::new(), fund: Vec::new(), ..options.clone() };
+    let moved = start::Options { port_offset: Some(0), ..plain };
+    let moved = start::start(&moved).expect_err("refused").to_string();
+    assert!(moved.contains("are moved by 100"), "{moved}");
     let other = home.path().join("other");
     let foreign = start::Options { home: other, app: Some("tail".into()), ..options.clone() };
     let foreign = start::start(&foreign).expect_err("refused").to_string();

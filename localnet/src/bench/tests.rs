@@ -359,6 +359,7 @@ fn processes_are_those_of_the_network_that_gets_the_load() {
         allow_small: false,
         params: Vec::new(),
         fund: Vec::new(),
+        port_offset: None,
     };
     let mut network = create::create(&options, 4).expect("made");
     let own = process::recorded(std::process::id());

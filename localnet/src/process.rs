@@ -18,6 +18,8 @@ use crate::{Error, Result, at};
 
 /// How long a process may take to end after a signal: after SIGTERM it is killed then.
 const END_PATIENCE: Duration = Duration::from_secs(10);
+/// A clock tick of `/proc`: fixed on Linux.
+const MILLIS_PER_TICK: u64 = 10;
 /// How much of a log's end is shown when its process died.
 const LOG_TAIL_LINES: usize = 12;
 
@@ -107,6 +109,13 @@ fn stat_fields(pid: u32) -> Option<Vec<String>> {
 
 fn start_ticks(pid: u32) -> Option<u64> {
     stat_fields(pid)?.get(19)?.parse().ok()
+}
+
+/// Processor time that a process has used so far, user and system; none when it is gone.
+pub fn cpu_time(pid: u32) -> Duration {
+    let fields = stat_fields(pid).unwrap_or_default();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    Duration::from_millis(ticks(11).saturating_add(ticks(12)).saturating_mul(MILLIS_PER_TICK))
 }
 
 fn is_zombie(pid: u32) -> bool {

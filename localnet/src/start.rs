@@ -12,10 +12,10 @@ use crate::network::{
 };
 use crate::{Error, Result, app_state, create, end, ports, probe, process, status, stay};
 
-/// How long the network may take from the first process to the first block.
-const FIRST_BLOCK_PATIENCE: Duration = Duration::from_secs(60);
-/// Longer by so much for each account of genesis: every node puts all of them into its state.
-const PATIENCE_PER_ACCOUNT: Duration = Duration::from_micros(600);
+/// How long nothing may happen before the first block, unless it is said.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Applications that use less than this part of the time do not work on anything.
+const IDLE_PART: u32 = 60;
 /// How often the pairs are looked at while waiting.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -46,6 +46,9 @@ pub struct Options {
     /// Add this to every port of a new network, where one of the usual is taken.
     #[arg(long, value_name = "N")]
     pub port_offset: Option<u16>,
+    /// Give up when nothing has happened for so long before the first block.
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE.as_secs())]
+    pub patience: u64,
     /// Return when the first block is there; the network goes on.
     #[arg(long)]
     pub detach: bool,
@@ -57,7 +60,7 @@ pub struct Options {
 /// Starts the network; returns when it was told to detach, or after Ctrl-C ended it.
 pub fn start(options: &Options) -> Result<()> {
     let mut network = make_or_find(options)?;
-    bring_up(&mut network)?;
+    bring_up(&mut network, Duration::from_secs(options.patience))?;
     print!("{}", status::table(&network).text);
     if let Some(first) = network.validators.first().filter(|first| first.port_offset != 0) {
         let (node, gateway) = (first.rpc_url(), first.gateway_url());
@@ -71,26 +74,27 @@ pub fn start(options: &Options) -> Result<()> {
     stay::stay(&network.home)
 }
 
-/// Starts every pair of a network of which nothing runs, and waits for the first block.
+/// Starts every pair of a network of which nothing runs, and waits for the first block: for as long
+/// as something happens, such as applications that make the state of a large genesis.
 ///
 /// # Errors
-/// When something of it runs, a port is taken, or a process ends before the first block: then the
-/// others are ended, too.
-pub fn bring_up(network: &mut Network) -> Result<()> {
+/// When something of it runs, a port is taken, a process ends before the first block, or nothing
+/// happens for as long as `patience`: then all are ended.
+pub fn bring_up(network: &mut Network, patience: Duration) -> Result<()> {
     refuse_running(network)?;
     process::wait_for_ending(started(network));
     ports::check_free(&network.validators, network.is_guts())?;
-    start_all(network).or_else(|error| {
+    start_all(network, patience).or_else(|error| {
         end::stop(&network.home)?;
         Err(error)
     })
 }
 
-fn start_all(network: &mut Network) -> Result<()> {
+fn start_all(network: &mut Network, patience: Duration) -> Result<()> {
     for index in 0..network.validators.len() {
         start_pair(network, index)?;
     }
-    wait_first_block(network)
+    wait_first_block(network, patience)
 }
 
 /// The flag to add to a command so that it speaks of this network.
@@ -218,35 +222,66 @@ pub fn start_pair(network: &mut Network, index: usize) -> Result<()> {
     Ok(())
 }
 
-fn wait_first_block(network: &Network) -> Result<()> {
+fn wait_first_block(network: &Network, patience: Duration) -> Result<()> {
     let begun = Instant::now();
-    let accounts = u32::try_from(network.accounts).unwrap_or(u32::MAX);
-    let patience = FIRST_BLOCK_PATIENCE + PATIENCE_PER_ACCOUNT * accounts;
+    let (mut last, mut last_at) = (Seen::default(), begun);
     loop {
         check_all_alive(network)?;
-        let heights: Vec<_> = network.validators.iter().map(|v| probe::status(v).height).collect();
-        if heights.iter().all(|height| height.is_some_and(|height| height >= 1)) {
+        let seen = Seen::of(network);
+        if seen.heights.iter().all(|height| height.is_some_and(|height| height >= 1)) {
             eprint!("\r");
             say(&format!("✓ first block on every validator after {:.1} s", secs(begun)));
             return Ok(());
         }
-        if begun.elapsed() > patience {
+        let (cpu, since) = (seen.app_cpu, last_at.elapsed());
+        if seen.heights != last.heights || cpu.saturating_sub(last.app_cpu) > since / IDLE_PART {
+            (last, last_at) = (seen.clone(), Instant::now());
+        } else if since >= patience {
             eprintln!();
-            return Err(Error::Process(format!(
-                "no first block within {} s; the logs are {}/v*/*.log",
-                patience.as_secs(),
-                network.home.display()
-            )));
+            return Err(is_stuck(network, &seen, patience));
         }
-        let ready = heights.iter().filter(|height| height.is_some()).count();
+        let ready = seen.heights.iter().flatten().count();
         eprint!(
-            "\r• waiting for the first block: {ready} of {} answer, {:.0} s ",
-            heights.len(),
-            secs(begun)
+            "\r• waiting for the first block: {ready} of {} answer, {:.0} s; the applications have \
+             worked {:.0} s ",
+            seen.heights.len(),
+            secs(begun),
+            cpu.as_secs_f64()
         );
         let _ = std::io::stderr().flush();
         std::thread::sleep(LOOK_INTERVAL);
     }
+}
+
+/// How far the validators have come.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    /// The newest height of each that answers.
+    heights: Vec<Option<u64>>,
+    /// Processor time of all applications.
+    app_cpu: Duration,
+}
+
+impl Seen {
+    fn of(network: &Network) -> Seen {
+        let apps = network.validators.iter().filter_map(|validator| validator.app.as_ref());
+        Seen {
+            heights: network.validators.iter().map(|v| probe::status(v).height).collect(),
+            app_cpu: apps.map(|app| process::cpu_time(app.pid)).sum(),
+        }
+    }
+}
+
+/// What is said of a network without a first block in which nothing happens any more.
+fn is_stuck(network: &Network, seen: &Seen, patience: Duration) -> Error {
+    let is_without = |height: &Option<u64>| height.is_none_or(|height| height == 0);
+    let index = seen.heights.iter().position(is_without).unwrap_or_default();
+    Error::Process(format!(
+        "no first block, and nothing has happened for {} s; all logs are {}/v*/*.log, {}",
+        patience.as_secs(),
+        network.home.display(),
+        process::end_of(&network.log(index, Half::Engine))
+    ))
 }
 
 fn secs(since: Instant) -> f64 {

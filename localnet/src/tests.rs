@@ -22,6 +22,7 @@ fn options(home: &Path) -> start::Options {
         params: Vec::new(),
         fund: Vec::new(),
         port_offset: None,
+        patience: start::PATIENCE.as_secs(),
     }
 }
 

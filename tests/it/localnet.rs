@@ -125,6 +125,35 @@ fn a_pair_that_ends_before_the_first_block_is_said() {
     assert!(said.contains("nothing of this network runs"), "{said}");
 }
 
+#[test]
+fn the_first_block_is_waited_for_while_something_happens() {
+    let net = Localnet::start(&["--app", &kvstore()]);
+    net.call("stop", &[]).expect_ok();
+    let start = |name: &str, app: &str| {
+        let home = net.home().join(name).display().to_string();
+        let small = ["--validators", "1", "--allow-small", "--patience", "2"];
+        let args = [&["start", "--home", &home, "--detach", "--app", app][..], &small].concat();
+        let said =
+            run(&program("guts-localnet"), &args, Path::new("/"), &[]).expect_refused().stderr;
+        let status = ["status", "--home", &home];
+        let ran = run(&program("guts-localnet"), &status, Path::new("/"), &[]).expect_refused();
+        assert!(ran.said().contains("nothing of this network runs"), "{}", ran.said());
+        said
+    };
+    let said = start("idle", "tail -f /dev/null");
+    assert!(said.contains("of 1 answer") && said.contains("applications have worked"), "{said}");
+    assert!(said.contains("error: no first block, and nothing has happened for 2 s"), "{said}");
+    assert!(said.contains("the end of") && said.contains("engine.log"), "{said}");
+
+    // Like one that has a large genesis to go through, for longer than the patience.
+    let script = net.home().join("busy");
+    let work = "end=$((SECONDS + 5)); while ((SECONDS < end)); do :; done; echo done";
+    std::fs::write(&script, work).expect("written");
+    let said = start("busy-net", &format!("bash {}", script.display()));
+    assert!(said.contains("error: the app of validator 0 ended"), "{said}");
+    assert!(said.contains("    done"), "the end of its log: {said}");
+}
+
 /// Runs a script of `localnet/` on a network, with programs that were built already.
 fn script(net: &Localnet, name: &str, args: &[&str]) -> Ran {
     let target = net.home().join("target");

@@ -147,7 +147,7 @@ pub async fn trial(
         shown.add(watcher.await?);
     }
     let again = Instant::now();
-    start::bring_up(network)?;
+    start::bring_up(network, start::PATIENCE)?;
     let height = shown.blocks.keys().next_back().copied().unwrap_or(0);
     for target in targets {
         wait_back(target, height, again + BACK_PATIENCE).await?;

@@ -360,6 +360,7 @@ fn processes_are_those_of_the_network_that_gets_the_load() {
         params: Vec::new(),
         fund: Vec::new(),
         port_offset: None,
+        patience: start::PATIENCE.as_secs(),
     };
     let mut network = create::create(&options, 4).expect("made");
     let own = process::recorded(std::process::id());

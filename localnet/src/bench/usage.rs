@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use guts_localnet::process::cpu_time;
 use serde::Serialize;
 
 /// A process to account for.
@@ -64,9 +65,6 @@ pub fn grown(dirs: &[(String, PathBuf)], before: &[u64]) -> Vec<Disk> {
     dirs.iter().zip(both).map(disk).collect()
 }
 
-/// Clock ticks a second of `/proc`: fixed on Linux.
-const TICKS_PER_S: f64 = 100.0;
-
 /// Totals since each process started, this one last.
 pub fn sample(processes: &[Process]) -> Vec<Usage> {
     let own = Process { name: "bench".to_string(), pid: std::process::id() };
@@ -74,16 +72,8 @@ pub fn sample(processes: &[Process]) -> Vec<Usage> {
 }
 
 fn usage(process: &Process) -> Usage {
-    let read = |file: &str| {
-        std::fs::read_to_string(format!("/proc/{}/{file}", process.pid)).unwrap_or_default()
-    };
-    let stat = read("stat");
-    let fields: Vec<&str> = stat
-        .rsplit_once(')')
-        .map(|(_, rest)| rest.split_whitespace().collect())
-        .unwrap_or_default();
-    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-    let status = read("status");
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", process.pid)).unwrap_or_default();
     let kib = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
@@ -91,7 +81,7 @@ fn usage(process: &Process) -> Usage {
         .unwrap_or(0.0);
     Usage {
         name: process.name.clone(),
-        cpu_s: (ticks(11) + ticks(12)) / TICKS_PER_S,
+        cpu_s: cpu_time(process.pid).as_secs_f64(),
         rss_mb: kib * 1024.0 / 1e6,
     }
 }

@@ -1,9 +1,12 @@
 //! Our applications under real CometBFT validators.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
+use std::rc::Rc;
 
 use guts_tests::cometbft::{Network, Place, find};
+use guts_tests::keys;
 use guts_tests::person::Person;
 use guts_tests::program;
 use guts_tests::run::git;
@@ -55,10 +58,10 @@ fn guts_home(node_home: &Path) -> String {
     node_home.join("guts").display().to_string()
 }
 
-/// Makes the homes of four `guts-app`, and the genesis they need: vote extensions from the start,
-/// and the account of each validator's gateway.
-fn guts_network(folder: &Path) {
-    let homes: Vec<_> = (0..4).map(|index| folder.join(format!("node{index}"))).collect();
+/// Makes the homes of so many `guts-app`, and the genesis they need: vote extensions from the
+/// start, and the account of each validator's gateway; `change` may change its `app_state`.
+fn guts_network(folder: &Path, count: usize, change: impl FnOnce(&mut Value)) {
+    let homes: Vec<_> = (0..count).map(|index| folder.join(format!("node{index}"))).collect();
     let path = homes[0].join("config/genesis.json");
     let mut genesis: Value = json_file(&path);
     let (mut accounts, mut operators) = (Vec::new(), Vec::new());
@@ -71,6 +74,7 @@ fn guts_network(folder: &Path) {
     genesis["consensus_params"]["abci"]["vote_extensions_enable_height"] = "1".into();
     genesis["app_state"] =
         json!({"account": {"accounts": accounts}, "staking": {"operators": operators}});
+    change(&mut genesis["app_state"]);
     for home in &homes {
         let path = home.join("config/genesis.json");
         std::fs::write(path, genesis.to_string()).expect("CometBFT made one");
@@ -79,8 +83,13 @@ fn guts_network(folder: &Path) {
 
 /// guts-app on these addresses.
 fn guts_app(place: &Place) -> Command {
+    guts_app_of("guts-app", place)
+}
+
+/// A program that is a guts-app.
+fn guts_app_of(name: &str, place: &Place) -> Command {
     let others: Vec<_> = place.other_gateways.iter().map(|at| format!("http://{at}")).collect();
-    let mut command = Command::new(program("guts-app"));
+    let mut command = Command::new(program(name));
     command.arg("run").arg("--home").arg(guts_home(&place.home));
     command.env("GUTS_APP_ABCI", format!("unix://{}", place.socket.display()));
     command.env("GUTS_APP_GATEWAY", &place.gateway);
@@ -93,7 +102,7 @@ fn guts_app(place: &Place) -> Command {
 #[test]
 fn a_push_goes_through_four_cometbft_validators() {
     let Some(cometbft) = find() else { return };
-    let network = Network::start(&cometbft, 4, guts_network, guts_app);
+    let network = Network::start(&cometbft, 4, |at| guts_network(at, 4, |_| {}), guts_app);
     network.wait_height(2);
     let place = network.place(0);
     let url = |at: &str| format!("http://{at}");
@@ -118,4 +127,63 @@ fn a_push_goes_through_four_cometbft_validators() {
     network.wait_height(height + 2);
     ada.guts(&["repo", "verify", "."], &clone).expect_ok();
     network.agreed_app_hash(height);
+}
+
+/// For so long votes are taken on an upgrade; and how many blocks, five a second at most, there are
+/// before its height.
+const VOTING_S: u64 = 10;
+const AHEAD: u64 = 80;
+
+#[test]
+fn an_upgrade_goes_through_under_cometbft() {
+    let Some(cometbft) = find() else { return };
+    let place = tempfile::tempdir().expect("a directory");
+    let key = place.path().join("ada");
+    keys::make(&key);
+    let funded = json!({"key": keys::public_hex(&key), "balance": "20000000"});
+    let change = |state: &mut Value| {
+        state["params"] = json!({"gov_voting_s": VOTING_S, "gov_timelock_s": 0, "epoch_s": 1});
+        state["account"]["accounts"].as_array_mut().expect("a list").push(funded);
+    };
+    let name = Rc::new(Cell::new("guts-app"));
+    let named = name.clone();
+    let app = move |place: &Place| guts_app_of(named.get(), place);
+    let mut network = Network::start(&cometbft, 1, |at| guts_network(at, 1, change), app);
+    network.wait_height(2);
+    let at = network.place(0).clone();
+    let url = |at: &str| format!("http://{at}");
+    let ada = Person::stranger(url(&at.rpc), url(&at.gateway));
+    let said = |args: &[&str]| ada.json(args, ada.dir());
+    said(&["init", "--key", &key.display().to_string()]);
+    let listed = said(&["validators", "list"]);
+    let validator = listed["validators"][0]["address"].as_str().expect("an address");
+    said(&["stake", "delegate", validator, "9000000"]);
+    let height = network.height(0).expect("it answered before") + AHEAD;
+    let what = ["upgrade", "rules", "--height", &height.to_string(), "--rules", "2"];
+    said(&[&["gov", "propose"], &what[..], &["--text", "why"]].concat());
+    said(&["gov", "vote", "1", "yes"]);
+
+    // The application halts before that height and says why, and CometBFT ends with it.
+    let halts = format!("version 2 of the rules holds from height {height} on");
+    for what in ["an upgrade is ahead", "no block is executed any more"] {
+        network.wait(what, || {
+            let log = std::fs::read_to_string(at.home.join("app.log")).ok()?;
+            log.lines().any(|line| line.contains(what) && line.contains(&halts)).then_some(())
+        });
+    }
+    network.wait("CometBFT says why it ends", || {
+        let log = std::fs::read_to_string(at.home.join("engine.log")).ok()?;
+        log.contains(&halts).then_some(())
+    });
+    // The operator starts both again, the application as a newer one.
+    network.kill(0);
+    name.set("next_rules");
+    network.revive(0);
+    network.wait_height(height + 2);
+    let version = |height: u64| {
+        let block = network.get(0, &format!("block?height={height}")).expect("an answer");
+        block["block"]["header"]["version"]["app"].clone()
+    };
+    assert_eq!([height, height + 1].map(version), ["1", "2"]);
+    assert_eq!(said(&["gov", "show", "1"])["status"], "done");
 }

@@ -14,3 +14,4 @@ mod page;
 mod pushes;
 mod rollback;
 mod tidy;
+mod upgrade;

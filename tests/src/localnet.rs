@@ -13,8 +13,51 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// What a step of a running network may take at most; twenty times what it takes on two cores.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A directory with the programs of a network.
+pub struct Programs {
+    dir: PathBuf,
+    /// Removed at the end; those that were built stay.
+    _own: Option<tempfile::TempDir>,
+}
+
+impl Programs {
+    /// Those that were built, where they were built.
+    fn as_built() -> Programs {
+        let program = crate::program("guts-localnet");
+        let dir = program.parent().expect("a directory of programs").to_owned();
+        Programs { dir, _own: None }
+    }
+
+    /// Those that were built, in a place of their own, where others can be installed.
+    ///
+    /// # Panics
+    /// When they cannot be linked there.
+    pub fn linked() -> Programs {
+        let built = Self::as_built();
+        // A link does not leave a file system.
+        let own = tempfile::tempdir_in(&built.dir).expect("a directory");
+        let programs = Programs { dir: own.path().to_owned(), _own: Some(own) };
+        for name in ["guts-localnet", "guts-engine", "guts-app"] {
+            programs.install(name, name);
+        }
+        programs
+    }
+
+    /// Puts a program that was built into the place of `name`, as an operator does with a release:
+    /// what runs goes on as it is.
+    ///
+    /// # Panics
+    /// When it cannot be linked there.
+    pub fn install(&self, built: &str, name: &str) {
+        let part = self.dir.join(format!("{name}.part"));
+        std::fs::hard_link(crate::program(built), &part).expect("linked");
+        std::fs::rename(&part, self.dir.join(name)).expect("renamed");
+    }
+}
+
 /// A running network of pairs.
 pub struct Localnet {
+    programs: Programs,
     home: tempfile::TempDir,
     _turn: MutexGuard<'static, ()>,
 }
@@ -25,9 +68,18 @@ impl Localnet {
     /// # Panics
     /// When it does not start, with what it said.
     pub fn start(args: &[&str]) -> Localnet {
+        Self::start_of(Programs::as_built(), args)
+    }
+
+    /// As [`Localnet::start`], with these programs.
+    ///
+    /// # Panics
+    /// When it does not start, with what it said.
+    pub fn start_of(programs: Programs, args: &[&str]) -> Localnet {
         // A test that failed with a network running has ended it in its drop: the turn is free.
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let net = Localnet { home: tempfile::tempdir().expect("a directory"), _turn: turn };
+        let home = tempfile::tempdir().expect("a directory");
+        let net = Localnet { programs, home, _turn: turn };
         net.restart(args);
         net
     }
@@ -41,7 +93,12 @@ impl Localnet {
     pub fn call(&self, verb: &str, args: &[&str]) -> Ran {
         let home = self.home().display().to_string();
         let all = [&[verb, "--home", &home], args].concat();
-        run(&crate::program("guts-localnet"), &all, Path::new("/"), &[])
+        run(&self.programs.dir.join("guts-localnet"), &all, Path::new("/"), &[])
+    }
+
+    /// The programs it runs.
+    pub fn programs(&self) -> &Programs {
+        &self.programs
     }
 
     /// Where each validator is, as many as there are.

@@ -2,17 +2,36 @@
 //! its transactions become visible together.
 
 use super::{Chain, Failed, internal, missing, page, reply};
-use guts_abci::proto::{self, abci as pb};
+use crate::store::Store;
+use guts_abci::proto;
 use guts_genesis::Height;
 use guts_rpc::search::Search;
 use guts_rpc::{Backend, Heights, PageRoom, Reply, TxHit, types};
 use serde_json::value::RawValue;
 use std::sync::atomic::Ordering;
 
+/// Bytes of a block from which on it is not decoded between other answers.
+const LONG_BYTES: i64 = 256 << 10;
+
 impl Chain {
     pub(super) fn is_shown(&self, height: u64) -> bool {
         let heights = self.heights();
         height >= heights.base && height <= heights.top
+    }
+
+    /// Reads something of a block. That of a long block takes a while to read and to decode: it is
+    /// done beside the tasks that answer, in the place of a search.
+    async fn read_of<T, F>(&self, height: u64, read: F) -> Result<T, Failed>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, Failed> + Send + 'static,
+    {
+        let bytes = self.meta_at(height)?.map_or(0, |meta| meta.block_size);
+        if bytes < LONG_BYTES {
+            return read(&self.store);
+        }
+        let store = self.store.clone();
+        self.searches.run(move || read(&store)).await?
     }
 
     /// Bytes of the genesis document as compact JSON, and how many there are.
@@ -37,10 +56,6 @@ impl Chain {
         Ok(id.map(|id| id.hash).unwrap_or_default())
     }
 
-    pub(super) fn response_at(&self, height: u64) -> Result<pb::ResponseFinalizeBlock, Failed> {
-        page::response(&self.store, height)
-    }
-
     pub(super) fn commit_at(&self, height: u64) -> Result<types::CommitResult, Failed> {
         let header = self.header_at(height)?.ok_or_else(|| missing("header", height))?;
         // The next block may be stored already while it is not shown yet.
@@ -61,7 +76,7 @@ impl Chain {
         Ok(types::CommitResult { signed_header, canonical: is_canonical })
     }
 
-    pub(super) fn tx_by_hash(
+    pub(super) async fn tx_by_hash(
         &self,
         hash: &[u8],
         prove: bool,
@@ -71,7 +86,8 @@ impl Chain {
             return Ok(None);
         }
         let hit = TxHit { height: place.height.0, index: place.index };
-        Ok(page::txs(&self.store, &[hit], prove, PageRoom::default())?.pop())
+        let read = move |store: &Store| page::txs(store, &[hit], prove, PageRoom::default());
+        Ok(self.read_of(hit.height, read).await?.pop())
     }
 }
 
@@ -84,10 +100,14 @@ impl Backend for Chain {
 
     fn genesis(&self) -> Reply<'_, types::GenesisResult> {
         reply(async {
-            let (whole, _) = self.compact_genesis(0, u64::MAX).await?;
-            let text = String::from_utf8(whole).map_err(|e| internal(&e))?;
-            let genesis = RawValue::from_string(text).map_err(|e| internal(&e))?;
-            Ok(types::GenesisResult { genesis })
+            let genesis = self.genesis.clone();
+            // It may be large, and is on the disk.
+            let read = self.searches.run(move || {
+                let whole = genesis.compact(0, u64::MAX).map_err(|e| internal(&e))?;
+                let text = String::from_utf8(whole).map_err(|e| internal(&e))?;
+                RawValue::from_string(text).map_err(|e| internal(&e))
+            });
+            Ok(types::GenesisResult { genesis: read.await?? })
         })
     }
 
@@ -96,14 +116,15 @@ impl Backend for Chain {
     }
 
     fn block(&self, height: u64) -> Reply<'_, types::BlockResult> {
-        reply(async move { Ok(page::block(&self.store, height)?.0) })
+        reply(self.read_of(height, move |store| Ok(page::block(store, height)?.0)))
     }
 
     fn block_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::BlockResult>> {
         reply(async move {
             match self.store.height_of(&hash)? {
                 Some(Height(height)) if self.is_shown(height) => {
-                    Ok(Some(page::block(&self.store, height)?.0))
+                    let read = move |store: &Store| Ok(page::block(store, height)?.0);
+                    Ok(Some(self.read_of(height, read).await?))
                 }
                 _ => Ok(None),
             }
@@ -111,10 +132,10 @@ impl Backend for Chain {
     }
 
     fn block_results(&self, height: u64) -> Reply<'_, types::BlockResults> {
-        reply(async move {
-            let response = self.response_at(height)?;
+        reply(self.read_of(height, move |store| {
+            let response = page::response(store, height)?;
             Ok(types::BlockResults::new(Height(height).wire(), response))
-        })
+        }))
     }
 
     fn block_metas(&self, min: u64, max: u64) -> Reply<'_, Vec<types::BlockMeta>> {
@@ -156,7 +177,7 @@ impl Backend for Chain {
     fn tx(&self, hash: Vec<u8>, prove: bool) -> Reply<'_, Option<types::TxResponse>> {
         reply(async move {
             self.check_indexed("transaction")?;
-            self.tx_by_hash(&hash, prove)
+            self.tx_by_hash(&hash, prove).await
         })
     }
 

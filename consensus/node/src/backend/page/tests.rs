@@ -14,9 +14,13 @@ use guts_consensus::io::Decided;
 use guts_rpc::Backend;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 const TX_BYTES: usize = 1_000;
 const TXS: u32 = 21;
+/// A block that is not decoded between other answers, and its second transaction.
+const LONG: u64 = 4;
+const LONG_TX: &str = "last=1";
 
 fn block(height: u64) -> Decided {
     let txs: Vec<_> = (0..TXS).map(|at| format!("{height}/{at}={:0>TX_BYTES$}", "")).collect();
@@ -38,6 +42,16 @@ fn store() -> (tempfile::TempDir, Arc<Store>) {
         store.write(batch, false).unwrap();
     }
     (dir, Arc::new(store))
+}
+
+fn put_long(store: &Store) {
+    let first = "a".repeat(300_000);
+    let mut batch = Batch::default();
+    store.put_block(&mut batch, &decided(LONG, &[&first, LONG_TX]));
+    let tx_results = vec![pb::ExecTxResult::default(); 2];
+    let response = pb::ResponseFinalizeBlock { tx_results, ..<_>::default() };
+    store.put_response(&mut batch, Height(LONG), &response);
+    store.write(batch, false).unwrap();
 }
 
 fn hit((height, index): (u64, u32)) -> TxHit {
@@ -103,6 +117,8 @@ async fn pages_are_read_in_the_places_of_searches() {
         shown: Arc::new(Shown::default()),
         searches: Searches::default(),
     });
+    put_long(&chain.store);
+    chain.shown.top.store(LONG, Ordering::Release);
     let (open, gate) = std::sync::mpsc::channel::<()>();
     let gate = Arc::new(std::sync::Mutex::new(gate));
     let searches: Vec<_> = (0..SEARCHES_MAX)
@@ -121,7 +137,20 @@ async fn pages_are_read_in_the_places_of_searches() {
     assert!((&mut txs).now_or_never().is_none(), "nothing is read here");
     assert!((&mut blocks).now_or_never().is_none(), "nothing is read here");
     assert!(chain.block(1).now_or_never().is_some(), "one block is");
+    assert!(chain.block_results(1).now_or_never().is_some(), "and what came of it");
+    let mut long = chain.block(LONG);
+    assert!((&mut long).now_or_never().is_none(), "but not a long one");
+    let mut results = chain.block_results(LONG);
+    assert!((&mut results).now_or_never().is_none(), "nor what came of it");
+    let mut tx = chain.tx(tx_hash(LONG_TX.as_bytes()).to_vec(), true);
+    assert!((&mut tx).now_or_never().is_none(), "nor a transaction of it");
+    let mut whole = chain.genesis();
+    assert!((&mut whole).now_or_never().is_none(), "nor the genesis document");
     drop(open);
+    assert_eq!(long.await.unwrap().block.unwrap().data.txs.len(), 2);
+    assert_eq!(results.await.unwrap().height, 4);
+    assert_eq!(tx.await.unwrap().expect("it is there").index, 1);
+    assert!(whole.await.unwrap().genesis.get().contains("genesis_time"));
     assert_eq!(txs.await.unwrap().len(), 2);
     assert_eq!(blocks.await.unwrap().len(), 2);
     for search in searches {

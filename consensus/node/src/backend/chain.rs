@@ -39,7 +39,7 @@ impl Chain {
         let genesis = self.genesis.clone();
         let all = genesis.compact_len();
         // It may be large, and is on the disk.
-        let part = self.searches.run(move || genesis.compact(from, len)).await?;
+        let part = self.searches.run(move |_| genesis.compact(from, len)).await?;
         Ok((part.map_err(|e| internal(&e))?, all))
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Chain, Failed, NodeBackend, internal, missing, reply};
 use crate::network::dial::parse_peers;
-use crate::store::{SearchError, Store};
+use crate::store::{SearchError, Store, Work};
 use bytes::Bytes;
 use guts_abci::Kind;
 use guts_abci::proto::abci as pb;
@@ -12,7 +12,7 @@ use guts_genesis::Height;
 use guts_rpc::search::{Plan, Search};
 use guts_rpc::{Backend, Dial, Reply, RpcError, TxHit, types};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Searches that run at a time. They share their threads with what serves blocks to peers; further
 /// ones wait.
@@ -29,18 +29,21 @@ impl Default for Searches {
 
 impl Searches {
     /// Runs `work` on a thread for long work, once there is a place. The work keeps the place, not
-    /// who waits for it: that may go away before the work is done.
+    /// who waits for it: that may go away before the work is done, which asks whether it did.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, RpcError> {
         let place = self.0.clone().acquire_owned().await.map_err(|e| internal(&e))?;
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work();
+        let (tell, done) = oneshot::channel();
+        tokio::task::spawn_blocking(move || {
+            let is_wanted = || !tell.is_closed();
+            let outcome = work(&is_wanted);
             drop(place);
-            done
+            // Nobody may wait any more.
+            let _ = tell.send(outcome);
         });
-        done.await.map_err(|e| internal(&e))
+        done.await.map_err(|_| internal(&"the search has failed"))
     }
 }
 
@@ -55,11 +58,13 @@ impl Chain {
     async fn look<T, F>(&self, search: Search, tag: &'static str, find: F) -> Result<Vec<T>, Failed>
     where
         T: Send + 'static,
-        F: FnOnce(&Store, &Plan<'_>, u64) -> Result<Vec<T>, SearchError> + Send + 'static,
+        F: FnOnce(&Store, &Plan<'_>, u64, &mut Work<'_>) -> Result<Vec<T>, SearchError>
+            + Send
+            + 'static,
     {
         let (store, top) = (self.store.clone(), self.heights().top);
-        let found = self.searches.run(move || match search.plan(tag) {
-            Some(plan) => find(&store, &plan, top),
+        let found = self.searches.run(move |is_wanted| match search.plan(tag) {
+            Some(plan) => find(&store, &plan, top, &mut Work::new(is_wanted)),
             None => Ok(Vec::new()),
         });
         Ok(found.await??)
@@ -68,14 +73,14 @@ impl Chain {
     pub(super) fn find_txs(&self, search: Search) -> Reply<'_, Vec<TxHit>> {
         reply(async move {
             self.check_indexed("transaction")?;
-            self.look(search, "tx.height", |store, plan, top| store.find_txs(plan, top)).await
+            self.look(search, "tx.height", Store::find_txs).await
         })
     }
 
     pub(super) fn find_blocks(&self, search: Search) -> Reply<'_, Vec<u64>> {
         reply(async move {
             self.check_indexed("block")?;
-            self.look(search, "block.height", |store, plan, top| store.find_blocks(plan, top)).await
+            self.look(search, "block.height", Store::find_blocks).await
         })
     }
 
@@ -95,7 +100,7 @@ impl Chain {
     {
         reply(async move {
             let store = self.store.clone();
-            self.searches.run(move || read(&store)).await?
+            self.searches.run(move |_| read(&store)).await?
         })
     }
 

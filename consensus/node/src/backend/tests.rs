@@ -22,17 +22,19 @@ fn searches_leave_threads_to_others_even_when_nobody_waits_for_them() {
     let searches = Arc::new(Searches::default());
     let gate = Arc::new(Mutex::new(()));
     let closed = gate.lock().unwrap();
-    let done = Arc::new(AtomicUsize::new(0));
+    let [done, wanted] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
     runtime.block_on(async {
         let (started, mut starts) = mpsc::unbounded_channel();
         let start = || {
             let (searches, gate, done) = (searches.clone(), gate.clone(), done.clone());
+            let wanted = wanted.clone();
             let started = started.clone();
             tokio::spawn(async move {
-                let work = move || {
+                let work = move |is_wanted: &dyn Fn() -> bool| {
                     started.send(()).unwrap();
                     drop(gate.lock().unwrap_or_else(PoisonError::into_inner));
                     done.fetch_add(1, Ordering::SeqCst);
+                    wanted.fetch_add(usize::from(is_wanted()), Ordering::SeqCst);
                 };
                 searches.run(work).await.unwrap();
             })
@@ -41,7 +43,7 @@ fn searches_leave_threads_to_others_even_when_nobody_waits_for_them() {
         for _ in 0..SEARCHES_MAX {
             tokio::time::timeout(DEADLINE, starts.recv()).await.expect("it starts").unwrap();
         }
-        // Their clients go away; the work goes on.
+        // Their clients go away; the work has to ask.
         first.iter().for_each(tokio::task::JoinHandle::abort);
         let more: Vec<_> = (0..SEARCHES_MAX).map(|_| start()).collect();
         for search in first {
@@ -58,6 +60,11 @@ fn searches_leave_threads_to_others_even_when_nobody_waits_for_them() {
     // Waits for work that has started.
     drop(runtime);
     assert_eq!(done.load(Ordering::SeqCst), 2 * SEARCHES_MAX);
+    assert_eq!(
+        wanted.load(Ordering::SeqCst),
+        SEARCHES_MAX,
+        "the others are told that they are not"
+    );
 }
 
 fn events() -> Vec<NodeEvent> {

@@ -11,6 +11,7 @@ use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 const FORM: u8 = 2;
 /// Rows looked at for one batch.
 const ROWS: usize = 10_000;
+
 impl Store {
     /// Rewrites what has an earlier form. Interrupted, it goes on at the next start.
     ///

@@ -9,6 +9,7 @@
 //! comparisons it is read where it is kept anyway, in the results of its block.
 
 use super::keys;
+use super::work::{READING, SEEKING, SearchError, Work, price};
 use super::{EVENTS, Store, StoreError};
 use guts_abci::proto::abci as pb;
 use guts_consensus::types::Hash;
@@ -29,10 +30,6 @@ const BEGIN_BYTES: usize = 96;
 const WHOLE: u8 = 0;
 /// What follows the beginning and the SHA-256 of one that does not.
 const CUT: u8 = 1;
-/// Entries that one search looks at, at most.
-const ENTRIES_MAX: usize = 1_000_000;
-/// As how many entries it counts to read the results of a block for a long value.
-const READING: usize = 1_000;
 /// A height at the end of a key.
 const TAIL: usize = 8;
 /// Place and number of the event.
@@ -48,20 +45,6 @@ pub enum Indexed {
     Txs = b't',
     /// Events of blocks themselves.
     Blocks = b'b',
-}
-
-/// Why a search has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum SearchError {
-    /// The store's.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// More work than one search may cause.
-    #[error(
-        "the query looks at more than {ENTRIES_MAX} entries of the index: ask for a value with =, \
-         and narrow it by height"
-    )]
-    TooMuch,
 }
 
 /// Height, place in the block, number of the event.
@@ -234,20 +217,22 @@ impl Store {
     ///
     /// # Errors
     /// The disk's, or too much work.
-    pub fn find_txs(&self, plan: &Plan<'_>, top: u64) -> Result<Vec<TxHit>, SearchError> {
+    pub fn find_txs(
+        &self,
+        plan: &Plan<'_>,
+        top: u64,
+        work: &mut Work<'_>,
+    ) -> Result<Vec<TxHit>, SearchError> {
         let mut hits = BTreeSet::new();
         if plan.events.is_empty() {
-            for height in self.heights(plan, top)? {
+            for height in self.heights(plan, top, work)? {
                 let count = self.meta(Height(height))?.map_or(0, |meta| meta.num_txs);
-                for index in 0..u32::try_from(count).unwrap_or(0) {
-                    hits.insert(TxHit { height, index });
-                }
-                if hits.len() > ENTRIES_MAX {
-                    return Err(SearchError::TooMuch);
-                }
+                let count = u32::try_from(count).unwrap_or(0);
+                work.spend(count as usize)?;
+                hits.extend((0..count).map(|index| TxHit { height, index }));
             }
         } else {
-            for (height, index, _) in self.entries(Indexed::Txs, plan, top)? {
+            for (height, index, _) in self.entries(Indexed::Txs, plan, top, work)? {
                 hits.insert(TxHit { height, index });
             }
         }
@@ -258,22 +243,37 @@ impl Store {
     ///
     /// # Errors
     /// The disk's, or too much work.
-    pub fn find_blocks(&self, plan: &Plan<'_>, top: u64) -> Result<Vec<u64>, SearchError> {
+    pub fn find_blocks(
+        &self,
+        plan: &Plan<'_>,
+        top: u64,
+        work: &mut Work<'_>,
+    ) -> Result<Vec<u64>, SearchError> {
         if plan.events.is_empty() {
-            return self.heights(plan, top);
+            return self.heights(plan, top, work);
         }
-        let entries = self.entries(Indexed::Blocks, plan, top)?;
+        let entries = self.entries(Indexed::Blocks, plan, top, work)?;
         let heights: BTreeSet<u64> = entries.into_iter().map(|(height, ..)| height).collect();
         Ok(heights.into_iter().collect())
     }
 
-    fn heights(&self, plan: &Plan<'_>, top: u64) -> Result<Vec<u64>, SearchError> {
+    fn heights(
+        &self,
+        plan: &Plan<'_>,
+        top: u64,
+        work: &mut Work<'_>,
+    ) -> Result<Vec<u64>, SearchError> {
         let (low, high) = plan.height_range();
         let range = low.max(self.base()?.0.max(1))..=high.min(top);
-        if range.end().saturating_sub(*range.start()) > ENTRIES_MAX as u64 {
-            return Err(SearchError::TooMuch);
+        let each = 1 + price(plan.heights.iter().copied());
+        let mut found = Vec::new();
+        for height in range {
+            work.spend(each)?;
+            if plan.admits_height(height) {
+                found.push(height);
+            }
         }
-        Ok(range.filter(|height| plan.admits_height(*height)).collect())
+        Ok(found)
     }
 
     /// The events that satisfy every condition.
@@ -282,19 +282,24 @@ impl Store {
         kind: Indexed,
         plan: &Plan<'_>,
         top: u64,
+        work: &mut Work<'_>,
     ) -> Result<BTreeSet<Entry>, SearchError> {
         let base = self.base()?.0;
         let (low, high) = plan.height_range();
         let range = low.max(base)..=high.min(top);
+        let of_heights = price(plan.heights.iter().copied());
         let mut found: Option<BTreeSet<Entry>> = None;
-        let mut seen = 0;
         for condition in &plan.events {
             let mut matching = BTreeSet::new();
-            self.scan((kind, condition), &range, &mut seen, |entry| {
-                let is_new = found.as_ref().is_none_or(|found| found.contains(&entry));
-                if is_new && plan.admits_height(entry.0) {
-                    matching.insert(entry);
+            self.scan((kind, condition), &range, work, |entries, work| {
+                work.spend(of_heights)?;
+                // All are of one height.
+                if entries.first().is_some_and(|entry| plan.admits_height(entry.0)) {
+                    let is_new =
+                        |entry: &Entry| found.as_ref().is_none_or(|found| found.contains(entry));
+                    matching.extend(entries.into_iter().filter(is_new));
                 }
+                Ok(())
             })?;
             if matching.is_empty() {
                 return Ok(matching);
@@ -304,13 +309,13 @@ impl Store {
         Ok(found.unwrap_or_default())
     }
 
-    /// Gives every entry of these heights that satisfies one condition.
+    /// Gives the entries of every row of these heights that satisfies one condition.
     fn scan(
         &self,
         (kind, condition): (Indexed, &Condition),
         heights: &RangeInclusive<u64>,
-        seen: &mut usize,
-        mut give: impl FnMut(Entry),
+        work: &mut Work<'_>,
+        mut give: impl FnMut(Vec<Entry>, &mut Work<'_>) -> Result<(), SearchError>,
     ) -> Result<(), SearchError> {
         let tag = prefix(kind, &condition.tag);
         let (mut from, mut to) = (tag.clone(), tag.clone());
@@ -322,13 +327,15 @@ impl Store {
         } else if let Some(zero) = to.last_mut() {
             *zero += 1;
         }
+        let each = price([condition]);
+        work.spend(SEEKING + each)?;
         let rows = IteratorMode::From(&from, Direction::Forward);
         for item in self.db.iterator_cf(self.family(EVENTS), rows) {
             let (key, places) = self.disk(item)?;
             if *key > *to {
                 break;
             }
-            *seen += (places.len() / PLACE).max(1);
+            work.spend(each + (places.len() / PLACE).max(1))?;
             let bad = || self.corrupt("a row of events", &"its form");
             let (value, tail) = key.split_at(key.len().saturating_sub(TAIL));
             let entries = entries_of(tail, &places).ok_or_else(bad)?;
@@ -339,14 +346,11 @@ impl Store {
                 Op::Equal => value == &from[..from.len() - TAIL],
                 _ => {
                     let value = value.get(tag.len()..).and_then(<[u8]>::split_last);
-                    self.satisfies((kind, condition), value.ok_or_else(bad)?, *first, seen)?
+                    self.satisfies((kind, condition), value.ok_or_else(bad)?, *first, work)?
                 }
             };
             if is_it {
-                entries.into_iter().for_each(&mut give);
-            }
-            if *seen > ENTRIES_MAX {
-                return Err(SearchError::TooMuch);
+                give(entries, work)?;
             }
         }
         Ok(())
@@ -359,13 +363,13 @@ impl Store {
         (kind, condition): (Indexed, &Condition),
         (form, value): (&u8, &[u8]),
         first: Entry,
-        seen: &mut usize,
-    ) -> Result<bool, StoreError> {
+        work: &mut Work<'_>,
+    ) -> Result<bool, SearchError> {
         let whole: Cow<'_, str> = match (*form, condition.op) {
             (WHOLE, _) => String::from_utf8_lossy(value),
             (_, Op::Exists) => return Ok(true),
             _ => {
-                *seen += READING;
+                work.spend(READING)?;
                 match self.long_value(kind, &condition.tag, value, first)? {
                     Some(whole) => whole.into(),
                     None => return Ok(false),

@@ -13,6 +13,7 @@ mod read;
 mod rollback;
 #[cfg(test)]
 pub(crate) mod tests;
+mod work;
 mod write;
 
 use rocksdb::{
@@ -20,10 +21,11 @@ use rocksdb::{
     SliceTransform,
 };
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-pub use index::SearchError;
 pub use read::TxPlace;
 pub use rollback::{RollbackError, RolledBack};
+pub use work::{SearchError, Work};
 pub use write::Batch;
 
 /// Why the store cannot answer or take something.
@@ -65,6 +67,8 @@ pub struct Memory {
 pub struct Store {
     db: DB,
     path: PathBuf,
+    /// Held while heights are deleted: each deletion begins at the base that the last one left.
+    pruning: Mutex<()>,
 }
 
 /// Blocks: large values, read by height.
@@ -101,7 +105,7 @@ impl Store {
             .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache, memory)));
         let db = DB::open_cf_descriptors(&options, path, families)
             .map_err(|e| StoreError::Disk { path: path.into(), reason: e.to_string() })?;
-        let store = Store { db, path: path.into() };
+        let store = Store { db, path: path.into(), pruning: Mutex::default() };
         store.bring_to_form()?;
         Ok(store)
     }

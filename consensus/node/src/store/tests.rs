@@ -61,7 +61,7 @@ pub(crate) fn decided(height: u64, txs: &[&str]) -> Decided {
     Decided { id, block, parts, commit, extended: false }
 }
 
-fn open(dir: &std::path::Path) -> Store {
+pub(crate) fn open(dir: &std::path::Path) -> Store {
     Store::open(dir, MEMORY).unwrap()
 }
 
@@ -132,6 +132,29 @@ fn pruning_takes_everything_of_a_height_and_stops_below_the_top() {
 }
 
 #[test]
+fn of_two_that_prune_at_once_none_takes_the_base_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    // The ends are enough.
+    for (key, height) in [(keys::BASE, 1), (keys::TOP, 2_000)] {
+        store.db.put_cf(store.family(SMALL), key, keys::height(Height(height))).unwrap();
+    }
+    let prune = |heights_max: u64| {
+        let mut last = Height::ZERO;
+        while store.prune(Height(2_000), heights_max).unwrap() {
+            let base = store.base().unwrap();
+            assert!(base >= last, "{base:?} after {last:?}");
+            last = base;
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| prune(2));
+        scope.spawn(|| prune(3));
+    });
+    assert_eq!(store.base().unwrap(), Height(2_000));
+}
+
+#[test]
 fn a_store_belongs_to_one_genesis_document() {
     let dir = tempfile::tempdir().unwrap();
     assert!(open(dir.path()).bind([1; 32]).unwrap());
@@ -140,7 +163,7 @@ fn a_store_belongs_to_one_genesis_document() {
     assert!(!store.bind([2; 32]).unwrap());
 }
 
-fn event(kind: &str, attributes: &[(&str, &str)]) -> pb::Event {
+pub(crate) fn event(kind: &str, attributes: &[(&str, &str)]) -> pb::Event {
     let attribute = |(key, value): &(&str, &str)| pb::EventAttribute {
         key: (*key).into(),
         value: (*value).into(),
@@ -208,7 +231,7 @@ fn the_index_finds_what_the_query_admits() {
     for query in queries {
         let search = Search::parse(query).unwrap();
         let plan = search.plan("tx.height").unwrap();
-        let found = store.find_txs(&plan, 6).unwrap();
+        let found = store.find_txs(&plan, 6, &mut Work::wanted()).unwrap();
         let wanted = all.iter().filter(|(height, _, events)| {
             let events: Vec<_> = events.iter().cloned().map(Into::into).collect();
             plan.admits(*height, &events)
@@ -219,22 +242,26 @@ fn the_index_finds_what_the_query_admits() {
     }
     let odd = Search::parse("begin.odd = 1 AND block.height > 1").unwrap();
     let plan = odd.plan("block.height").unwrap();
-    assert_eq!(store.find_blocks(&plan, 6).unwrap(), [3, 5]);
-    assert_eq!(store.find_blocks(&plan, 4).unwrap(), [3], "not above what is shown");
+    assert_eq!(store.find_blocks(&plan, 6, &mut Work::wanted()).unwrap(), [3, 5]);
+    assert_eq!(
+        store.find_blocks(&plan, 4, &mut Work::wanted()).unwrap(),
+        [3],
+        "not above what is shown"
+    );
     store.prune(Height(4), 100).unwrap();
-    assert_eq!(store.find_blocks(&plan, 6).unwrap(), [5]);
+    assert_eq!(store.find_blocks(&plan, 6, &mut Work::wanted()).unwrap(), [5]);
     // What was not in tables yet is gone, and is made again.
     let killed = killed(dir.path());
     let left = open(killed.path());
     assert_eq!(left.indexed().unwrap(), Height::ZERO);
-    assert!(left.find_blocks(&plan, 6).unwrap().is_empty());
+    assert!(left.find_blocks(&plan, 6, &mut Work::wanted()).unwrap().is_empty());
     crate::index::catch_up(&left, || Height(6), |_| true).unwrap();
     left.save_index().unwrap();
-    assert_eq!(left.find_blocks(&plan, 6).unwrap(), [5]);
+    assert_eq!(left.find_blocks(&plan, 6, &mut Work::wanted()).unwrap(), [5]);
     drop(left);
     store.clear_index().unwrap();
     assert_eq!(store.indexed().unwrap(), Height::ZERO);
-    assert!(store.find_blocks(&plan, 6).unwrap().is_empty());
+    assert!(store.find_blocks(&plan, 6, &mut Work::wanted()).unwrap().is_empty());
     // A block that is committed while an earlier one is indexed is indexed as well.
     let top = std::cell::Cell::new(Height(5));
     let tell = |height: Height| {
@@ -242,7 +269,7 @@ fn the_index_finds_what_the_query_admits() {
         true
     };
     crate::index::catch_up(&store, || top.get(), tell).unwrap();
-    assert_eq!(store.find_blocks(&plan, 6).unwrap(), [5]);
+    assert_eq!(store.find_blocks(&plan, 6, &mut Work::wanted()).unwrap(), [5]);
     assert_eq!(store.indexed().unwrap(), Height(6));
 }
 
@@ -260,7 +287,7 @@ fn what_transactions_of_a_block_share_is_one_row() {
     let rows = store.db.iterator_cf(store.family(EVENTS), IteratorMode::Start).count();
     assert_eq!(rows, 50 + 1 + 1, "each nonce, the amount, and how far it is indexed");
     let search = guts_rpc::search::Search::parse("pay.amount = 7 AND pay.nonce > 47").unwrap();
-    let found = store.find_txs(&search.plan("tx.height").unwrap(), 1).unwrap();
+    let found = store.find_txs(&search.plan("tx.height").unwrap(), 1, &mut Work::wanted()).unwrap();
     assert_eq!(found.iter().map(|hit| hit.index).collect::<Vec<_>>(), [48, 49]);
 }
 
@@ -289,7 +316,7 @@ fn long_values_are_found_whole_though_the_index_has_their_beginning() {
     with_long_values(&store, &values.each_ref().map(String::as_str));
     let find = |query: &str| {
         let search = Search::parse(query).unwrap();
-        let hits = store.find_txs(&search.plan("tx.height").unwrap(), 9);
+        let hits = store.find_txs(&search.plan("tx.height").unwrap(), 9, &mut Work::wanted());
         hits.map(|hits| hits.iter().map(|hit| hit.height).collect::<Vec<_>>())
     };
     for (height, value) in (1..).zip(&values) {
@@ -307,6 +334,7 @@ fn long_values_are_found_whole_though_the_index_has_their_beginning() {
     let refused = store.find_txs(
         &Search::parse("note.text CONTAINS 'needle'").unwrap().plan("tx.height").unwrap(),
         2_000,
+        &mut Work::wanted(),
     );
     assert!(matches!(refused, Err(SearchError::TooMuch)), "{refused:?}");
 }

@@ -8,6 +8,7 @@ use guts_consensus::io::Decided;
 use guts_consensus::types::{Block, Evidence, State};
 use guts_genesis::Height;
 use rocksdb::{WriteBatch, WriteOptions};
+use std::sync::PoisonError;
 
 /// Bytes that the row of a transaction takes in a batch.
 const TX_ROW_BYTES: usize = 50;
@@ -132,11 +133,12 @@ impl Store {
     }
 
     /// Deletes heights from the base up to, not including, `retain`. Transactions of them are no
-    /// longer found. Bounded work a call; says whether anything is left to do.
+    /// longer found. Bounded work a call; says whether anything is left to do. Several may do it at once.
     ///
     /// # Errors
     /// The disk's.
     pub fn prune(&self, retain: Height, heights_max: u64) -> Result<bool, StoreError> {
+        let _alone = self.pruning.lock().unwrap_or_else(PoisonError::into_inner);
         let base = self.base()?;
         let retain = retain.min(self.top()?);
         if base == Height::ZERO || base >= retain {

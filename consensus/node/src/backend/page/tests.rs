@@ -125,7 +125,7 @@ async fn pages_are_read_in_the_places_of_searches() {
         .map(|_| {
             let (chain, gate) = (chain.clone(), gate.clone());
             tokio::spawn(async move {
-                let wait = move || gate.lock().unwrap().recv().is_err();
+                let wait = move |_: &dyn Fn() -> bool| gate.lock().unwrap().recv().is_err();
                 assert!(chain.searches.run(wait).await.unwrap(), "until it is dropped");
             })
         })

@@ -426,6 +426,8 @@ pub enum Loaded {
 pub enum ClientRequest {
     /// Check a transaction and take it into the mempool. Answered when it was checked.
     SubmitTx(Bytes),
+    /// The same, answered before it is checked: whether it will be.
+    AdmitTx(Bytes),
     /// Verify evidence and take it into the pool.
     SubmitEvidence(Box<Evidence>),
     /// The first transactions of the mempool, at most so many.
@@ -442,7 +444,10 @@ pub enum ClientRequest {
 pub enum ClientReply {
     /// To [`ClientRequest::SubmitTx`]: what the application says of it.
     Checked(Box<pb::ResponseCheckTx>),
-    /// To [`ClientRequest::SubmitTx`]: not even shown to the application.
+    /// To [`ClientRequest::AdmitTx`]: it is shown to the application.
+    Admitted,
+    /// To [`ClientRequest::SubmitTx`] and [`ClientRequest::AdmitTx`]: not even shown to the
+    /// application.
     Refused(TxRefused),
     /// To [`ClientRequest::SubmitEvidence`].
     Evidence(Result<[u8; 32], String>),
@@ -481,7 +486,7 @@ pub enum TxRefused {
         bytes_max: u64,
     },
     /// Larger than the mempool takes.
-    #[error("tx too large. Max size is {max}, but got {size}")]
+    #[error("Tx too large. Max size is {max}, but got {size}")]
     TooLarge {
         /// At most.
         max: u64,

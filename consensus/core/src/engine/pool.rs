@@ -46,6 +46,10 @@ impl Engine {
                     self.refuse(Some(ticket), refused);
                 }
             }
+            ClientRequest::AdmitTx(tx) => match self.submit(tx, None, None) {
+                Ok(()) => self.act(Action::Reply { ticket, reply: ClientReply::Admitted }),
+                Err(refused) => self.refuse(Some(ticket), refused),
+            },
             ClientRequest::SubmitEvidence(evidence) => {
                 self.on_submitted_evidence(ticket, *evidence);
             }

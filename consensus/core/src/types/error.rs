@@ -170,7 +170,7 @@ reasons! {
     // Evidence.
     EvidenceTypeUnknown "evidence-type-unknown" "this kind of evidence is unknown",
     VoteMissing "vote-missing" "a vote is missing",
-    VotesNotOrdered "votes-not-ordered" "the two votes are in the wrong order",
+    VotesNotOrdered "votes-not-ordered" "duplicate votes in invalid order",
     HeightRoundTypeMismatch "height-round-type-mismatch"
         "the votes are not of one height, round and type",
     SameBlock "same-block" "the votes are for the same block",

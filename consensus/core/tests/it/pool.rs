@@ -45,6 +45,38 @@ fn s5_who_waits_for_a_check_when_the_engine_halts_is_told() {
 }
 
 #[test]
+fn who_does_not_wait_for_the_check_is_told_whether_there_will_be_one() {
+    let mut config = Config::default();
+    config.mempool.txs_max = 2;
+    config.mempool.tx_bytes_max = 10;
+    let mut cluster = Cluster::new(1, config, kvstore());
+    cluster.run_until(MINUTE, |c| c.all_at(1));
+    cluster.run_for(Duration::from_secs(1));
+    cluster.nodes[0].freeze_app = true;
+    let txs = ["a=1", "a=1", "much=too-long", "b=1", "c=1"];
+    for (ticket, tx) in (1..).map(Ticket).zip(txs) {
+        let request = ClientRequest::AdmitTx(Bytes::from_static(tx.as_bytes()));
+        cluster.input(0, Input::Client { ticket, request });
+    }
+    cluster.run_steps(5);
+    let said: Vec<_> =
+        cluster.nodes[0].replies.values().map(|reply| format!("{reply:?}")).collect();
+    let wanted = [
+        ClientReply::Admitted,
+        ClientReply::Refused(TxRefused::InCache),
+        ClientReply::Refused(TxRefused::TooLarge { max: 10, size: 13 }),
+        ClientReply::Admitted,
+        ClientReply::Refused(TxRefused::Full {
+            count: 2,
+            count_max: 2,
+            bytes: 6,
+            bytes_max: Config::default().mempool.bytes_max,
+        }),
+    ];
+    assert_eq!(said, wanted.map(|reply| format!("{reply:?}")));
+}
+
+#[test]
 fn a_new_peer_is_told_of_a_large_pool_bit_by_bit() {
     let mut cluster = Cluster::new(4, Config::default(), kvstore());
     cluster.run_until(MINUTE, |c| c.all_at(1));

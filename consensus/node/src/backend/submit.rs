@@ -94,6 +94,8 @@ async fn checked(
     let answer = answer.ok_or_else(|| RpcError::internal("too many requests are waiting"))?;
     match answer.await.map_err(|_| stopped())? {
         ClientReply::Checked(response) => Ok(*response),
+        // What the application will say of it is not waited for.
+        ClientReply::Admitted => Ok(pb::ResponseCheckTx::default()),
         ClientReply::Refused(why) => Err(refused(why)),
         _ => Err(stopped()),
     }
@@ -103,9 +105,8 @@ impl NodeBackend {
     pub(super) fn submit_async(&self, tx: Bytes) -> Reply<'_, types::BroadcastTx> {
         reply(async move {
             let hash = tx_hash(&tx).to_vec();
-            let sent = self.inbox.request(ClientRequest::SubmitTx(tx));
-            sent.ok_or_else(|| RpcError::internal("too many requests are waiting"))?;
-            Ok(types::BroadcastTx::new(hash, pb::ResponseCheckTx::default()))
+            let answer = self.inbox.request(ClientRequest::AdmitTx(tx));
+            Ok(types::BroadcastTx::new(hash, checked(answer).await?))
         })
     }
 

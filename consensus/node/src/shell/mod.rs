@@ -98,7 +98,7 @@ impl Inbox {
     /// Hands a client's request to the engine; `None` when too many wait.
     pub(crate) fn request(&self, request: ClientRequest) -> Option<oneshot::Receiver<ClientReply>> {
         let bytes = match &request {
-            ClientRequest::SubmitTx(tx) => tx.len(),
+            ClientRequest::SubmitTx(tx) | ClientRequest::AdmitTx(tx) => tx.len(),
             _ => 0,
         };
         let (reply, answer) = oneshot::channel();

@@ -492,6 +492,7 @@ impl Engine {
             block_id: self.state.last_block_id,
             time: self.state.last_block_time,
             app_hash: self.state.app_hash.clone(),
+            app_version: self.state.version.app,
             base: self.base,
             round: self.cur.machine.round,
             step: self.step_name(),

@@ -17,6 +17,8 @@ pub struct Status {
     pub time: Time,
     /// The app hash after it.
     pub app_hash: Bytes,
+    /// The application's version of its protocol.
+    pub app_version: u64,
     /// The lowest height in the block store; zero if it is empty.
     pub base: Height,
     /// Round of the height in progress (`height` + 1).

@@ -115,12 +115,11 @@ impl NodeBackend {
         self.inbox.status().await.map_err(|_| internal(&"the engine has stopped"))
     }
 
-    fn node_info(&self) -> Result<types::NodeInfo, Failed> {
-        let app_version = self.store.state()?.map_or(0, |state| state.version.app);
+    fn node_info(&self, app_version: u64) -> types::NodeInfo {
         let channels: Vec<u8> =
             crate::network::channels::all().iter().map(|channel| channel.id).collect();
         let first = self.network.listening().first().map(|(over, at)| format!("{over}://{at}"));
-        Ok(types::NodeInfo {
+        types::NodeInfo {
             protocol_version: types::ProtocolVersion {
                 p2p: abci::P2P_PROTOCOL,
                 block: BLOCK_PROTOCOL,
@@ -136,7 +135,7 @@ impl NodeBackend {
                 tx_index: self.config.tx_index.on_or_off().into(),
                 rpc_address: self.config.rpc.laddr.clone(),
             },
-        })
+        }
     }
 
     fn sync_info(&self, status: &Status) -> Result<types::SyncInfo, Failed> {
@@ -170,7 +169,7 @@ impl Backend for NodeBackend {
             let status = self.engine_status().await?;
             let power = status.validator.map_or(0, |(_, power)| power.wire());
             Ok(types::StatusResult {
-                node_info: self.node_info()?,
+                node_info: self.node_info(status.app_version),
                 sync_info: self.sync_info(&status)?,
                 validator_info: types::ValidatorInfo {
                     address: self.key.address().as_bytes().to_vec().into(),
@@ -330,7 +329,7 @@ impl Backend for NodeBackend {
 }
 
 /// CometBFT's id of a node, which its clients parse: the address of the key in the peer id.
-fn node_id(peer: &crate::network::PeerId) -> String {
+pub(crate) fn node_id(peer: &crate::network::PeerId) -> String {
     // An identity multihash of the protobuf key: six bytes, then an ed25519 key.
     let bytes = peer.to_bytes();
     let key = bytes.get(6..).and_then(|key| PublicKey::ed25519(key).ok());

@@ -51,10 +51,29 @@ impl Histogram {
 }
 
 /// The lines of a scrape, by metric.
-#[derive(Debug, Default)]
-pub(super) struct Lines(BTreeMap<String, String>);
+#[derive(Debug)]
+pub(super) struct Lines {
+    lines: BTreeMap<String, String>,
+    /// The label that every metric of CometBFT's has.
+    chain: String,
+}
 
 impl Lines {
+    /// None yet, of the chain with this id.
+    pub(super) fn of_chain(id: &str) -> Lines {
+        let id = id.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        Lines { lines: BTreeMap::new(), chain: format!("chain_id=\"{id}\"") }
+    }
+
+    /// All labels of a metric that has these of its own.
+    fn labels(&self, name: &str, own: &str) -> String {
+        match (name.starts_with("cometbft_"), own) {
+            (true, "") => self.chain.clone(),
+            (true, own) => format!("{},{own}", self.chain),
+            (false, own) => own.to_owned(),
+        }
+    }
+
     /// A value without labels.
     pub(super) fn put(&mut self, name: &str, value: impl Display) {
         self.put_of(name, "", value);
@@ -62,8 +81,9 @@ impl Lines {
 
     /// A value; `labels` are `name="value"`, separated by commas.
     pub(super) fn put_of(&mut self, name: &str, labels: &str, value: impl Display) {
-        let lines = self.0.entry(name.to_owned()).or_default();
-        write_line(lines, name, labels, value);
+        let labels = self.labels(name, labels);
+        let lines = self.lines.entry(name.to_owned()).or_default();
+        write_line(lines, name, &labels, value);
     }
 
     /// A histogram without labels.
@@ -79,7 +99,8 @@ impl Lines {
     }
 
     fn write_histogram(&mut self, name: &str, labels: &str, histogram: &Histogram) {
-        let lines = self.0.entry(name.to_owned()).or_default();
+        let labels = self.labels(name, labels);
+        let lines = self.lines.entry(name.to_owned()).or_default();
         let comma = if labels.is_empty() { "" } else { "," };
         let buckets = format!("{name}_bucket");
         let mut count = 0_u64;
@@ -90,15 +111,15 @@ impl Lines {
         }
         let nanos = histogram.sum_ns.load(Ordering::Relaxed);
         let sum = Duration::from_nanos(nanos).as_secs_f64() * histogram.units;
-        write_line(lines, &format!("{name}_sum"), labels, sum);
-        write_line(lines, &format!("{name}_count"), labels, count);
+        write_line(lines, &format!("{name}_sum"), &labels, sum);
+        write_line(lines, &format!("{name}_count"), &labels, count);
     }
 
     /// All of them in the order of the table.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         for (name, kind, help) in TABLE {
-            if let Some(lines) = self.0.get(name) {
+            if let Some(lines) = self.lines.get(name) {
                 let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {}", kind.word());
                 text.push_str(lines);
             }

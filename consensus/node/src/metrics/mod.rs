@@ -3,7 +3,7 @@
 //! Most are not counted for themselves: a scrape reads what the engine, the network and the store
 //! say anyway. What only those see who are there when it happens is in `measured`. [`TABLE`] is the
 //! documentation; `guts-engine metrics` prints it. A name of CometBFT's has its kind and labels,
-//! and means the same.
+//! `chain_id` before all, and means the same.
 
 mod lines;
 mod measured;
@@ -13,31 +13,29 @@ pub use lines::documentation;
 pub(crate) use measured::{Asked, Measured, Steps};
 pub use table::{Kind, TABLE};
 
-use crate::backend::NodeBackend;
+use crate::backend::{NodeBackend, node_id};
 use crate::network::Transport;
 use guts_consensus::io::Status;
 use guts_genesis::Height;
 use guts_rpc::Backend;
+use guts_rpc::server::door::{Ask, Bounds, Handler, Pass, serve_handler};
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::CONTENT_TYPE;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{Response, StatusCode};
 use lines::Lines;
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
-/// Scrapers at a time.
-const CONNECTIONS_MAX: usize = 8;
-/// Pause after a failed accept (out of file descriptors), so that it does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long one may take to ask.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Scrapers at a time: one that neither asks nor reads makes room for those who wait.
+const SCRAPERS: Bounds = Bounds {
+    connections_max: 8,
+    per_address_max: 0,
+    waiting_max: 32,
+    waiting_timeout_s: 30,
+    header_timeout_s: 5,
+    write_timeout_s: 5,
+};
 
 fn put_engine(status: &Status, lines: &mut Lines) {
     let c = &status.counters;
@@ -52,13 +50,15 @@ fn put_engine(status: &Status, lines: &mut Lines) {
         ("cometbft_mempool_rejected_txs", c.rejected_txs),
         ("cometbft_mempool_evicted_txs", c.evicted_txs),
         ("cometbft_mempool_recheck_times", c.rechecks),
-        ("cometbft_evidence_pool_num_evidence", status.evidence),
         ("guts_consensus_blocks_total", c.blocks),
         ("guts_consensus_synced_blocks_total", c.synced_blocks),
         ("guts_consensus_extra_rounds_total", c.extra_rounds),
         ("guts_consensus_catch_ups_total", c.catch_ups),
         ("guts_consensus_equivocations_total", c.equivocations),
         ("guts_consensus_bad_messages_total", c.bad_messages),
+        ("guts_consensus_overflows_total", c.overflows),
+        ("guts_consensus_passed_on_total", c.passed_on),
+        ("guts_consensus_evidence_waiting", status.evidence),
     ];
     values.into_iter().for_each(|(name, value)| lines.put(name, value));
 }
@@ -72,7 +72,7 @@ fn put_network(node: &NodeBackend, lines: &mut Lines) {
         lines.put_of("guts_p2p_peers_by_transport", &labels, over);
     }
     for peer in &connected {
-        let id = format!("peer_id=\"{}\"", peer.peer);
+        let id = format!("peer_id=\"{}\"", node_id(&peer.peer));
         for lane in &peer.lanes {
             let labels = format!("{id},chID=\"{:#x}\"", lane.channel.id);
             lines.put_of("cometbft_p2p_peer_send_bytes_total", &labels, lane.sent);
@@ -100,53 +100,37 @@ fn put_store(node: &NodeBackend, lines: &mut Lines) {
     }
 }
 
-async fn answer(
-    node: Arc<NodeBackend>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    if request.uri().path() != "/metrics" {
-        let mut missing = Response::new(Full::from("the metrics are at /metrics\n"));
-        *missing.status_mut() = StatusCode::NOT_FOUND;
-        return Ok(missing);
+/// What answers scrapers.
+#[derive(Clone)]
+struct Scraped(Arc<NodeBackend>);
+
+impl Handler for Scraped {
+    type Body = Full<Bytes>;
+
+    async fn answer(&self, request: Ask, _: Pass) -> Response<Full<Bytes>> {
+        if request.uri().path() != "/metrics" {
+            let mut missing = Response::new(Full::from("the metrics are at /metrics\n"));
+            *missing.status_mut() = StatusCode::NOT_FOUND;
+            return missing;
+        }
+        let node = &self.0;
+        // An engine that has stopped says nothing; the rest is still told.
+        let status = node.inbox.status().await;
+        let mut lines = Lines::of_chain(node.genesis.doc().chain_id.as_str());
+        if let Ok(status) = status {
+            put_engine(&status, &mut lines);
+        }
+        put_network(node, &mut lines);
+        put_store(node, &mut lines);
+        node.measured.put(&mut lines);
+        let mut found = Response::new(Full::from(lines.text()));
+        let plain = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4");
+        found.headers_mut().insert(CONTENT_TYPE, plain);
+        found
     }
-    // An engine that has stopped says nothing; the rest is still told.
-    let status = node.inbox.status().await;
-    let mut lines = Lines::default();
-    if let Ok(status) = status {
-        put_engine(&status, &mut lines);
-    }
-    put_network(&node, &mut lines);
-    put_store(&node, &mut lines);
-    node.measured.put(&mut lines);
-    let mut found = Response::new(Full::from(lines.text()));
-    let plain = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4");
-    found.headers_mut().insert(CONTENT_TYPE, plain);
-    Ok(found)
 }
 
 /// Serves `/metrics` until the task is ended.
 pub(crate) async fn serve(listener: TcpListener, node: Arc<NodeBackend>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "metrics: cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let node = node.clone();
-        tokio::spawn(async move {
-            let handler = service_fn(move |request| answer(node.clone(), request));
-            let serving = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(stream), handler);
-            // A scraper that breaks off is its own affair.
-            let _ = serving.await;
-            drop(slot);
-        });
-    }
+    serve_handler(listener, SCRAPERS, Scraped(node), std::future::pending()).await;
 }

@@ -26,7 +26,7 @@ impl Kind {
 }
 
 /// Every metric: name, kind, meaning.
-pub const TABLE: [(&str, Kind, &str); 52] = [
+pub const TABLE: [(&str, Kind, &str); 54] = [
     ("cometbft_consensus_height", Gauge, "Height that is being agreed on"),
     ("cometbft_consensus_latest_block_height", Gauge, "Last committed height"),
     ("cometbft_consensus_rounds", Gauge, "Round of the height in progress"),
@@ -127,7 +127,6 @@ pub const TABLE: [(&str, Kind, &str); 52] = [
         "Transactions that had been taken and that the application refused after a block",
     ),
     ("cometbft_mempool_recheck_times", Counter, "Times a transaction was checked after a block"),
-    ("cometbft_evidence_pool_num_evidence", Gauge, "Evidence that waits for a block"),
     ("cometbft_p2p_peers", Gauge, "Connected peers"),
     ("cometbft_p2p_peer_send_bytes_total", Counter, "Bytes sent, by peer_id and chID"),
     ("cometbft_p2p_peer_receive_bytes_total", Counter, "Bytes received, by peer_id and chID"),
@@ -145,4 +144,11 @@ pub const TABLE: [(&str, Kind, &str); 52] = [
     ("guts_consensus_catch_ups_total", Counter, "Times the node fell back to fetching blocks"),
     ("guts_consensus_equivocations_total", Counter, "Duplicate votes found here"),
     ("guts_consensus_bad_messages_total", Counter, "Messages of peers that were invalid"),
+    ("guts_consensus_overflows_total", Counter, "Messages of peers there was no room for"),
+    (
+        "guts_consensus_passed_on_total",
+        Counter,
+        "Messages passed on to peers that their sender does not reach",
+    ),
+    ("guts_consensus_evidence_waiting", Gauge, "Evidence that waits for a block"),
 ];

@@ -3,8 +3,9 @@
 use crate::network::{DEADLINE, Network, eventually};
 use guts_engine::metrics::{Kind, TABLE};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 async fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -76,20 +77,60 @@ async fn every_metric_of_the_table_is_told() {
     assert!(values["cometbft_state_block_processing_time_count"] >= height as f64, "{answer}");
     let status = network.nodes[0].client().status().await.unwrap();
     let own = hex::encode_upper(&status.validator_info.address.0);
-    let power = format!("cometbft_consensus_validator_power{{validator_address=\"{own}\"}} ");
-    assert!(answer.contains(&power), "{answer}");
+    let peers = network.nodes[0].client().net_info().await.unwrap().peers;
+    let peer = &peers.first().expect("the other one").node_info.id;
+    let power = format!("consensus_validator_power{{CHAIN,validator_address=\"{own}\"}} ");
+    let sent = format!("peer_send_bytes_total{{CHAIN,peer_id=\"{peer}\",chID=\"0x20\"}} ");
     for said in [
-        "method_timing_seconds_count{method=\"finalize_block\",type=\"sync\"} ",
-        "method_timing_seconds_count{method=\"check_tx\",type=\"sync\"} 1\n",
-        "step_duration_seconds_count{step=\"Propose\"} ",
-        "proposal_receive_count{status=\"rejected\"} 0\n",
-        "chID=\"0x20\"} ",
+        "cometbft_p2p_peers{CHAIN} 1\n",
+        &power,
+        &sent,
+        "method_timing_seconds_count{CHAIN,method=\"finalize_block\",type=\"sync\"} ",
+        "method_timing_seconds_count{CHAIN,method=\"check_tx\",type=\"sync\"} 1\n",
+        "step_duration_seconds_count{CHAIN,step=\"Propose\"} ",
+        "proposal_receive_count{CHAIN,status=\"rejected\"} 0\n",
+        "\nguts_consensus_passed_on_total 0\n",
     ] {
-        assert!(answer.contains(said), "{said} in {answer}");
+        let said = said.replace("CHAIN", "chain_id=\"test-node\"");
+        assert!(answer.contains(&said), "{said} in {answer}");
     }
     assert!(get(&address, "/").await.starts_with("HTTP/1.1 404"));
     let printed = network.nodes[0].command("metrics");
     let output = std::process::Command::new(printed.get_program()).arg("metrics").output().unwrap();
     let table = String::from_utf8(output.stdout).unwrap();
     assert!(table.contains("| `cometbft_mempool_size` | gauge |"), "{table}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_makes_room_for_others() {
+    let mut network = Network::new(1, &["instrumentation.prometheus=true"]);
+    let node = &mut network.nodes[0];
+    let address = node.metrics().to_owned();
+    node.settings.push(format!("instrumentation.prometheus_listen_addr=tcp://{address}"));
+    node.start_app().await;
+    node.start_engine();
+    node.reach(1).await;
+    let mut stuck = Vec::new();
+    for _ in 0..8 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let stream = socket.connect(address.parse().unwrap()).await.unwrap();
+        // Until nothing goes in any more: answers wait to be read, and so requests.
+        let asked = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1_000);
+        let mut filled = 0;
+        while let Ok(Ok(())) =
+            tokio::time::timeout(Duration::from_millis(200), stream.writable()).await
+        {
+            match stream.try_write(asked.as_bytes()) {
+                Ok(bytes) => filled += bytes,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => break,
+            }
+            assert!(filled < 1 << 30, "it answers without being read");
+        }
+        stuck.push(stream);
+    }
+    // In its turn, for which it waits a while.
+    let answer = get(&address, "/metrics").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

@@ -113,7 +113,7 @@ pub fn own_words(data: &str) -> &str {
 }
 
 /// Removes what no server has to repeat: Go's words, and what changed between two recordings.
-fn normalized(text: &str, wanted_data: &str, volatile: &[Value]) -> Value {
+fn normalized(text: &str, wanted_data: &str, volatile: &[&str]) -> Value {
     let Ok(mut value) = serde_json::from_str::<Value>(text) else { return Value::from(text) };
     if let Some(data) = value.pointer_mut("/error/data") {
         let own = own_words(wanted_data);
@@ -122,7 +122,7 @@ fn normalized(text: &str, wanted_data: &str, volatile: &[Value]) -> Value {
             *data = Value::from(own);
         }
     }
-    for pointer in volatile.iter().filter_map(Value::as_str) {
+    for pointer in volatile {
         if let Some(place) = value.pointer_mut(pointer) {
             *place = Value::Null;
         }
@@ -132,6 +132,16 @@ fn normalized(text: &str, wanted_data: &str, volatile: &[Value]) -> Value {
 
 /// Runs one case and says how the answer differs.
 pub async fn differences(address: &str, file: &str, case: &Value) -> Vec<String> {
+    differences_but(address, file, case, &[]).await
+}
+
+/// The same without what is at the JSON pointers `free`.
+pub async fn differences_but(
+    address: &str,
+    file: &str,
+    case: &Value,
+    free: &[&str],
+) -> Vec<String> {
     let request = &case["request"];
     let mut headers: Vec<(String, String)> = request["headers"]
         .as_object()
@@ -171,8 +181,10 @@ pub async fn differences(address: &str, file: &str, case: &Value) -> Vec<String>
     let volatile = case["volatile"].as_array().map_or(&[][..], Vec::as_slice);
     let volatile =
         if ["status", "net_info", "broadcast_evidence"].contains(&file) { volatile } else { &[] };
+    let volatile: Vec<&str> =
+        volatile.iter().filter_map(Value::as_str).chain(free.iter().copied()).collect();
     let (got, wanted) =
-        (normalized(&got.body, data, volatile), normalized(wanted_text, data, volatile));
+        (normalized(&got.body, data, &volatile), normalized(wanted_text, data, &volatile));
     differ("body", got.to_string(), wanted.to_string());
     differences
 }

@@ -16,6 +16,8 @@ mod home;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod network;

@@ -1,7 +1,7 @@
 //! A network of engine processes on loopback, with applications in this process.
 
 use guts_abci::kvstore::{Memory, served};
-use guts_abci::{Address, socket};
+use guts_abci::{Address, Served, socket};
 use guts_genesis::{ChainId, Manifest, Time, key_file};
 use guts_rpc::client::Client;
 use guts_rpc::types::StatusResult;
@@ -172,10 +172,14 @@ impl Node {
     }
 
     pub async fn start_app(&mut self) {
+        self.serve_app(served(self.app.disk.clone())).await;
+    }
+
+    /// Starts this in the place of its application.
+    pub async fn serve_app(&mut self, app: Served) {
         let address: Address = format!("unix://{}/app.sock", self.home.display()).parse().unwrap();
         let server = socket::Server::bind(&address).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let app = served(self.app.disk.clone());
         let task = tokio::spawn(async move {
             let stopped = async {
                 let _ = stopped.await;

@@ -35,7 +35,7 @@ const METHODS: [&str; 14] = [
 /// Recorded requests for what is in the chain.
 const EQUAL: usize = 658;
 
-fn get<T: DeserializeOwned>(value: &Value) -> T {
+pub fn get<T: DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{e}: {value}"))
 }
 
@@ -94,7 +94,7 @@ fn response(recorded: types::BlockResults) -> pb::ResponseFinalizeBlock {
 }
 
 /// Stores every height as the engine does; each block is checked against the state before it.
-fn store_chain(recorded: &Value, genesis: &GenesisDoc, at: &Path) {
+pub fn store_chain(recorded: &Value, genesis: &GenesisDoc, at: &Path) {
     let store = Store::open(at, Memory { cache_bytes: 1 << 20, memtable_bytes: 4 << 20 }).unwrap();
     assert!(store.bind(genesis.hash()).unwrap());
     let mut state = State::from_genesis(genesis).unwrap();

@@ -1,10 +1,11 @@
 //! When to dial which configured peer, and how: at once, then with doubling pauses and jitter, each
-//! time over the transports in their order until one works.
+//! time over the transports in their order until one works. And others, once, in the same order.
 
 use super::transport::Transport;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use rand::RngExt;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -220,6 +221,35 @@ impl Schedule {
     }
 }
 
+/// Peers that are dialled once: over one transport after the other, until one works.
+#[derive(Debug, Default)]
+pub(super) struct Once(BTreeMap<PeerId, VecDeque<Way>>);
+
+impl Once {
+    /// The way to try first; none if the peer is being dialled: then these are tried after others.
+    pub(super) fn begin(&mut self, to: PeerAddress, transports: &[Transport]) -> Option<Way> {
+        let is_new = !self.0.contains_key(&to.peer);
+        let left = self.0.entry(to.peer).or_default();
+        left.extend(ways(to, transports));
+        if is_new { left.pop_front() } else { None }
+    }
+
+    /// It has failed: the way to try next, or none, and it is not dialled any more. Nothing, if it
+    /// was not.
+    pub(super) fn on_failure(&mut self, peer: &PeerId) -> Option<Option<Way>> {
+        let next = self.0.get_mut(peer)?.pop_front();
+        if next.is_none() {
+            self.0.remove(peer);
+        }
+        Some(next)
+    }
+
+    /// It is connected.
+    pub(super) fn on_up(&mut self, peer: &PeerId) {
+        self.0.remove(peer);
+    }
+}
+
 /// Pause before attempt `failures + 1`.
 pub(super) fn pause(failures: u32) -> Duration {
     PAUSE_MIN.saturating_mul(1_u32.checked_shl(failures.min(16)).unwrap_or(1)).min(PAUSE_MAX)
@@ -229,3 +259,6 @@ fn jittered(pause: Duration) -> Duration {
     // Between 3/4 and 5/4, so that nodes that fell together do not dial together.
     pause.mul_f64(rand::rng().random_range(0.75..1.25))
 }
+
+#[cfg(test)]
+mod tests;

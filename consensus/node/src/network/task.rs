@@ -1,7 +1,7 @@
 //! The task that owns the swarm: listens, dials, closes, and says in the log what happens.
 
 use super::behaviour::{Behaviour, BehaviourEvent, Ending, Streams, address_text};
-use super::dial::{HostPort, PeerAddress, Schedule, Way, parse_address, resolve, ways};
+use super::dial::{HostPort, Once, PeerAddress, Schedule, Way, parse_address, resolve};
 use super::shared::Shared;
 use super::transport::{self, Transport};
 use super::{Command, Settings, StartError};
@@ -43,7 +43,8 @@ pub(super) async fn start(
     let persistent = settings.persistent.into_iter().filter(|p| p.peer != shared.local).collect();
     let schedule = Schedule::new(persistent, &settings.transports, Instant::now());
     let transports = settings.transports;
-    tokio::spawn(Task { swarm, shared, schedule, transports, to_self }.run(commands));
+    let once = Once::default();
+    tokio::spawn(Task { swarm, shared, schedule, once, transports, to_self }.run(commands));
     Ok(listening)
 }
 
@@ -92,6 +93,7 @@ struct Task {
     swarm: Swarm<Behaviour>,
     shared: Arc<Shared>,
     schedule: Schedule,
+    once: Once,
     /// The preferred first.
     transports: Vec<Transport>,
     to_self: UnboundedSender<Command>,
@@ -137,7 +139,8 @@ impl Task {
         }
     }
 
-    /// Dials peers that were not configured: once, over the preferred transport, or as those.
+    /// Dials peers that were not configured: once, over each transport in their order until one
+    /// works, or as those.
     fn connect(&mut self, mut peers: Vec<PeerAddress>, is_kept: bool) {
         peers.retain(|one| one.peer != self.shared.local);
         if is_kept {
@@ -147,9 +150,10 @@ impl Task {
             // One that is connected already is not dialled, and again when that connection ends.
             return self.schedule.add(peers, &self.transports, Instant::now());
         }
+        peers.retain(|one| !self.swarm.is_connected(&one.peer));
         for one in peers {
             let peer = one.peer;
-            if let Some(way) = ways(one, &self.transports).into_iter().next() {
+            if let Some(way) = self.once.begin(one, &self.transports) {
                 self.look_up(peer, way);
             }
         }
@@ -197,6 +201,11 @@ impl Task {
         } else {
             tracing::debug!(%peer, %error, "dialling failed");
         }
+        match self.once.on_failure(&peer) {
+            Some(Some(way)) => self.look_up(peer, way),
+            Some(None) => tracing::info!(%peer, %error, "dialling failed; it is not tried again"),
+            None => {}
+        }
         self.on_down(peer);
     }
 
@@ -209,6 +218,7 @@ impl Task {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, .. } => {
                 self.schedule.on_up(peer_id, Instant::now());
+                self.once.on_up(&peer_id);
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 let cause = cause.map(|c| c.to_string());

@@ -100,12 +100,18 @@ impl Options {
         if least.contains(&0) {
             return Err("--rate, --seconds, --batch, --size and --trials must be at least 1".into());
         }
-        match self.rate().checked_mul(self.seconds()) {
-            Some(total) if total <= TXS_MAX => Ok(()),
-            _ => Err(format!("more than {TXS_MAX} transactions: lower --rate or --seconds").into()),
+        let is_many = |rate: u64| rate.checked_mul(self.seconds()).is_none_or(|all| all > TXS_MAX);
+        if is_many(self.rate()) {
+            return Err(
+                format!("more than {TXS_MAX} transactions: lower --rate or --seconds").into()
+            );
         }
+        if is_many(self.calls) {
+            return Err(format!("more than {TXS_MAX} calls: lower --calls or --seconds").into());
+        }
+        Ok(())
     }
 }
 
-/// Transactions one run may send.
+/// Transactions one run may send, and calls of a kind it may make.
 const TXS_MAX: u64 = 10_000_000;

@@ -378,3 +378,16 @@ fn processes_are_those_of_the_network_that_gets_the_load() {
     assert_eq!(names(&["--rpc", "http://localhost:26657"]), "engine0");
     assert_eq!(names(&["--rpc", "http://127.0.0.1:1", "--pid", "theirs=1"]), "theirs");
 }
+
+#[test]
+fn more_than_a_run_can_hold_is_refused() {
+    let check = |args: &[&str]| Options::parse_from([&["guts-bench"], args].concat()).check();
+    assert!(check(&["--rate", "500000", "--calls", "500000", "--seconds", "20"]).is_ok());
+    for (option, what) in [("--rate", "transactions"), ("--calls", "calls")] {
+        for number in ["500001", "18446744073709551615"] {
+            let refused =
+                check(&[option, number, "--seconds", "20"]).expect_err(option).to_string();
+            assert_eq!(refused, format!("more than 10000000 {what}: lower {option} or --seconds"));
+        }
+    }
+}

@@ -2,10 +2,10 @@
 //!
 //! An event has values by tag, which queries look at, and data of a type. The kinds that are told:
 //! `NewBlock`, `NewBlockHeader`, `NewBlockEvents`, `NewEvidence`, `Tx` and `ValidatorSetUpdates`
-//! for each block, in this order, and those of [`RoundEvent`] while a height is being decided. These
-//! are CometBFT's but for `Unlock`, which a node tells of when it gives up the block it has locked:
-//! ours keeps it, as in the paper, until it locks another, which is a `Lock`. A query for that, or
-//! for a kind that there is not, is taken and finds nothing, as at CometBFT.
+//! for each block, in this order, and those of [`RoundEvent`] while a height is being decided.
+//! These are CometBFT's but for `Unlock`, which a node tells of when it gives up the block it has
+//! locked: ours keeps it, as in the paper, until it locks another, which is a `Lock`. A query for
+//! that, or for a kind that there is not, is taken and finds nothing, as at CometBFT.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::process::{end, free_addresses, spawn};
+use crate::process::{end, free_addresses, show_ends, spawn};
 use crate::run::run;
 use crate::{http, wait};
 
@@ -244,18 +244,11 @@ impl Drop for Network {
                 eprintln!("-- node{validator}: {}", self.describe(validator));
             }
         }
-        for validator in 0..self.count() {
-            self.kill(validator);
-            if std::thread::panicking() {
-                for name in ["app.log", "engine.log"] {
-                    let path = self.place(validator).home.join(name);
-                    let text = std::fs::read_to_string(path).unwrap_or_default();
-                    eprintln!("-- end of node{validator}/{name}");
-                    let tail: Vec<_> = text.lines().rev().take(15).collect();
-                    tail.iter().rev().for_each(|line| eprintln!("{line}"));
-                }
-            }
-        }
+        (0..self.count()).for_each(|validator| self.kill(validator));
+        let of_each =
+            |validator| ["app.log", "engine.log"].map(|name| self.place(validator).home.join(name));
+        let logs: Vec<_> = (0..self.count()).flat_map(of_each).collect();
+        show_ends(&logs);
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::process::show_ends;
 use crate::run::{Ran, run};
 use crate::wait;
 
@@ -177,17 +178,9 @@ impl Localnet {
 
 impl Drop for Localnet {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            for validator in 0..self.places().len() {
-                for half in ["app", "engine"] {
-                    let text = std::fs::read_to_string(self.log(validator, half));
-                    let lines: Vec<_> =
-                        text.iter().flat_map(|text| text.lines().rev().take(15)).collect();
-                    eprintln!("-- end of v{validator}/{half}.log");
-                    lines.iter().rev().for_each(|line| eprintln!("{line}"));
-                }
-            }
-        }
+        let of_each = |validator| ["app", "engine"].map(|half| self.log(validator, half));
+        let logs: Vec<PathBuf> = (0..self.places().len()).flat_map(of_each).collect();
+        show_ends(&logs);
         self.call("stop", &[]);
     }
 }

@@ -133,7 +133,8 @@ impl Store {
     }
 
     /// Deletes heights from the base up to, not including, `retain`. Transactions of them are no
-    /// longer found. Bounded work a call; says whether anything is left to do. Several may do it at once.
+    /// longer found. Bounded work a call; says whether anything is left to do. Several may do it at
+    /// once.
     ///
     /// # Errors
     /// The disk's.

@@ -31,7 +31,7 @@ impl Chain {
             return read(&self.store);
         }
         let store = self.store.clone();
-        self.searches.run(move || read(&store)).await?
+        self.searches.run(move |_| read(&store)).await?
     }
 
     /// Bytes of the genesis document as compact JSON, and how many there are.
@@ -102,7 +102,7 @@ impl Backend for Chain {
         reply(async {
             let genesis = self.genesis.clone();
             // It may be large, and is on the disk.
-            let read = self.searches.run(move || {
+            let read = self.searches.run(move |_| {
                 let whole = genesis.compact(0, u64::MAX).map_err(|e| internal(&e))?;
                 let text = String::from_utf8(whole).map_err(|e| internal(&e))?;
                 RawValue::from_string(text).map_err(|e| internal(&e))

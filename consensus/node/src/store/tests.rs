@@ -204,11 +204,18 @@ fn indexed(dir: &std::path::Path) -> (Store, Vec<(u64, u32, Vec<pb::Event>)>) {
 
 /// The files as a kill leaves them now.
 fn killed(dir: &std::path::Path) -> tempfile::TempDir {
-    let killed = tempfile::tempdir().unwrap();
-    for file in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
-        std::fs::copy(file.path(), killed.path().join(file.file_name())).unwrap();
+    let names = || -> std::collections::BTreeSet<_> {
+        std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().file_name()).collect()
+    };
+    loop {
+        let killed = tempfile::tempdir().unwrap();
+        let files = names();
+        let copy = |name| std::fs::copy(dir.join(name), killed.path().join(name));
+        // RocksDB makes and removes files beside us: then it is none of its states.
+        if files.iter().all(|name| copy(name).is_ok()) && names() == files {
+            return killed;
+        }
     }
-    killed
 }
 
 #[test]

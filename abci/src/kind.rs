@@ -29,7 +29,7 @@ pub enum Kind {
 /// The four connections an engine opens to its application, in the order it opens them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Connection {
-    /// Info, Query and Echo.
+    /// Info, Query and Echo; CheckTx of who only asks (`Client::check_tx_aside`).
     Query,
     /// The four snapshot calls.
     Snapshot,

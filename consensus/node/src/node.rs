@@ -201,6 +201,8 @@ impl Node {
         tokio::select! {
             ended = &mut self.ended => {
                 // Nothing more may be promised to anybody: no graceful end for clients.
+                self.servers.iter().for_each(tokio::task::JoinHandle::abort);
+                self.join_index(Instant::now() + STOP_MAX).await;
                 return ended.map_err(|_| NodeError::Thread)?.map_err(NodeError::Shell);
             }
             () = signal => {}
@@ -210,11 +212,7 @@ impl Node {
         self.stop.send_replace(true);
         self.inbox.stop();
         let ended = timeout_at(deadline, &mut self.ended).await;
-        // It ends with the engine's thread, which wakes it; the store is closed after both.
-        if let Some(thread) = self.indexing.take() {
-            let joined = tokio::task::spawn_blocking(move || thread.join());
-            let _ = timeout_at(deadline, joined).await;
-        }
+        self.join_index(deadline).await;
         self.network.shutdown();
         let Some((server, others)) = self.servers.split_first_mut() else {
             return Err(NodeError::Thread);
@@ -236,6 +234,15 @@ impl Node {
                 tracing::warn!("the engine's thread is busy: stopped without it");
                 Ok(())
             }
+        }
+    }
+
+    /// Waits for the thread of the index, which ends with the engine's: the store is closed after
+    /// both. A process that ends while one of them writes is aborted by RocksDB.
+    async fn join_index(&mut self, deadline: Instant) {
+        if let Some(thread) = self.indexing.take() {
+            let joined = tokio::task::spawn_blocking(move || thread.join());
+            let _ = timeout_at(deadline, joined).await;
         }
     }
 }

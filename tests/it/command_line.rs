@@ -40,9 +40,12 @@ fn a_key_in_an_agent_signs_transactions_and_pushes() {
     let dir = ada.repository("hello");
     let said = ada.git(&["push", "origin", "main"], &dir).expect_ok().said();
     assert!(said.contains("committed in block"), "{said}");
-    let log = ada.json(&["repo", "log", "ada/hello"], &dir);
     let own = ada.json(&["whoami"], &dir);
-    assert_eq!(log["entries"][0]["key"], own["keys"][0]["fingerprint"]);
+    // What the newest block did is proved by the next.
+    let entry = net.wait("a proof of the push", || {
+        ada.json(&["repo", "log", "ada/hello"], &dir)["entries"].get(0).cloned()
+    });
+    assert_eq!(entry["key"], own["keys"][0]["fingerprint"]);
     // The agent that no longer holds it is told apart from one that is not there.
     drop(agent);
     let (kind, message) = error(ada.guts(&["repo", "create", "x", "--output", "json"], &dir));

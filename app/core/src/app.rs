@@ -1,7 +1,7 @@
 //! The application between two commits: genesis, proposals on droppable overlays, the decided
 //! block, and what a commit has to write. It reads a store and writes nothing itself.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use guts_abci::proto::abci::{
@@ -11,13 +11,12 @@ use guts_abci::proto::abci::{
 };
 use guts_abci::proto::google::protobuf::Timestamp;
 use guts_abci::proto::types::{BlockIdFlag, ConsensusParams, VersionParams};
-use guts_schema::attest::{Attested, Verdict, decode_extension, is_pseudo_tx};
+use guts_schema::attest::{Attested, decode_extension, is_pseudo_tx};
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::{ChainRules, Hash, PushId, Tx, TxError};
-use guts_state::{Batch, Cached, Layered, Overlay, Snapshot, StateError, Store};
+use guts_state::{Batch, Cached, Layered, Snapshot, StateError, Store};
 use serde::{Deserialize, Serialize};
 
-use crate::attest::Said;
 use crate::block::{Body, Executed, Item, bad_pseudo_tx, begin, execute, finish};
 use crate::checker::{Checked, Checker};
 use crate::fault::Broken;
@@ -356,29 +355,13 @@ impl App {
         Ok(())
     }
 
-    /// This validator's extension of its precommit for the block `hash`: its verdicts on pushes
-    /// that are pending, those that this very block orders included. `said` is what it said before.
-    pub fn extend_vote(
-        &self,
-        hash: &[u8],
-        said: &mut Said,
-        verdicts: &BTreeMap<PushId, Verdict>,
-    ) -> Result<Vec<u8>, Broken> {
-        let state = self.state()?;
-        attest::extension(&self.after(hash, &state), said, verdicts)
-    }
-
-    /// The pushes on which that extension can have a verdict, by arrival.
+    /// The pushes on which this validator's extension of its precommit for the block `hash` can
+    /// have a verdict, by arrival: those that this very block orders included, where it was
+    /// executed.
     pub fn pending_after(&self, hash: &[u8]) -> Result<Vec<PushId>, Broken> {
-        let state = self.state()?;
-        Ok(modules::push::pending(&self.after(hash, &state))?.0)
-    }
-
-    /// The state as the proposal `hash` leaves it, where that was executed.
-    fn after<'a>(&self, hash: &[u8], state: &'a Snapshot) -> Overlay<'a> {
         match self.kept.iter().find(|kept| kept.hash.as_bytes() == hash) {
-            Some(kept) => Overlay::with(state, kept.executed.changes.clone()),
-            None => Overlay::new(state),
+            Some(kept) => Ok(kept.executed.pending.clone()),
+            None => Ok(modules::push::pending(&self.state()?)?.0),
         }
     }
 

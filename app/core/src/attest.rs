@@ -22,30 +22,31 @@ use crate::modules::{push, staking};
 #[derive(Clone, Debug, Default)]
 pub struct Said(BTreeMap<PushId, u64>);
 
-/// This validator's extension: its verdicts on pushes that `view` has pending, first those that it
-/// has said least often, of these the oldest. So what does not get on goes round, and does not keep
-/// what is new from being said.
-pub fn extension(
-    view: &dyn Read,
-    said: &mut Said,
-    verdicts: &BTreeMap<PushId, Verdict>,
-) -> Result<Vec<u8>, Broken> {
-    let (pending, _) = push::pending(view)?;
-    said.0.retain(|id, _| pending.contains(id));
-    let mut found: Vec<(PushId, Verdict)> =
-        pending.iter().filter_map(|id| Some((*id, *verdicts.get(id)?))).collect();
-    found.sort_by_key(|(id, _)| said.0.get(id).copied().unwrap_or_default());
-    let (mut chosen, mut bytes) = (BTreeMap::new(), 0_usize);
-    for (id, verdict) in found.into_iter().take(ATTESTATIONS_MAX) {
-        bytes = bytes.saturating_add(encode_attestation(&id, verdict).len());
-        if bytes > EXTENSION_BYTES_MAX {
-            break;
+impl Said {
+    /// This validator's extension: its verdicts on the `pending` pushes, first those that it has
+    /// said least often, of these the oldest. So what does not get on goes round, and does not keep
+    /// what is new from being said.
+    pub fn extension(
+        &mut self,
+        pending: &[PushId],
+        verdicts: &BTreeMap<PushId, Verdict>,
+    ) -> Vec<u8> {
+        self.0.retain(|id, _| pending.contains(id));
+        let mut found: Vec<(PushId, Verdict)> =
+            pending.iter().filter_map(|id| Some((*id, *verdicts.get(id)?))).collect();
+        found.sort_by_key(|(id, _)| self.0.get(id).copied().unwrap_or_default());
+        let (mut chosen, mut bytes) = (BTreeMap::new(), 0_usize);
+        for (id, verdict) in found.into_iter().take(ATTESTATIONS_MAX) {
+            bytes = bytes.saturating_add(encode_attestation(&id, verdict).len());
+            if bytes > EXTENSION_BYTES_MAX {
+                break;
+            }
+            let times = self.0.entry(id).or_default();
+            *times = times.saturating_add(1);
+            chosen.insert(id, verdict);
         }
-        let times = said.0.entry(id).or_default();
-        *times = times.saturating_add(1);
-        chosen.insert(id, verdict);
+        encode_extension(&chosen)
     }
-    Ok(encode_extension(&chosen))
 }
 
 fn has_verdict(push: &proto::Push, validator: &ValidatorAddress) -> bool {

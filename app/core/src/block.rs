@@ -37,6 +37,8 @@ pub struct Executed {
     pub updates: Vec<ValidatorUpdate>,
     /// Pushes whose refs it moved, or that failed in it.
     pub closed: Vec<PushId>,
+    /// Pushes that are pending after it, by arrival.
+    pub pending: Vec<PushId>,
     /// The version of the rules, if others began.
     pub app_version: Option<u64>,
 }
@@ -100,15 +102,15 @@ pub(crate) fn finish(block: &Block, base: &dyn Read, body: Body) -> Result<Execu
     for end in MODULES.iter().filter_map(|module| module.end) {
         end(&mut run)?;
     }
-    let pending_after = push::pending(&run.state)?.0;
-    let is_over = |id: &PushId| !pending_after.contains(id);
+    let pending = push::pending(&run.state)?.0;
+    let is_over = |id: &PushId| !pending.contains(id);
     let closed = push::pending(base)?.0.into_iter().filter(is_over).collect();
     let updates = staking::updates(&staking::newest(base)?, &staking::newest(&run.state)?);
     let version = params::of(&run)?.app_version;
     let app_version = (version != params::get(base)?.app_version).then_some(version);
     let Run { state, events, .. } = run;
     let changes = state.into_changes();
-    Ok(Executed { results, events, changes, updates, closed, app_version })
+    Ok(Executed { results, events, changes, updates, closed, pending, app_version })
 }
 
 /// Executes one transaction on a block's state. What admission did stays; what the actions did,

@@ -431,9 +431,10 @@ impl World {
     /// Decides a block, whether or not it was accepted.
     pub fn decide(&mut self, txs: Vec<bytes::Bytes>) -> Outcome {
         let hash = self.hash(&txs);
+        let pending = self.node.app.pending_after(hash.as_bytes()).unwrap();
         let voters = self.said.iter_mut().zip(&self.verdicts);
         for (extension, (said, verdicts)) in self.extensions.iter_mut().zip(voters) {
-            *extension = self.node.app.extend_vote(hash.as_bytes(), said, verdicts).unwrap();
+            *extension = said.extension(&pending, verdicts);
             assert!(App::verify_vote_extension(extension));
         }
         let request = RequestFinalizeBlock {

@@ -172,8 +172,7 @@ impl Application for Machine {
     fn extend_vote(&mut self, request: RequestExtendVote) -> Answer<ResponseExtendVote> {
         let pending = self.app.pending_after(&request.hash).map_err(broken)?;
         self.shared.checker.wait_for_checks(&pending);
-        let (said, verdicts) = (&mut self.said, self.shared.checker.verdicts());
-        let extension = self.app.extend_vote(&request.hash, said, &verdicts).map_err(broken)?;
+        let extension = self.said.extension(&pending, &self.shared.checker.verdicts());
         Ok(ResponseExtendVote { vote_extension: extension.into() })
     }
 

@@ -188,6 +188,11 @@ impl Mempool {
         self.waiting.clear();
         self.bytes = 0;
         self.seen.retain(|_, seen| matches!(seen.place, Place::Checking(_)));
+        self.forget_ages();
+    }
+
+    /// Drops the ages of what is forgotten, or was seen again since.
+    fn forget_ages(&mut self) {
         let all = &self.seen;
         self.ages.retain(|(key, age)| all.get(key).is_some_and(|seen| seen.age == *age));
     }
@@ -273,8 +278,7 @@ impl Mempool {
             };
         }
         if self.ages.len() as u64 > self.limits.cache_max.saturating_mul(AGES_PER_ENTRY) {
-            let all = &self.seen;
-            self.ages.retain(|(key, age)| all.get(key).is_some_and(|seen| seen.age == *age));
+            self.forget_ages();
         }
         before.map(|seen| seen.place)
     }

@@ -14,7 +14,8 @@ mod tests;
 
 /// Bytes that all connections may hold: the largest message, and some.
 pub(super) const BYTES_MAX: usize = 128 << 20;
-/// What a connection may hold without being counted.
+/// What a connection may hold without being counted: most messages come whole, and need not ask
+/// for what all connections share.
 const UNCOUNTED_BYTES: usize = 64 << 10;
 
 const _: () = assert!(guts_consensus::messages::MESSAGE_BYTES_MAX < BYTES_MAX);
@@ -23,6 +24,11 @@ const _: () = assert!(guts_consensus::messages::MESSAGE_BYTES_MAX < BYTES_MAX);
 struct Held {
     bytes: usize,
     outbox: Arc<Outbox>,
+}
+
+/// What counts of the bytes that a connection holds.
+pub(super) fn counted(bytes: usize) -> usize {
+    if bytes <= UNCOUNTED_BYTES { 0 } else { bytes }
 }
 
 /// See the module.
@@ -46,10 +52,10 @@ impl HalfRead {
         self.held().is_empty()
     }
 
-    /// A connection holds so many bytes now. If they are too many for all together, the largest is
-    /// ended through its outbox.
+    /// A connection holds so many bytes that count now. If they are too many for all together, the
+    /// largest is ended through its outbox.
     pub(super) fn set(&self, connection: ConnectionId, bytes: usize, outbox: &Arc<Outbox>) {
-        if bytes <= UNCOUNTED_BYTES {
+        if bytes == 0 {
             return self.forget(connection);
         }
         let mut held = self.held();
@@ -64,7 +70,7 @@ impl HalfRead {
         }
     }
 
-    /// A connection holds nothing worth counting, or is gone.
+    /// A connection holds nothing that counts, or is gone.
     pub(super) fn forget(&self, connection: ConnectionId) {
         self.held().remove(&connection);
     }

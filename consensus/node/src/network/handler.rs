@@ -9,6 +9,7 @@
 mod tests;
 
 use super::channels::Channel;
+use super::half_read;
 use super::hello::{HelloError, NodeInfo};
 use super::meter::Meters;
 use super::outbox::Outbox;
@@ -92,6 +93,8 @@ pub(super) struct Handler {
     to_open: VecDeque<Open>,
     lanes: Vec<Lane>,
     scratch: Vec<u8>,
+    /// What this connection was last counted with.
+    half_read: usize,
     ended: Option<Ended>,
     is_ended: bool,
     /// Until when both hellos must be done; later, when to look at messages that have begun.
@@ -133,6 +136,7 @@ impl Handler {
             is_up: false,
             outbox: Arc::default(),
             scratch: Vec::new(),
+            half_read: 0,
             ended: None,
             is_ended: false,
             deadline: Some(after(PATIENCE)),
@@ -293,9 +297,12 @@ impl Handler {
     }
 
     /// Counts what has been read of messages that are not whole.
-    fn count_half_read(&self) {
-        let bytes = self.lanes.iter().map(|lane| lane.buffered.len()).sum();
-        self.shared.half_read.set(self.link.connection, bytes, &self.outbox);
+    fn count_half_read(&mut self) {
+        let bytes = half_read::counted(self.lanes.iter().map(|lane| lane.buffered.len()).sum());
+        if bytes != self.half_read {
+            self.half_read = bytes;
+            self.shared.half_read.set(self.link.connection, bytes, &self.outbox);
+        }
     }
 
     /// Reads every lane that has bytes and whose class has room in the inbox.

@@ -30,7 +30,7 @@ fn one_that_holds_little_stays_and_what_is_gone_does_not_count() {
     let room = HalfRead::new(10 * MIB);
     let peers = connections(4);
     room.set(peers[0].0, 6 * MIB, &peers[0].1);
-    room.set(peers[1].0, UNCOUNTED_BYTES, &peers[1].1);
+    room.set(peers[1].0, counted(UNCOUNTED_BYTES), &peers[1].1);
     assert_eq!(room.held().len(), 1);
     room.forget(peers[0].0);
     room.set(peers[2].0, 6 * MIB, &peers[2].1);

@@ -3,6 +3,7 @@
 use guts_schema::limits::{LIGHT_TRUST_DEFAULT_S, PPM, PUSH_WINDOW_MAX_S, VALIDATORS_MAX};
 use guts_schema::{ActionKind, keys, proto};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::state;
 use crate::fault::Broken;
@@ -199,6 +200,8 @@ const GOV_FEE_MAX: u64 = 100_000_000;
 const GOV_WORK_MAX: u64 = 1 << 32;
 const BYTE_FEE_MAX: u64 = 10_000;
 const BYTE_WORK_MAX: u64 = 1 << 20;
+/// Said where nothing is changed, or what no change of parameters may.
+const NAME_PARAMETERS: &str = "name parameters; app_version changes by upgrades alone";
 /// What the price of all other kinds is called.
 const OTHER: &str = "other";
 
@@ -387,25 +390,38 @@ impl Genesis {
         }
         Ok(())
     }
+
+    /// These with changes: values in JSON, as in a genesis document, by the parameters' names. How
+    /// long evidence is taken is judged as `self` has it.
+    ///
+    /// # Errors
+    /// For people: what cannot be changed like that, or is no parameter's value, or the rule that
+    /// the result breaks.
+    pub fn with(&self, changes: Map<String, Value>) -> Result<Self, String> {
+        let read = |error: serde_json::Error| error.to_string();
+        if changes.contains_key("app_version") {
+            return Err(NAME_PARAMETERS.into());
+        }
+        if changes.contains_key("evidence_age_s") {
+            return Err("evidence_age_s is what the genesis document says".into());
+        }
+        let Value::Object(mut all) = serde_json::to_value(self).map_err(read)? else {
+            return Err("no object".into());
+        };
+        all.extend(changes);
+        let changed: Self = serde_json::from_value(Value::Object(all)).map_err(read)?;
+        changed.check()?;
+        Ok(changed)
+    }
 }
 
 /// Parameters with what a JSON object in the form of genesis changes; the error is for people.
 pub(crate) fn changed(params: &proto::Params, json: &str) -> Result<proto::Params, String> {
-    let read = |error: serde_json::Error| error.to_string();
-    let changes: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(json).map_err(read)?;
-    if changes.is_empty() || changes.contains_key("app_version") {
-        return Err("name parameters; app_version changes by upgrades alone".into());
+    let changes: Map<String, Value> = serde_json::from_str(json).map_err(|e| e.to_string())?;
+    if changes.is_empty() {
+        return Err(NAME_PARAMETERS.into());
     }
-    if changes.contains_key("evidence_age_s") {
-        return Err("evidence_age_s is what the genesis document says".into());
-    }
-    let now = serde_json::to_value(Genesis::from_proto(params)).map_err(read)?;
-    let serde_json::Value::Object(mut all) = now else { return Err("no object".into()) };
-    all.extend(changes);
-    let genesis: Genesis = serde_json::from_value(serde_json::Value::Object(all)).map_err(read)?;
-    genesis.check()?;
-    Ok(genesis.to_proto())
+    Ok(Genesis::from_proto(params).with(changes)?.to_proto())
 }
 
 fn refused(rule: String) -> Broken {

@@ -125,6 +125,26 @@ fn stake_answers_no_longer_than_evidence_is_taken() {
 }
 
 #[test]
+fn changes_at_genesis_are_held_to_the_rules_of_later_ones() {
+    let usual = Genesis { evidence_age_s: 172_800, ..Genesis::default() };
+    let with = |json: &str| usual.with(serde_json::from_str(json).unwrap());
+    assert_eq!(with("{}").unwrap(), usual);
+    let changed = with("{\"epoch_s\": 60, \"unbonding_s\": 172800}").unwrap();
+    assert_eq!(changed, Genesis { epoch_s: 60, unbonding_s: 172_800, ..usual.clone() });
+    for (json, why) in [
+        ("{\"app_version\": 2}", "by upgrades alone"),
+        ("{\"evidence_age_s\": 0}", "what the genesis document says"),
+        ("{\"epoch_z\": 60}", "epoch_z"),
+        ("{\"epoch_s\": \"60\"}", "60"),
+        ("{\"epoch_s\": 0}", "epoch_s"),
+        ("{\"unbonding_s\": 172801}", "raise max_age_duration"),
+    ] {
+        let refused = with(json).expect_err(json);
+        assert!(refused.contains(why), "{json}: {refused}");
+    }
+}
+
+#[test]
 fn the_parameters_of_a_whole_state_are_checked() {
     let mut world = World::new();
     world.block(vec![]);

@@ -162,39 +162,13 @@ impl Checker {
     /// Learns of a push, and starts its check unless that is under way or done. Returns at once.
     /// What is not ordered is learned of while there is room for it.
     pub fn learn(&self, subject: Subject, is_ordered: bool) {
-        let state = self.inner.chain.newest();
-        let bytes_max = state.params().map_or(0, |params| params.pending_bytes_max);
-        let (check, over) = oneshot::channel();
-        {
-            let mut entries = self.entries();
-            let has_room = is_ordered || has_room(&entries, subject.pack, bytes_max);
-            match entries.get_mut(&subject.id) {
-                Some(entry) => {
-                    let was_provisional = !entry.is_ordered && is_ordered;
-                    entry.is_ordered |= is_ordered;
-                    match entry.verdict {
-                        Some(verdict) if was_provisional && !verdict.is_good() => {
-                            entry.verdict = None;
-                            entry._check = check;
-                        }
-                        _ => return,
-                    }
-                }
-                None if !has_room => return,
-                None => {
-                    let entry = Entry {
-                        verdict: None,
-                        is_ordered,
-                        is_over: false,
-                        since_s: state.time_s,
-                        pack: subject.pack,
-                        votes_waiting: VOTES_WAITING,
-                        _check: check,
-                    };
-                    entries.insert(subject.id, entry);
-                }
-            }
+        if !is_ordered && self.knows(&subject.id) {
+            return;
         }
+        let state = self.inner.chain.newest();
+        let params = || state.params().map_or(0, |params| params.pending_bytes_max);
+        let bytes_max = if is_ordered { u64::MAX } else { params() };
+        let Some(over) = self.note(&subject, is_ordered, bytes_max, state.time_s) else { return };
         let checker = self.clone();
         self.inner.runtime.spawn(async move {
             tokio::select! {
@@ -202,6 +176,47 @@ impl Checker {
                 _ = over => {}
             }
         });
+    }
+
+    /// Whether a push was learned of.
+    fn knows(&self, id: &PushId) -> bool {
+        self.entries().contains_key(id)
+    }
+
+    /// Notes a push. What ends the check that is to be started now, if one is.
+    fn note(
+        &self,
+        subject: &Subject,
+        is_ordered: bool,
+        bytes_max: u64,
+        now_s: u64,
+    ) -> Option<oneshot::Receiver<Infallible>> {
+        let mut entries = self.entries();
+        if let Some(entry) = entries.get_mut(&subject.id) {
+            let was_provisional = !entry.is_ordered && is_ordered;
+            entry.is_ordered |= is_ordered;
+            if !was_provisional || entry.verdict?.is_good() {
+                return None;
+            }
+            let (check, over) = oneshot::channel();
+            (entry.verdict, entry._check) = (None, check);
+            return Some(over);
+        }
+        if !is_ordered && !has_room(&entries, subject.pack, bytes_max) {
+            return None;
+        }
+        let (check, over) = oneshot::channel();
+        let entry = Entry {
+            verdict: None,
+            is_ordered,
+            is_over: false,
+            since_s: now_s,
+            pack: subject.pack,
+            votes_waiting: VOTES_WAITING,
+            _check: check,
+        };
+        entries.insert(subject.id, entry);
+        Some(over)
     }
 
     /// Waits a moment for checks of these pushes that have just begun. Blocks the thread. Nobody is

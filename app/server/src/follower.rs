@@ -154,6 +154,16 @@ impl Due {
             Notice::Closed(height, pushes) => self.closed.entry(height).or_default().extend(pushes),
         }
     }
+
+    /// The pushes that are closed in the state of that height.
+    fn closed_by(&self, height: u64) -> Vec<PushRecord> {
+        self.closed.range(..=height).flat_map(|(_, pushes)| pushes).cloned().collect()
+    }
+
+    /// That state was followed.
+    fn followed(&mut self, height: u64) {
+        self.closed.retain(|closed, _| *closed > height);
+    }
 }
 
 /// All repositories, those first to which pushes are pending.
@@ -176,34 +186,40 @@ impl Follower {
             VecDeque::new()
         });
         self.served.set_unseen(unseen.iter().copied());
-        if let Err(error) = self.tidy(&state).await {
-            tracing::error!(%error, "what is left over could not be removed");
-        }
         let mut due = Due::default();
         let mut kept = VecDeque::new();
         let mut repos = state.repos().unwrap_or(0);
+        let mut followed = None;
         loop {
             // What a state says was told before the state was seen.
             while let Ok(notice) = self.notices.try_recv() {
                 due.note(notice);
             }
-            let later = due.closed.split_off(&state.height.saturating_add(1));
-            let closed: Vec<PushRecord> = due.closed.values().flatten().cloned().collect();
-            match self.follow(&state, &closed, &mut kept).await {
-                Ok(()) => due.closed = later,
-                Err(error) => {
-                    tracing::error!(%error, height = state.height, "cannot follow");
-                    due.closed.extend(later);
+            let height = state.height;
+            let closed = due.closed_by(height);
+            let is_new = followed != Some(height) || !closed.is_empty();
+            if is_new {
+                match self.follow(&state, &closed, &mut kept).await {
+                    Ok(()) => {
+                        due.followed(height);
+                        if followed.replace(height).is_none()
+                            && let Err(error) = self.tidy(&state).await
+                        {
+                            tracing::error!(%error, "what is left over could not be removed");
+                        }
+                    }
+                    Err(error) => tracing::error!(%error, height, "cannot follow"),
                 }
-            }
-            if let Err(error) = self.new_repositories(&state, &mut repos).await {
-                tracing::error!(%error, "cannot make repositories");
+                if let Err(error) = self.new_repositories(&state, &mut repos).await {
+                    tracing::error!(%error, "cannot make repositories");
+                }
             }
             for repo in std::mem::take(&mut due.again) {
                 self.restore(&state, repo).await;
             }
-            let height = state.height;
-            self.served.set(state.clone());
+            if is_new {
+                self.served.set(state.clone());
+            }
             if !closed.is_empty() {
                 tracing::info!(height, pushes = closed.len(), "pushes followed");
             }
@@ -222,14 +238,11 @@ impl Follower {
         }
     }
 
-    /// Removes packs that nobody needs, and refs of repositories that are not there.
+    /// Removes packs that nobody needs, once what is pending was learned of, and refs of
+    /// repositories that are not there.
     async fn tidy(&self, state: &Committed) -> Result<(), FollowError> {
-        let mut needed: BTreeSet<PackHash> = BTreeSet::new();
-        for id in state.pending()? {
-            needed.extend(state.push(&id)?.and_then(|push| push.pack).map(|pack| pack.hash));
-        }
         for hash in self.packs.all()? {
-            self.drop_pack(&hash, &needed);
+            self.held.drop_unneeded(&hash, &self.checker, &self.packs);
         }
         // The state was taken back to before they were made: blocks that make them again find
         // their objects, and no refs.
@@ -288,11 +301,9 @@ impl Follower {
                 self.restore(state, repo).await;
             }
         }
-        let mut needed = BTreeSet::new();
         for id in &pending {
             if let Some(push) = state.push(id)? {
                 let PushRecord { raw, repo, updates, pack, .. } = push;
-                needed.extend(pack.map(|pack| pack.hash));
                 let its = if raw.operator.is_empty() { &raw.gateway } else { &raw.operator };
                 let operator = AccountId::from_slice(its).ok();
                 let subject = Subject { id: *id, repo, operator, pack, updates };
@@ -303,17 +314,10 @@ impl Follower {
         kept.extend(self.checker.retain(&pending, &ids, state.time_s));
         while kept.len() > CLOSED_PACKS_KEPT {
             if let Some(hash) = kept.pop_front() {
-                self.drop_pack(&hash, &needed);
+                self.held.drop_unneeded(&hash, &self.checker, &self.packs);
             }
         }
         Ok(())
-    }
-
-    /// Drops a pack that neither these pending pushes need, nor one that is not ordered yet.
-    fn drop_pack(&self, hash: &PackHash, pending: &BTreeSet<PackHash>) {
-        if !pending.contains(hash) && !self.checker.needs(hash) {
-            self.held.unless_held(hash, || self.packs.drop_pack(hash));
-        }
     }
 
     async fn move_refs(

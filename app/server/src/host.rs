@@ -163,17 +163,21 @@ impl Inner {
         let operator = self.parts.gateways.operator();
         let push = PushRefs { certificate, pack, operator };
         let id = push.id(&self.parts.submitter.account());
-        let hold = hash.map(|hash| self.parts.held.hold(hash));
+        let hold = hash.map(|hash| {
+            let hold = self.parts.held.hold(hash, &self.parts.packs);
+            hold.ok_or("another push of these objects has just ended: push again")
+        });
+        let hold = hold.transpose()?;
         let outcome = self.carry(&id, repo, push, say).await;
         drop(hold);
         let state = self.parts.chain.newest();
         let is_ordered = state.push(&id).is_ok_and(|record| record.is_some());
         if outcome.is_err() && !is_ordered {
-            self.parts.checker.forget(&id);
-            let is_needed =
-                |hash: &PackHash| self.parts.checker.needs(hash) || is_pending(&state, hash);
-            if let Some(hash) = hash.filter(|hash| !is_needed(hash)) {
-                self.parts.held.unless_held(&hash, || self.parts.packs.drop_pack(&hash));
+            let HostParts { checker, packs, held, .. } = &self.parts;
+            checker.forget(&id);
+            // The follower may not have learned yet of what was ordered.
+            if let Some(hash) = hash.filter(|hash| !is_pending(&state, hash)) {
+                held.drop_unneeded(&hash, checker, packs);
             }
         }
         outcome

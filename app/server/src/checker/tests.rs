@@ -18,13 +18,14 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::Config;
+use crate::held::Held;
 
 const BYTES_MAX: u64 = 1000;
 
-/// The checks of a node that knows no gateway: none ends.
+/// The checks of a node. Where it knows no gateway, none ends.
 struct Node {
     checker: Checker,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 fn node() -> Node {
@@ -45,7 +46,7 @@ fn node() -> Node {
     let served = Served::new(chain.newest());
     let runtime = tokio::runtime::Handle::current();
     let checker = Checker::new(chain, served, &repositories, &packs, gateways, runtime);
-    Node { checker, _dir: dir }
+    Node { checker, dir }
 }
 
 fn id(number: u8) -> PushId {
@@ -95,6 +96,20 @@ async fn a_push_whose_transaction_failed_is_forgotten_with_its_pack() {
     assert_eq!(node.looked_at(), [id(2), id(3)]);
     assert!(!node.checker.needs(&PackHash::new([1; 32])));
     assert!(node.checker.needs(&PackHash::new([2; 32])));
+}
+
+#[tokio::test]
+async fn a_pack_is_kept_while_a_push_that_has_it_is_checked() {
+    let node = node();
+    let packs = PackStore::open(node.dir.path()).unwrap();
+    let (held, pack) = (Held::default(), PackHash::new([1; 32]));
+    std::fs::create_dir(packs.objects(&pack)).unwrap();
+    node.checker.learn(subject(1, 100), false);
+    held.drop_unneeded(&pack, &node.checker, &packs);
+    assert!(packs.has(&pack));
+    node.checker.forget(&id(1));
+    held.drop_unneeded(&pack, &node.checker, &packs);
+    assert!(!packs.has(&pack));
 }
 
 #[tokio::test]

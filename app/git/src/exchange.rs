@@ -125,13 +125,15 @@ impl Exchange {
 
     /// Gets a pack from the first of `gateways` that has it, by hash and size; none when no gateway
     /// asked has it now. The size is the one the transaction names: not a byte more is read.
-    /// Dropping this ends what it asks for.
+    /// Dropping this ends what it asks for. `judge` is told of each URL that gave the pack, or
+    /// failed to answer; who says that it does not have it did neither.
     ///
     /// Where the first is busy with others, its turn is waited for; the rest are passed over then.
     pub async fn download(
         &self,
         pack: PackInfo,
         gateways: &[Peer],
+        judge: impl Fn(&str, bool),
     ) -> Result<Option<Download>, GitError> {
         if self.packs.has(&pack.hash) {
             return Ok(Some(Download { pack, draft: None }));
@@ -145,10 +147,19 @@ impl Exchange {
             };
             let Some(turn) = turn else { continue };
             match self.get(gateway, &pack, &draft, turn).await {
-                Ok(()) => return Ok(Some(Download { pack, draft: Some(draft) })),
-                Err(error @ GitError::Gateway { .. }) => tracing::warn!(%error, "not asked"),
+                Ok(true) => {
+                    judge(&gateway.url, true);
+                    return Ok(Some(Download { pack, draft: Some(draft) }));
+                }
+                Ok(false) => tracing::debug!(gateway = gateway.url, "it does not have the pack"),
+                // Nobody else's fault.
+                Err(error @ GitError::File { .. }) => return Err(error),
                 Err(error) => {
-                    tracing::debug!(gateway = gateway.url, %error, "no pack from this gateway");
+                    judge(&gateway.url, false);
+                    match error {
+                        GitError::Gateway { .. } => tracing::warn!(%error, "not asked"),
+                        _ => tracing::debug!(gateway = gateway.url, %error, "no pack from it"),
+                    }
                 }
             }
         }
@@ -163,13 +174,14 @@ impl Exchange {
         turns.or_insert_with(|| Arc::new(Semaphore::new(DOWNLOADS_PER_GATEWAY))).clone()
     }
 
+    /// Gets a pack from a gateway; false when it says that it does not have it.
     async fn get(
         &self,
         gateway: &Peer,
         pack: &PackInfo,
         draft: &Draft,
         _turn: OwnedSemaphorePermit,
-    ) -> Result<(), GitError> {
+    ) -> Result<bool, GitError> {
         let hash = pack.hash;
         let bad = |why: String| GitError::Pack { hash: hash.to_string(), why };
         gateway.check()?;
@@ -186,8 +198,10 @@ impl Exchange {
         let asked = client.request(request);
         let answer = tokio::time::timeout_at(self.pace.due(start, 0), asked).await;
         let answer = answer.map_err(slow)?.map_err(|error| bad(error.to_string()))?;
-        if answer.status() != StatusCode::OK {
-            return Err(bad(format!("the gateway answered {}", answer.status())));
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(false),
+            other => return Err(bad(format!("the gateway answered {other}"))),
         }
         let path = draft.incoming();
         let file = tokio::fs::File::create(&path).await;
@@ -210,7 +224,8 @@ impl Exchange {
             return Err(bad(format!("the gateway sent {found} of {size} bytes")));
         }
         // Durable before anything is attested about it.
-        file.sync_all().await.map_err(GitError::file("syncing", &path))
+        file.sync_all().await.map_err(GitError::file("syncing", &path))?;
+        Ok(true)
     }
 
     /// Indexes a pack under `fsck` against the repository, and puts it in the store; or says what

@@ -325,7 +325,8 @@ impl Checker {
         let mut download = None;
         if let Some(pack) = subject.pack {
             let gateways = self.inner.gateways.peers(subject.operator.as_ref());
-            download = self.inner.exchange.download(pack, &gateways).await?;
+            let judge = |url: &str, is_good| self.inner.gateways.judge(url, is_good);
+            download = self.inner.exchange.download(pack, &gateways, judge).await?;
             if download.is_none() {
                 return Ok(None);
             }

@@ -1,6 +1,6 @@
 //! Whom to ask for packs and for objects missed: the gateways of the validators in the set, as the
-//! newest state has them, and before those the ones that this node's settings add. None of them is
-//! always the first, and who failed comes after who did not.
+//! newest state has them, in turns, and before those the ones that this node's settings add. Who
+//! failed comes after who did not, whoever named it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -101,7 +101,7 @@ impl Gateways {
 }
 
 /// The order: `added`, then `first`'s, then the others, each time beginning with another. Who
-/// failed comes later, but for the one that is sure to have what is wanted: `first`'s.
+/// failed comes after them, but for the one that is sure to have what is wanted: `first`'s.
 fn ordered<'a>(
     added: impl Iterator<Item = &'a str>,
     said: &'a [(AccountId, String)],
@@ -114,16 +114,15 @@ fn ordered<'a>(
     let mut others: Vec<&str> = others.into_iter().map(|(_, url)| url.as_str()).collect();
     let begin = asked.checked_rem(others.len()).unwrap_or_default();
     others.rotate_left(begin);
-    others.sort_by_key(|url| failures(url));
+    let (added, failed): (Vec<_>, Vec<_>) = added.partition(|url| failures(url) == 0);
+    let mut rest = [failed, others].concat();
+    rest.sort_by_key(|url| failures(url));
     let its = its.into_iter().map(|(_, url)| url.as_str());
     let mut urls: Vec<String> = Vec::new();
-    for url in added.chain(its).chain(others) {
+    for url in added.into_iter().chain(its).chain(rest) {
         if !urls.iter().any(|known| known == url) {
             urls.push(url.to_owned());
         }
-    }
-    if first.is_none() {
-        urls.sort_by_key(|url| failures(url));
     }
     urls
 }

@@ -98,7 +98,7 @@ fn anywhere(url: &str) -> Peer {
 async fn get(exchange: &Exchange, url: &str, pack: PackInfo) -> Result<Vec<u8>, GitError> {
     let draft = exchange.packs.draft()?;
     let turn = exchange.source(url).acquire_owned().await.unwrap();
-    exchange.get(&anywhere(url), &pack, &draft, turn).await?;
+    assert!(exchange.get(&anywhere(url), &pack, &draft, turn).await?, "it has none");
     Ok(std::fs::read(draft.incoming()).unwrap())
 }
 
@@ -159,8 +159,33 @@ async fn a_gateway_that_does_not_keep_up_is_left() {
     let whole = plain(|mut stream| async move { drop(stream.write_all(PACK).await) }).await;
     exchange.pace.grace = PACE.grace;
     let refused = anywhere("http://127.0.0.1:1");
-    let found = exchange.download(pack, &[refused, anywhere(&whole)]).await.unwrap();
+    let found = exchange.download(pack, &[refused, anywhere(&whole)], |_, _| {}).await.unwrap();
     assert!(found.is_some());
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_told_from_who_has_nothing() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let honest = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let head = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+            let _ = stream.write_all(head.as_bytes()).await;
+        }
+    });
+    let liar = plain(|mut stream| async move { drop(stream.write_all(&PACK[1..]).await) }).await;
+    let whole = plain(|mut stream| async move { drop(stream.write_all(PACK).await) }).await;
+    let dead = "http://127.0.0.1:1";
+    let home = tempfile::TempDir::new().unwrap();
+    let exchange = exchange(&home, RootCertStore::empty());
+    let pack = PackInfo { hash: PackHash::of(PACK), size: PACK.len() as u64 };
+    let judged = Mutex::new(Vec::new());
+    let judge = |url: &str, is_good| judged.lock().unwrap().push((url.to_owned(), is_good));
+    let gateways = [&honest[..], dead, &liar, &whole, "http://127.0.0.1:2"].map(anywhere);
+    assert!(exchange.download(pack, &gateways, judge).await.unwrap().is_some());
+    let expected = [(dead, false), (&liar, false), (&whole, true)];
+    assert_eq!(judged.into_inner().unwrap(), expected.map(|(url, good)| (url.to_owned(), good)));
 }
 
 #[test]
@@ -197,14 +222,15 @@ async fn so_many_packs_and_no_more_are_asked_of_a_gateway_at_once() {
     let exchange = exchange(&home, RootCertStore::empty());
     let pack = PackInfo { hash: PackHash::of(PACK), size: PACK.len() as u64 };
     let urls = [anywhere(&url)];
-    let all = join_all((0..3 * DOWNLOADS_PER_GATEWAY).map(|_| exchange.download(pack, &urls)));
+    let all =
+        join_all((0..3 * DOWNLOADS_PER_GATEWAY).map(|_| exchange.download(pack, &urls, |_, _| {})));
     let test = async {
         while open.load(Ordering::SeqCst) < DOWNLOADS_PER_GATEWAY {
             tokio::task::yield_now().await;
         }
         // Who can ask another first does not wait for its turn here.
         let elsewhere = [anywhere("http://127.0.0.1:1"), anywhere(&url)];
-        assert!(exchange.download(pack, &elsewhere).await.unwrap().is_none());
+        assert!(exchange.download(pack, &elsewhere, |_, _| {}).await.unwrap().is_none());
         gate.send_replace(true);
     };
     let (got, ()) = futures::join!(all, test);

@@ -149,7 +149,8 @@ async fn nobody_is_sent_to_this_machine_by_what_the_state_says() {
     for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "127.1", "2130706433"] {
         let url = format!("http://{host}:{port}");
         let peer = Peer { url, scope: Scope::Public };
-        let found = exchange.download(pack(), std::slice::from_ref(&peer)).await.unwrap();
+        let found =
+            exchange.download(pack(), std::slice::from_ref(&peer), |_, _| {}).await.unwrap();
         assert!(found.is_none());
         let refused = repositories.fetch(repo(), &peer, "a/b.git", &[tip]).await;
         assert!(matches!(refused, Err(GitError::Gateway { .. })), "{host}: {refused:?}");
@@ -157,7 +158,7 @@ async fn nobody_is_sent_to_this_machine_by_what_the_state_says() {
     assert_eq!(came.load(Ordering::SeqCst), 0);
     // The same address is asked where whoever runs the node says so.
     let own = anywhere(&format!("http://127.0.0.1:{port}"));
-    assert!(exchange.download(pack(), &[own]).await.unwrap().is_none());
+    assert!(exchange.download(pack(), &[own], |_, _| {}).await.unwrap().is_none());
     assert_eq!(came.load(Ordering::SeqCst), 1);
 }
 
@@ -168,7 +169,9 @@ async fn nobody_is_sent_on_by_a_redirect() {
     let (inner, came_inside) = trap(String::new()).await;
     let (outer, came) = trap(redirect(inner)).await;
     let peer = anywhere(&format!("http://127.0.0.1:{outer}"));
-    assert!(exchange.download(pack(), std::slice::from_ref(&peer)).await.unwrap().is_none());
+    assert!(
+        exchange.download(pack(), std::slice::from_ref(&peer), |_, _| {}).await.unwrap().is_none()
+    );
     assert_eq!(came.load(Ordering::SeqCst), 1);
     let tip = Oid::Sha1([1; 20]);
     assert!(repositories.fetch(repo(), &peer, "a/b.git", &[tip]).await.is_err());

@@ -29,6 +29,10 @@ struct Node {
 }
 
 fn node() -> Node {
+    node_with(&Config::default())
+}
+
+fn node_with(config: &Config) -> Node {
     let dir = TempDir::new().unwrap();
     let empty = Snapshot::at(Arc::new(MemoryStore::new()), 0).unwrap();
     let mut overlay = Overlay::new(&empty);
@@ -42,7 +46,7 @@ fn node() -> Node {
     let repositories = Repositories::open(dir.path(), &hook, limits, chain.format_of()).unwrap();
     let packs = PackStore::open(dir.path()).unwrap();
     let own = AccountId::new([9; AccountId::LEN]);
-    let gateways = Gateways::new(chain.clone(), own, &Config::default());
+    let gateways = Gateways::new(chain.clone(), own, config);
     let served = Served::new(chain.newest());
     let runtime = tokio::runtime::Handle::current();
     let checker = Checker::new(chain, served, &repositories, &packs, gateways, runtime);
@@ -110,6 +114,24 @@ async fn a_pack_is_kept_while_a_push_that_has_it_is_checked() {
     node.checker.forget(&id(1));
     held.drop_unneeded(&pack, &node.checker, &packs);
     assert!(!packs.has(&pack));
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_answer_loses_its_place() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (dead, alive) = ("http://127.0.0.1:1".to_owned(), listener.local_addr().unwrap());
+    let alive = format!("http://{alive}");
+    tokio::spawn(async move {
+        let nothing = axum::Router::new();
+        axum::serve(listener, nothing).await
+    });
+    let config = Config { gateways: vec![dead.clone(), alive.clone()], ..Config::default() };
+    let node = node_with(&config);
+    let gateways = node.checker.inner.gateways.clone();
+    let urls = || gateways.peers(None).into_iter().map(|peer| peer.url).collect::<Vec<_>>();
+    assert_eq!(urls(), [dead.clone(), alive.clone()]);
+    assert_eq!(node.checker.attempt(&subject(1, 100)).await.unwrap(), None);
+    assert_eq!(urls(), [alive, dead], "the other one only did not have the pack");
 }
 
 #[tokio::test]

@@ -76,7 +76,9 @@ fn none_is_always_the_first_and_who_failed_is_among_the_last() {
 #[test]
 fn who_took_a_push_is_asked_before_others_whatever_it_was() {
     assert_eq!(order(Some(4), 0, &[]), "a2413");
-    assert_eq!(order(Some(4), 1, &["http://4", "http://a"]), "a2431");
+    // But for those that are added, unless they fail.
+    assert_eq!(order(Some(4), 1, &["http://4", "http://a"]), "2431a");
+    assert_eq!(order(Some(4), 0, &["http://1", "http://a", "http://2"]), "43a21");
     // The account of no validator is of no gateway known here.
     assert_eq!(order(Some(9), 0, &["http://1"]), "a2341");
 }

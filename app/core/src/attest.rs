@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use guts_abci::extension_sign_bytes;
 use guts_abci::proto::abci::ExtendedCommitInfo;
 use guts_abci::proto::types::BlockIdFlag;
-use guts_schema::attest::{Attested, AttestedVote, Verdict, encode_attestation, encode_extension};
+use guts_schema::attest::{Attested, AttestedVote, Verdict, encode_extension};
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::limits::{
-    ATTESTATIONS_MAX, EXTENSION_BYTES_MAX, PSEUDO_TX_BYTES_MAX, VALIDATORS_MAX,
-};
+use guts_schema::limits::{PSEUDO_TX_BYTES_MAX, VALIDATORS_MAX};
 use guts_schema::sign::{Claim, check_all};
 use guts_schema::{PushId, proto};
 use guts_state::Read;
@@ -35,17 +33,12 @@ impl Said {
         let mut found: Vec<(PushId, Verdict)> =
             pending.iter().filter_map(|id| Some((*id, *verdicts.get(id)?))).collect();
         found.sort_by_key(|(id, _)| self.0.get(id).copied().unwrap_or_default());
-        let (mut chosen, mut bytes) = (BTreeMap::new(), 0_usize);
-        for (id, verdict) in found.into_iter().take(ATTESTATIONS_MAX) {
-            bytes = bytes.saturating_add(encode_attestation(&id, verdict).len());
-            if bytes > EXTENSION_BYTES_MAX {
-                break;
-            }
+        let (extension, said) = encode_extension(found);
+        for id in said {
             let times = self.0.entry(id).or_default();
             *times = times.saturating_add(1);
-            chosen.insert(id, verdict);
         }
-        encode_extension(&chosen)
+        extension
     }
 }
 

@@ -164,23 +164,25 @@ pub enum AttestError {
     Id,
 }
 
-/// Encodes a vote extension: the first of `verdicts` that fit, [`ATTESTATIONS_MAX`] at most and
-/// always one. None is no bytes.
-pub fn encode_extension(verdicts: &BTreeMap<PushId, Verdict>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (push, verdict) in verdicts.iter().take(ATTESTATIONS_MAX) {
-        let one = encode_attestation(push, *verdict);
-        if bytes.len() + one.len() > EXTENSION_BYTES_MAX {
-            break;
-        }
-        bytes.extend(one);
+/// Encodes a vote extension of the first of `verdicts`, each about another push, that fit:
+/// [`ATTESTATIONS_MAX`] at most and always one. None is no bytes. The pushes that they are about,
+/// too.
+pub fn encode_extension(
+    verdicts: impl IntoIterator<Item = (PushId, Verdict)>,
+) -> (Vec<u8>, Vec<PushId>) {
+    let (mut taken, mut left) = (BTreeMap::new(), EXTENSION_BYTES_MAX);
+    for (push, verdict) in verdicts.into_iter().take(ATTESTATIONS_MAX) {
+        let one = encode_attestation(&push, verdict);
+        let Some(rest) = left.checked_sub(one.len()) else { break };
+        left = rest;
+        taken.insert(push, one);
     }
-    bytes
+    (taken.values().flatten().copied().collect(), taken.into_keys().collect())
 }
 
 /// One verdict of a vote extension: the encoding of a list is that of its parts, one after the
 /// other.
-pub fn encode_attestation(push: &PushId, verdict: Verdict) -> Vec<u8> {
+fn encode_attestation(push: &PushId, verdict: Verdict) -> Vec<u8> {
     let (push, number, refs) = (push.to_vec(), verdict.number(), verdict.refs().to_vec());
     let one = proto::Attestation { push, verdict: number, refs };
     proto::Attestations { attestations: vec![one] }.encode_to_vec()

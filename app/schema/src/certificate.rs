@@ -90,8 +90,9 @@ pub struct RefUpdate {
 pub struct Certificate {
     /// The bytes it was read from.
     pub bytes: Vec<u8>,
-    /// Length of the signed part.
+    /// Length of the signed part, and its digest.
     signed: usize,
+    hash: Hash,
     /// The fingerprint git wrote; who pushed is said by the signature alone.
     pub pusher: String,
     /// The URL the client dialled; says nothing sure.
@@ -123,9 +124,11 @@ impl Certificate {
             text[..signed].split_once("\n\n").ok_or(CertificateError::Line("empty"))?;
         let head = Head::parse(head)?;
         let (updates, object_format) = parse_commands(commands)?;
+        let digest = Sha256::new().chain_update(b"guts.v1.certificate\0");
         Ok(Self {
             bytes: bytes.to_vec(),
             signed,
+            hash: Hash::new(digest.chain_update(&bytes[..signed]).finalize().into()),
             pusher: head.pusher.to_owned(),
             pushee: head.pushee.map(str::to_owned),
             nonce: PushNonce::parse(head.nonce)?,
@@ -143,8 +146,7 @@ impl Certificate {
 
     /// A digest of what was signed: a certificate moves its refs once.
     pub fn hash(&self) -> Hash {
-        let digest = Sha256::new().chain_update(b"guts.v1.certificate\0");
-        Hash::new(digest.chain_update(self.payload()).finalize().into())
+        self.hash
     }
 
     /// The signature, to be checked.

@@ -7,8 +7,15 @@ fn verdicts(count: u8) -> BTreeMap<PushId, Verdict> {
     (0..count).map(|i| (PushId::new([i; 32]), Verdict::TooBig)).collect()
 }
 
+fn encoded(verdicts: &BTreeMap<PushId, Verdict>) -> Vec<u8> {
+    let all = verdicts.iter().map(|(push, verdict)| (*push, *verdict));
+    let (bytes, said) = encode_extension(all);
+    assert!(said.iter().eq(decode_extension(&bytes).unwrap().keys()), "what it says it says");
+    bytes
+}
+
 fn vote(address: u8) -> AttestedVote {
-    let extension = encode_extension(&verdicts(2));
+    let extension = encoded(&verdicts(2));
     AttestedVote::new(&[address; 20], &extension, &[3; 64]).expect("good")
 }
 
@@ -40,19 +47,23 @@ fn a_set_of_refs_has_one_encoding() {
 
 #[test]
 fn an_extension_holds_the_first_that_fit() {
-    assert_eq!(encode_extension(&BTreeMap::new()), b"");
+    assert_eq!(encoded(&BTreeMap::new()), b"");
     assert_eq!(decode_extension(b""), Ok(BTreeMap::new()));
-    let bytes = encode_extension(&verdicts(200));
+    let bytes = encoded(&verdicts(200));
     assert!(bytes.len() <= EXTENSION_BYTES_MAX);
     assert_eq!(decode_extension(&bytes).map(|verdicts| verdicts.len()), Ok(ATTESTATIONS_MAX));
     // Fewer, when what they say takes more; the others wait.
     let forced = Verdict::GoodForced((0..PUSH_REFS_MAX).collect());
     let all: BTreeMap<_, _> = (0..50).map(|i| (PushId::new([i; 32]), forced)).collect();
-    let bytes = encode_extension(&all);
+    let bytes = encoded(&all);
     assert!(bytes.len() <= EXTENSION_BYTES_MAX);
     let said = decode_extension(&bytes).expect("good");
     assert!((25..50).contains(&said.len()), "{}", said.len());
     assert!(said.iter().eq(all.iter().take(said.len())), "the first");
+    // The first in the order of who encodes; the bytes are in the order of their ids.
+    let (bytes, last) = encode_extension(all.iter().rev().map(|(id, verdict)| (*id, *verdict)));
+    assert!(last.iter().eq(all.keys().skip(all.len() - said.len())), "the first of those");
+    assert!(last.iter().eq(decode_extension(&bytes).unwrap().keys()));
 }
 
 #[test]
@@ -121,7 +132,7 @@ proptest! {
         near[at] = byte;
         for bytes in [bytes, near] {
             if let Ok(verdicts) = decode_extension(&bytes) {
-                prop_assert_eq!(encode_extension(&verdicts), &bytes[..]);
+                prop_assert_eq!(encoded(&verdicts), &bytes[..]);
             }
             if let Ok(attested) = Attested::decode(&bytes) {
                 prop_assert_eq!(attested.encode(), bytes);

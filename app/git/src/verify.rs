@@ -4,7 +4,6 @@
 //! gateway took the push, nor on objects that no committed ref reaches.
 
 use crate::error::GitError;
-use crate::gateway::Push;
 use crate::packs::PackStore;
 use crate::repositories::Repositories;
 use crate::types::{Oid, PackHash, RefUpdate, RepoId};
@@ -37,12 +36,6 @@ impl Verifier {
             Err(GitError::Limit { .. }) => Ok(Verdict::TooBig),
             other => other,
         }
-    }
-
-    /// As [`Verifier::verify`], for a push on this gateway.
-    pub async fn verify_push(&self, push: &Push) -> Result<Verdict, GitError> {
-        self.verify(push.repo, push.pack.as_ref().map(|pack| &pack.hash), &push.certificate.updates)
-            .await
     }
 }
 

@@ -85,8 +85,6 @@ pub const DEPOSITORS_MAX: usize = 100;
 pub const REF_BUCKETS: usize = 256;
 /// Recorded block hashes that proof of work may name: so many non-empty blocks long it is good.
 pub const ANCHORS_MAX: u64 = 256;
-/// Entries in one page of a listing query.
-pub const PAGE_MAX: u64 = 1000;
 
 /// Bytes of one attestation: push id, verdict, their tags and lengths.
 const ATTESTATION_BYTES: usize = 2 + 34 + 4;

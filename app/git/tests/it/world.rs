@@ -90,7 +90,8 @@ impl FakeHost {
             return Outcome::refused(format!("a newer push moved {}", lost.name));
         }
         let verifier = Verifier::new(self.repositories.clone(), self.packs.clone());
-        let verdict = verifier.verify_push(push).await.unwrap();
+        let pack = push.pack.as_ref().map(|pack| &pack.hash);
+        let verdict = verifier.verify(push.repo, pack, updates).await.unwrap();
         if !verdict.is_good() {
             return Outcome::refused(verdict.sentence());
         }

@@ -43,9 +43,11 @@ mod query;
 mod state;
 
 pub use execute::{execute, refusal};
-pub use query::{all_refs, ref_log};
+pub use query::all_refs;
 pub(crate) use state::add_head;
-pub use state::{get, head, pending, pending_pushes};
+#[cfg(test)]
+pub(crate) use state::head;
+pub use state::{get, pending, pending_pushes};
 
 use crate::modules::Module;
 

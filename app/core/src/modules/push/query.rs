@@ -1,5 +1,4 @@
-//! Listings of refs and of the ref log. A client checks the first against the proved root, the
-//! second against the proved count.
+//! Listings of refs. A client checks them against the proved root.
 
 use std::collections::BTreeMap;
 
@@ -13,26 +12,22 @@ use crate::modules::{Answer, QueryFault, repo};
 
 pub(super) fn query(view: &dyn Read, path: &str, data: &[u8]) -> Answer {
     match path {
-        query::REFS => Some(asked(view, data).and_then(|(_, repo)| {
+        query::REFS => Some(asked(view, data).and_then(|repo| {
             let (head, refs) = all_refs(view, repo)?;
             Ok(proto::RefListing { head: Some(head), refs }.encode_to_vec())
         })),
-        query::REF_LOG => Some(
-            asked(view, data)
-                .and_then(|(request, repo)| Ok(ref_log(view, repo, &request)?.encode_to_vec())),
-        ),
         _ => None,
     }
 }
 
-fn asked(view: &dyn Read, data: &[u8]) -> Result<(proto::PageRequest, RepoId), QueryFault> {
+fn asked(view: &dyn Read, data: &[u8]) -> Result<RepoId, QueryFault> {
     let request = proto::PageRequest::decode(data).map_err(|_| QueryFault::Data)?;
     let repo = RepoId::new(request.repo).ok_or(QueryFault::Data)?;
     if repo::get(view, repo)?.is_none() {
         let unknown = Fault::refuse(guts_schema::Code::RepoUnknown, &[&repo]);
         return Err(unknown.into());
     }
-    Ok((request, repo))
+    Ok(repo)
 }
 
 /// All refs of a repository, by rising name, with the head they are proved by.
@@ -49,16 +44,4 @@ pub fn all_refs(
     let entry =
         |(name, oid): (String, guts_schema::Oid)| proto::RefEntry { name, oid: oid.to_vec() };
     Ok((head, refs.into_iter().map(entry).collect()))
-}
-
-/// A page of the ref log.
-pub fn ref_log(
-    view: &dyn Read,
-    repo: RepoId,
-    request: &proto::PageRequest,
-) -> Result<proto::RefLogListing, Broken> {
-    let count = state::head(view, repo)?.log_count;
-    let numbers = query::page(request, 0, count);
-    let entries = numbers.map(|number| state::log_entry(view, repo, number));
-    Ok(proto::RefLogListing { count, entries: entries.collect::<Result<_, _>>()? })
 }

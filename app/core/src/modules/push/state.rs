@@ -140,7 +140,7 @@ pub(super) fn tick(run: &mut Run<'_>) -> Result<(), Broken> {
 }
 
 /// What a repository's refs come to.
-pub fn head(view: &dyn Read, repo: RepoId) -> Result<proto::RefsHead, Broken> {
+pub(crate) fn head(view: &dyn Read, repo: RepoId) -> Result<proto::RefsHead, Broken> {
     let missing = || damaged(format!("repository {repo} has no refs head"));
     load(view, &keys::refs(repo))?.ok_or_else(missing)
 }
@@ -245,14 +245,4 @@ pub(super) fn put_log(
     entry: &proto::RefLogEntry,
 ) -> Result<(), Broken> {
     run.save(keys::ref_log(repo, number), entry)
-}
-
-/// An entry of the ref log.
-pub(super) fn log_entry(
-    view: &dyn Read,
-    repo: RepoId,
-    number: u64,
-) -> Result<proto::RefLogEntry, Broken> {
-    let hole = || damaged(format!("the ref log of repository {repo} has a hole"));
-    load(view, &keys::ref_log(repo, number))?.ok_or_else(hole)
 }

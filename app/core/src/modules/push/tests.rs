@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use guts_schema::attest::Verdict;
 use guts_schema::certificate::Certificate;
-use guts_schema::proto::{EditRepo, Push, PushStatus};
+use guts_schema::proto::{EditRepo, Push, PushStatus, RefLogEntry};
 use guts_schema::tx::{Draft, PushRefs};
 use guts_schema::{Action, Code, Hash, Oid, PushId, RepoId, events, keys, refs};
 use proptest::prelude::*;
 
-use super::{all_refs, get, head, pending, ref_log};
+use super::{all_refs, get, head, pending};
 use crate::modules::repo::GenesisRepo;
+use crate::run::load;
 use crate::testing::{CHAIN, FEE, Person, World};
 
 const MAIN: &str = "refs/heads/main";
@@ -18,6 +19,14 @@ const REPO: &str = "alice/hello";
 
 fn repo() -> RepoId {
     RepoId::new(1).unwrap()
+}
+
+/// The ref log of the repository, which has no holes.
+fn log(world: &World) -> Vec<RefLogEntry> {
+    let state = world.state();
+    let count = head(&state, repo()).unwrap().log_count;
+    let entry = |number| load(&state, &keys::ref_log(repo(), number)).unwrap().unwrap();
+    (0..count).map(entry).collect()
 }
 
 fn push_of(world: &World, id: &PushId) -> Push {
@@ -454,8 +463,8 @@ fn most_of_those_who_find_a_push_good_say_which_refs_it_forces() {
     world.block(vec![]);
     world.block(vec![]);
     assert_eq!(push_of(&world, &id).status(), PushStatus::Moved);
-    let log = ref_log(&world.state(), repo(), &Default::default()).unwrap();
-    let marks: Vec<_> = log.entries[3..].iter().map(|entry| (&*entry.name, entry.forced)).collect();
+    let log = log(&world);
+    let marks: Vec<_> = log[3..].iter().map(|entry| (&*entry.name, entry.forced)).collect();
     assert_eq!(marks, [(MAIN, true), (others[0], false), (others[1], false)]);
 }
 
@@ -468,10 +477,10 @@ fn forced_moves_are_marked_in_the_log() {
     world.attest(id, 0..4, forced(&[0]));
     world.block(vec![]);
     world.block(vec![]);
-    let log = ref_log(&world.state(), repo(), &Default::default()).unwrap();
-    let marks: Vec<_> = log.entries.iter().map(|entry| entry.forced).collect();
-    assert_eq!((log.count, marks), (2, vec![false, true]));
-    assert_eq!(log.entries[1].pusher, alice.id.to_vec());
+    let log = log(&world);
+    let marks: Vec<_> = log.iter().map(|entry| entry.forced).collect();
+    assert_eq!(marks, [false, true]);
+    assert_eq!(log[1].pusher, alice.id.to_vec());
 }
 
 #[test]

@@ -31,7 +31,6 @@ pub(crate) mod error;
 mod execute;
 mod genesis;
 mod invariants;
-mod query;
 mod state;
 
 pub use execute::execute;
@@ -44,7 +43,6 @@ use crate::modules::Module;
 
 /// This module's part in the walks.
 pub const MODULE: Module = Module {
-    query: Some(query::query),
     audit: Some(invariants::audit),
     ..Module::of_genesis("repo", genesis::init, genesis::export)
 };

@@ -146,7 +146,9 @@ impl App {
     /// [`Broken::Upgrade`] when it does not.
     pub fn check_rules(&self, last: u64) -> Result<(), Broken> {
         let Some(head) = &self.head else { return Ok(()) };
-        governance::check_rules(&self.state()?, head.next_block().height, last, self.rules)
+        let state = self.state()?;
+        let now = (head.next_block().height, modules::params::get(&state)?.app_version);
+        governance::check_rules(&state, now, last, self.rules).map(drop)
     }
 
     /// The last committed head, or that of genesis.

@@ -106,8 +106,9 @@ pub(crate) fn finish(block: &Block, base: &dyn Read, body: Body) -> Result<Execu
     let is_over = |id: &PushId| !pending.contains(id);
     let closed = push::pending(base)?.0.into_iter().filter(is_over).collect();
     let updates = staking::updates(&staking::newest(base)?, &staking::newest(&run.state)?);
+    let before = params::of(&Run::new(block, base))?.app_version;
     let version = params::of(&run)?.app_version;
-    let app_version = (version != params::get(base)?.app_version).then_some(version);
+    let app_version = (version != before).then_some(version);
     let Run { state, events, .. } = run;
     let changes = state.into_changes();
     Ok(Executed { results, events, changes, updates, closed, pending, app_version })
@@ -129,7 +130,7 @@ pub(crate) fn try_tx(
     let admitted = admit(&mut admission, tx);
     let (changes, mut events) = (admission.state.into_changes(), admission.events);
     if let Err(fault) = admitted {
-        return Ok(Err(refusal(fault)?));
+        return Ok(Err(fault.refusal()?));
     }
     block.state.absorb(changes);
     let mut actions = Run::new(block.block, &block.state);
@@ -140,21 +141,13 @@ pub(crate) fn try_tx(
             block.state.absorb(changes);
             Ok(Ok(ExecTxResult { events, ..Default::default() }))
         }
-        Err(fault) => Ok(Ok(refused(&refusal(fault)?, events))),
+        Err(fault) => Ok(Ok(refused(&fault.refusal()?, events))),
     }
 }
 
 /// All actions of a transaction that was admitted.
 pub(crate) fn run_actions(run: &mut Run<'_>, tx: &Tx) -> Result<(), Fault> {
     tx.actions.iter().try_for_each(|action| modules::execute(run, tx, action))
-}
-
-/// A refusal, unless something is broken.
-pub(crate) fn refusal(fault: Fault) -> Result<Refusal, Broken> {
-    match fault {
-        Fault::Refused(refusal) => Ok(refusal),
-        Fault::Broken(broken) => Err(broken),
-    }
 }
 
 fn refused(refusal: &Refusal, events: Vec<Event>) -> ExecTxResult {

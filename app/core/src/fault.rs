@@ -80,4 +80,12 @@ impl Fault {
     pub fn refuse(code: Code, particulars: &[&dyn Display]) -> Self {
         Self::Refused(Refusal::new(code, particulars))
     }
+
+    /// The refusal, unless something is broken.
+    pub fn refusal(self) -> Result<Refusal, Broken> {
+        match self {
+            Self::Refused(refusal) => Ok(refusal),
+            Self::Broken(broken) => Err(broken),
+        }
+    }
 }

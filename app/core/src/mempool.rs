@@ -7,7 +7,7 @@ use guts_schema::{AccountId, Hash, Key, Payment, Tx, proto};
 use guts_state::{Cached, Read, Seen};
 
 use crate::admit::admit;
-use crate::block::{refusal, run_actions};
+use crate::block::run_actions;
 use crate::fault::{Broken, Fault, Refusal};
 use crate::modules::account;
 use crate::run::{Block, Run};
@@ -128,7 +128,7 @@ impl Waiting {
                 Ok(Ok(()))
             }
             Err(fault) => {
-                let refusal = refusal(fault)?;
+                let refusal = fault.refusal()?;
                 self.forget(tx);
                 Ok(Err(refusal))
             }

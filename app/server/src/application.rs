@@ -216,10 +216,9 @@ impl Application for Machine {
         self.publish(&commit.closed)?;
         {
             // After the new state is seen: with the old one, what this takes out would be missing.
-            let included = commit.txs.iter().filter_map(|tx| tx.as_deref().ok());
             let waiting = &self.shared.waiting;
             let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.on_commit(commit.head.time_s, included.map(|tx| &**tx));
+            waiting.on_commit(commit.head.time_s, app::good_txs(&commit.txs));
         }
         for repo in self.edited.drain(..) {
             // An error means that the node is stopping.
@@ -270,8 +269,9 @@ impl Reading {
             return Ok(refused(refusal.code, refusal.sentence));
         }
         if kind == CheckTxType::New as i32 {
-            for subject in Subject::of_tx(tx, state) {
-                self.shared.checker.learn(subject, false);
+            let checker = &self.shared.checker;
+            for subject in Subject::of_tx(tx, state, next, |id| checker.knows(id)) {
+                checker.learn(subject, false);
             }
         }
         Ok(ResponseCheckTx::default())

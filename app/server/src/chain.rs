@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use guts_app_core::modules::{push, staking};
-use guts_app_core::{Broken, Head, Refusal};
+use guts_app_core::modules::{account, push, repo, staking};
+use guts_app_core::run::Block;
+use guts_app_core::{Broken, Head};
 use guts_schema::certificate::RefUpdate;
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::tx::PushRefs;
 use guts_schema::values::{self, ValueError};
 use guts_schema::{AccountId, Hash, Oid, PushId, RepoId, keys, proto};
 use guts_state::{Read, Snapshot, StateError};
@@ -115,27 +115,19 @@ impl Committed {
         Ok(bytes.map(|bytes| values::decode(&bytes)).transpose()?)
     }
 
-    /// The account of a handle.
-    pub fn handle(&self, handle: &str) -> Result<Option<AccountId>, ReadError> {
-        let record = self.load::<proto::HandleRecord>(&keys::handle(handle))?;
-        Ok(record.map(|record| AccountId::from_slice(&record.account)).transpose()?)
-    }
-
     /// An account.
     pub fn account(&self, id: &AccountId) -> Result<Option<proto::Account>, ReadError> {
-        self.load(&keys::account(id))
+        Ok(account::get(&self.snapshot, id)?)
     }
 
     /// The repository at `owner/name`.
     pub fn find(&self, owner: &str, name: &str) -> Result<Option<RepoId>, ReadError> {
-        let Some(account) = self.handle(owner)? else { return Ok(None) };
-        let pointer = self.load::<proto::RepoPointer>(&keys::repo_name(&account, name))?;
-        Ok(pointer.and_then(|pointer| RepoId::new(pointer.repo)))
+        Ok(repo::by_path(&self.snapshot, owner, name)?)
     }
 
     /// A repository.
     pub fn repo(&self, id: RepoId) -> Result<Option<proto::Repo>, ReadError> {
-        self.load(&keys::repo(id))
+        Ok(repo::get(&self.snapshot, id)?)
     }
 
     /// `owner/name` of a repository.
@@ -147,21 +139,14 @@ impl Committed {
 
     /// How many repositories there are; their ids are 1 to this.
     pub fn repos(&self) -> Result<u64, ReadError> {
-        Ok(self.load::<proto::Repos>(&keys::repos())?.map_or(0, |repos| repos.count))
+        Ok(repo::count(&self.snapshot)?)
     }
 
     /// All refs of a repository.
     pub fn refs(&self, repo: RepoId) -> Result<BTreeMap<String, Oid>, ReadError> {
-        let mut refs = BTreeMap::new();
-        let head = self.load::<proto::RefsHead>(&keys::refs(repo))?.unwrap_or_default();
-        for bucket in head.buckets {
-            let Ok(number) = u8::try_from(bucket.bucket) else { continue };
-            let bucket = self.load::<proto::RefBucket>(&keys::ref_bucket(repo, number))?;
-            for entry in bucket.unwrap_or_default().refs {
-                refs.insert(entry.name, Oid::from_slice(&entry.oid)?);
-            }
-        }
-        Ok(refs)
+        let (_, refs) = push::all_refs(&self.snapshot, repo)?;
+        let read = |entry: proto::RefEntry| Ok((entry.name, Oid::from_slice(&entry.oid)?));
+        refs.into_iter().map(read).collect()
     }
 
     /// Where a ref points.
@@ -172,14 +157,12 @@ impl Committed {
 
     /// The pushes that wait for attestations.
     pub fn pending(&self) -> Result<Vec<PushId>, ReadError> {
-        let pending = self.load::<proto::PushesPending>(&keys::pushes_pending())?;
-        let ids = pending.unwrap_or_default().ids;
-        Ok(ids.iter().map(|id| PushId::from_slice(id)).collect::<Result<_, _>>()?)
+        Ok(push::pending(&self.snapshot)?.0)
     }
 
     /// A push, until it is forgotten.
     pub fn push(&self, id: &PushId) -> Result<Option<PushRecord>, ReadError> {
-        let Some(raw) = self.load::<proto::Push>(&keys::push(id))? else { return Ok(None) };
+        let Some(raw) = push::get(&self.snapshot, id)? else { return Ok(None) };
         let Some(repo) = RepoId::new(raw.repo) else { return Ok(None) };
         let oid = |bytes: &[u8]| {
             if bytes.is_empty() { Ok(None) } else { Oid::from_slice(bytes).map(Some) }
@@ -210,22 +193,16 @@ impl Committed {
         Ok(self.load(&keys::params())?.unwrap_or_default())
     }
 
-    /// Why the next block would refuse a push that `payer` brings, whatever else is in flight.
-    pub fn refusal(
-        &self,
-        payer: &AccountId,
-        push: &PushRefs,
-    ) -> Result<Option<Refusal>, ReadError> {
-        let Some(head) = &self.head else { return Ok(None) };
-        Ok(push::refusal(&self.snapshot, &head.next_block(), payer, push)?)
+    /// The next block, as far as it can be known; none before genesis.
+    pub fn next_block(&self) -> Option<Block> {
+        self.head.as_ref().map(Head::next_block)
     }
 
     /// Whether the account operates a validator, by the set whose signatures count in the next
     /// block: what is made from this state is executed there or later.
     pub fn is_operator(&self, account: &AccountId) -> Result<bool, ReadError> {
-        let first = self.head.as_ref().map_or(0, |head| head.initial_height);
-        let next = self.height.saturating_add(1).max(first);
-        let set = staking::at(&self.snapshot, next)?;
+        let Some(next) = self.next_block() else { return Ok(false) };
+        let set = staking::at(&self.snapshot, next.height)?;
         Ok(set.is_some_and(|set| set.operates(account)))
     }
 

@@ -13,6 +13,8 @@ use std::convert::Infallible;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use guts_app_core::modules::push;
+use guts_app_core::run::Block;
 use guts_git::{
     Exchange, PackHash, PackInfo, PackStore, RefUpdate, RepoId, Repositories, Verifier,
 };
@@ -61,22 +63,27 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The pushes of a transaction that `state` has nothing against, their repositories looked up.
-    /// Nobody else has held them against the rules: those of a transaction that waits behind
-    /// another are not tried.
-    pub fn of_tx(tx: &Tx, state: &Committed) -> Vec<Self> {
+    /// The pushes of a transaction that the block `next` on `state` has nothing against, but for
+    /// those that `is_known`. Nobody else has held them against the rules: those of a transaction
+    /// that waits behind another are not tried.
+    pub fn of_tx(
+        tx: &Tx,
+        state: &Committed,
+        next: &Block,
+        is_known: impl Fn(&PushId) -> bool,
+    ) -> Vec<Self> {
         let subject = |push: &PushRefs| {
-            let certificate = &push.certificate;
-            let nonce = &certificate.nonce;
-            if state.refusal(&tx.payer, push).ok()?.is_some() {
+            let id = push.id(&tx.payer);
+            if is_known(&id) {
                 return None;
             }
+            let repo = push::refusal(&state.snapshot, next, &tx.payer, push).ok()?.ok()?;
             Some(Self {
-                id: push.id(&tx.payer),
-                repo: state.find(&nonce.owner, &nonce.repo).ok()??,
+                id,
+                repo,
                 operator: Some(push.operator.unwrap_or(tx.payer)),
                 pack: push.pack.map(|(hash, size)| PackInfo { hash, size }),
-                updates: certificate.updates.clone(),
+                updates: push.certificate.updates.clone(),
             })
         };
         tx.pushes().filter_map(subject).collect()
@@ -179,7 +186,7 @@ impl Checker {
     }
 
     /// Whether a push was learned of.
-    fn knows(&self, id: &PushId) -> bool {
+    pub fn knows(&self, id: &PushId) -> bool {
         self.entries().contains_key(id)
     }
 

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use guts_app_core::modules::push;
 use guts_git::{Found, Host, Outcome, PackHash, PackInfo, PackStore, Push, RepoId, Say};
 use guts_schema::nonce::PushNonce;
 use guts_schema::proto::{self, PushStatus};
 use guts_schema::tx::PushRefs;
 use guts_schema::{Hash, PushId};
 
-use crate::chain::{Chain, Committed, ReadError};
+use crate::chain::{Chain, Committed, PushRecord, ReadError};
 use crate::checker::{Checker, Subject};
-use crate::follower::{Served, Shown};
+use crate::follower::Served;
 use crate::gateways::Gateways;
 use crate::held::Held;
 use crate::submit::{SubmitError, Submitter, Ticket};
@@ -176,7 +177,7 @@ impl Inner {
             let HostParts { checker, packs, held, .. } = &self.parts;
             checker.forget(&id);
             // The follower may not have learned yet of what was ordered.
-            if let Some(hash) = hash.filter(|hash| !is_pending(&state, hash)) {
+            if let Some(hash) = hash.filter(|hash| !is_in_flight(&state, hash)) {
                 held.drop_unneeded(&hash, checker, packs);
             }
         }
@@ -225,9 +226,11 @@ impl Inner {
         if !push.certificate.claim().is_valid() {
             return Err("the signature of the push is wrong: sign it with your key".into());
         }
-        let refusal = state.refusal(&self.parts.submitter.account(), push);
-        let refusal = refusal.map_err(|error| unreadable(&error))?;
-        refusal.map_or(Ok(()), |refusal| Err(refusal.sentence))
+        let Some(next) = state.next_block() else { return Ok(()) };
+        let payer = self.parts.submitter.account();
+        let refused = push::refusal(&state.snapshot, &next, &payer, push);
+        let refused = refused.map_err(|broken| unreadable(&broken.into()))?;
+        refused.map(drop).map_err(|refusal| refusal.sentence)
     }
 
     /// Whether a push that is not ordered yet, and did not fail, still can be.
@@ -248,19 +251,22 @@ impl Inner {
         let mut watch = self.parts.served.watch();
         let mut was_ordered = false;
         loop {
-            let Shown { state, .. } = watch.borrow_and_update().clone();
-            let record = state.push(id).map_err(|error| unreadable(&error))?;
-            // Somebody may have brought the same certificate with a good pack of their own: what
-            // became of that is what became of this.
-            let spent = state.spent(signed).map_err(|error| unreadable(&error))?;
-            match record.or(spent.clone()).map(|record| record.raw) {
-                Some(found) if found.status != PushStatus::Pending as i32 => {
-                    let raw = spent.map_or(found, |spent| spent.raw);
-                    return push.ended(&raw, was_ordered, say);
+            let state = watch.borrow_and_update().state.clone();
+            let mut record = state.push(id).map_err(|error| unreadable(&error))?;
+            let is_pending = |record: &PushRecord| record.raw.status == PushStatus::Pending as i32;
+            if !record.as_ref().is_some_and(is_pending) {
+                // Somebody may have brought the same certificate with a good pack of their own:
+                // what became of that is what became of this.
+                let spent = state.spent(signed).map_err(|error| unreadable(&error))?;
+                record = spent.or(record);
+            }
+            match record {
+                Some(record) if !is_pending(&record) => {
+                    return push.ended(&record.raw, was_ordered, say);
                 }
-                Some(push) if !was_ordered => {
+                Some(record) if !was_ordered => {
                     was_ordered = true;
-                    say.line(ordered(&push));
+                    say.line(ordered(&record.raw));
                 }
                 Some(_) => {}
                 None => {
@@ -314,7 +320,7 @@ fn ordered(push: &proto::Push) -> String {
 }
 
 /// Whether a pending push has the pack.
-fn is_pending(state: &Committed, hash: &PackHash) -> bool {
+fn is_in_flight(state: &Committed, hash: &PackHash) -> bool {
     let pending = state.pending().unwrap_or_default();
     pending.iter().any(|id| {
         let pack = state.push(id).ok().flatten().and_then(|push| push.pack);

@@ -30,7 +30,7 @@ fn pushed(world: &World, who: &Person, repo: &str, size: u64) -> PushRefs {
 
 fn refusal(world: &World, payer: &AccountId, push: &PushRefs) -> Option<Code> {
     let next = world.node.app.head().unwrap().next_block();
-    push::refusal(&world.state(), &next, payer, push).unwrap().map(|refusal| refusal.code)
+    push::refusal(&world.state(), &next, payer, push).unwrap().err().map(|refusal| refusal.code)
 }
 
 #[test]

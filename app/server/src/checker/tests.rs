@@ -200,7 +200,9 @@ fn learned(state: &Committed, signer: &SecretKey, size: u64) -> Vec<u64> {
     // Its nonce is far from what comes next: nobody has tried it.
     let tx = Draft::new(CHAIN, payer, 7, &[push]).fee(9000).sign(payer, &key(2)).encode();
     let tx = validate(&tx, &ChainRules::new(CHAIN)).unwrap();
-    let subjects = Subject::of_tx(&tx, state);
+    let next = state.next_block().unwrap();
+    let subjects = Subject::of_tx(&tx, state, &next, |_| false);
+    assert!(Subject::of_tx(&tx, state, &next, |_| true).is_empty());
     subjects.into_iter().filter_map(|subject| Some(subject.pack?.size)).collect()
 }
 

@@ -20,7 +20,7 @@ pub(super) fn end(run: &mut Run<'_>) -> Result<(), Broken> {
     }
     let hash = run.block.hash;
     state::record_anchor(run, &hash)?;
-    let lasts_s = params::get(&run.state)?.handle_commit_s;
+    let lasts_s = params::of(run)?.handle_commit_s;
     for id in state::queue_pop_due(run, Queue::HandleCommits, EXPIRED_MAX)? {
         let damaged = |error: IdError| Broken::Contradiction(error.to_string());
         let (account, hash) = id.split_at(AccountId::LEN.min(id.len()));

@@ -2,9 +2,10 @@
 //! was accepted is carried out.
 
 use guts_schema::attest::Attested;
+use guts_schema::ids::ValidatorAddress;
 use guts_schema::proto::propose::Content;
 use guts_schema::proto::{self, ProposalStatus};
-use guts_schema::tally::{Bars, Outcome};
+use guts_schema::tally::{Bars, Count, Outcome, Tally};
 use guts_schema::{AccountId, events};
 use guts_state::Read;
 
@@ -16,28 +17,33 @@ use crate::modules::{params, staking};
 use crate::rules::Rules;
 use crate::run::Run;
 
-/// Whether a program that knows these rules can execute the blocks from `next`, which follows the
-/// state, to `last`, as far as it is agreed on what holds there.
+/// Whether a program that knows these rules can execute the blocks from `next`, whose version of
+/// them the state says, to `last`, as far as it is agreed on what holds there. The upgrade that
+/// begins with one of them.
 ///
 /// # Errors
 /// [`Broken::Upgrade`] when it cannot.
-pub fn check_rules(view: &dyn Read, next: u64, last: u64, rules: Rules) -> Result<(), Broken> {
-    let now = (next, params::get(view)?.app_version);
+pub fn check_rules(
+    view: &dyn Read,
+    (next, version): (u64, u64),
+    last: u64,
+    rules: Rules,
+) -> Result<Option<proto::UpgradePlan>, Broken> {
     let plan = state::upgrade(view)?.filter(|plan| plan.height <= last);
-    let planned = plan.map(|plan| (plan.height, plan.version));
+    let planned = plan.as_ref().map(|plan| (plan.height, plan.version));
     let known = rules.newest();
-    match [now].into_iter().chain(planned).find(|(_, version)| *version > known) {
+    match [(next, version)].into_iter().chain(planned).find(|(_, version)| *version > known) {
         Some((height, version)) => Err(Broken::Upgrade { height, version, known }),
-        None => Ok(()),
+        None => Ok(plan),
     }
 }
 
 pub(super) fn begin(run: &mut Run<'_>, _attested: Option<&Attested>) -> Result<(), Broken> {
     let (height, rules) = (run.block.height, run.block.rules);
-    check_rules(&run.state, height, height, rules)?;
-    let plan = state::upgrade(&run.state)?.filter(|plan| plan.height <= height);
+    let version = params::of(run)?.app_version;
+    let plan = check_rules(&run.state, (height, version), height, rules)?;
     let Some(plan) = plan else { return Ok(()) };
-    for migrate in rules.between(params::get(&run.state)?.app_version, plan.version) {
+    for migrate in rules.between(version, plan.version) {
         migrate(run)?;
     }
     // A migration may change parameters too.
@@ -114,8 +120,25 @@ pub(super) fn refund(run: &mut Run<'_>, proposal: &proto::Proposal) -> Result<()
     Ok(())
 }
 
+/// What the first `votes` on a proposal, which are all there are, come to in this state.
+pub(crate) fn tally(view: &dyn Read, number: u64, votes: u64) -> Result<Tally, Broken> {
+    let damaged = |error: guts_schema::ids::IdError| Broken::Contradiction(error.to_string());
+    let mut set = Vec::new();
+    for one in staking::newest(view)? {
+        let address = ValidatorAddress::from_slice(&one.address).map_err(damaged)?;
+        set.extend(staking::info(view, &address)?.map(|info| (address, info)));
+    }
+    let mut count = Count::new(set);
+    for index in 0..votes {
+        let cast = state::vote(view, number, index)?;
+        let id = AccountId::from_slice(&cast.account).map_err(damaged)?;
+        count.add(&id, cast.option(), &staking::held(view, &id)?);
+    }
+    Ok(count.end())
+}
+
 fn count(run: &mut Run<'_>, number: u64, mut proposal: proto::Proposal) -> Result<(), Broken> {
-    let tally = state::tally(&run.state, number, proposal.votes)?;
+    let tally = tally(&run.state, number, proposal.votes)?;
     (proposal.yes, proposal.no, proposal.veto) = (tally.yes, tally.no, tally.veto);
     (proposal.abstain, proposal.total) = (tally.abstain, tally.total);
     let params = params::get(&run.state)?;

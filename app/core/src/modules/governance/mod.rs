@@ -37,8 +37,11 @@ mod invariants;
 mod state;
 
 pub use block::check_rules;
+#[cfg(test)]
+pub(crate) use block::tally;
 pub use execute::execute;
-pub use state::{get, proposals, tally, upgrade};
+#[cfg(test)]
+pub(crate) use state::{get, proposals};
 
 use crate::modules::Module;
 

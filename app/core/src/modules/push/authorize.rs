@@ -9,8 +9,12 @@ use crate::fault::{Broken, Fault};
 use crate::modules::{account, repo};
 use crate::run::Run;
 
-/// The account that pushes with `key`, if it may push to the repository now.
-pub(super) fn check(run: &Run<'_>, repo: RepoId, key: &Key) -> Result<AccountId, Fault> {
+/// The account that pushes with `key`, if it may push to the repository now; and the repository.
+pub(super) fn check(
+    run: &Run<'_>,
+    repo: RepoId,
+    key: &Key,
+) -> Result<(AccountId, proto::Repo), Fault> {
     let gone = || Broken::Contradiction(format!("repository {repo} is gone"));
     let value: proto::Repo = repo::get(&run.state, repo)?.ok_or_else(gone)?;
     // A key that is valid for an account pushes for it.
@@ -30,14 +34,14 @@ pub(super) fn check(run: &Run<'_>, repo: RepoId, key: &Key) -> Result<AccountId,
     if value.archived {
         return Err(repo::error::archived(&repo::path(&run.state, &value)?));
     }
-    Ok(pusher)
+    Ok((pusher, value))
 }
 
 /// Whether the rules that protect refs let a push move its. `forced`: those whose history
 /// validators found to be rewritten.
 pub(super) fn check_protected(
     run: &Run<'_>,
-    repo: RepoId,
+    (repo, value): (RepoId, &proto::Repo),
     pusher: &AccountId,
     push: &proto::Push,
     forced: RefSet,
@@ -46,8 +50,7 @@ pub(super) fn check_protected(
     if protections.rules.is_empty() {
         return Ok(());
     }
-    let value: proto::Repo = repo::get(&run.state, repo)?.unwrap_or_default();
-    let role = repo::role(&run.state, repo, &value, pusher)?;
+    let role = repo::role(&run.state, repo, value, pusher)?;
     for (place, update) in push.updates.iter().enumerate() {
         let rule = repo::protection_of(&protections, &update.name);
         // A protected ref is pushed by who has the role that its rule names.

@@ -31,7 +31,7 @@ pub(super) fn begin(run: &mut Run<'_>, attested: Option<&Attested>) -> Result<()
         return Ok(());
     }
     let set = staking::in_force(run)?;
-    let deadline_s = params::get(&run.state)?.push_deadline_s;
+    let deadline_s = params::of(run)?.push_deadline_s;
     for id in ids {
         let gone = || Broken::Contradiction(format!("pending push {id} is gone"));
         let push = state::get(&run.state, &id)?.ok_or_else(gone)?;
@@ -153,10 +153,7 @@ fn conclude(
 }
 
 fn fail(run: &mut Run<'_>, id: &PushId, mut push: proto::Push, why: Fault) -> Result<(), Broken> {
-    let Refusal { code, sentence } = match why {
-        Fault::Refused(refusal) => refusal,
-        Fault::Broken(broken) => return Err(broken),
-    };
+    let Refusal { code, sentence } = why.refusal()?;
     push.status = proto::PushStatus::Failed.into();
     push.code = code.number();
     push.reason.clone_from(&sentence);

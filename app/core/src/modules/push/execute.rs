@@ -64,14 +64,14 @@ fn check_allowed(
     if is_spent || state::get(&run.state, &push.id(payer))?.is_some() {
         return Err(error::replayed());
     }
-    let params = params::get(&run.state)?;
+    let params = params::of(run)?;
     check_fresh(run, &params, certificate.nonce.time_s)?;
     let (owner, name) = (&certificate.nonce.owner, &certificate.nonce.repo);
     let path = format!("{owner}/{name}");
     let repo = repo::by_path(&run.state, owner, name)?;
     let repo = repo.ok_or_else(|| repo::error::unknown(&path))?;
-    let pusher = authorize::check(run, repo, &certificate.signature.key)?;
-    check_format(run, repo, &path, certificate.object_format)?;
+    let (pusher, value) = authorize::check(run, repo, &certificate.signature.key)?;
+    check_format(&value, &path, certificate.object_format)?;
     match push.pack {
         Some((_, size)) if size > params.pack_bytes_max => {
             Err(error::pack_oversize(size, params.pack_bytes_max))
@@ -80,19 +80,17 @@ fn check_allowed(
     }
 }
 
-/// Why a push that `payer` brings would be refused in the block `next`, by what no other push has a
-/// part in; nothing when it would not be. For whoever is about to do work for a push that is not
-/// ordered yet.
+/// The repository of a push that `payer` brings; or why the block `next` would refuse it, by what
+/// no other push has a part in. For whoever is about to do work for a push that is not ordered yet.
 pub fn refusal(
     view: &dyn Read,
     next: &Block,
     payer: &AccountId,
     push: &PushRefs,
-) -> Result<Option<Refusal>, Broken> {
+) -> Result<Result<RepoId, Refusal>, Broken> {
     match check_allowed(&Run::unheard(next, view), payer, push) {
-        Ok(_) => Ok(None),
-        Err(Fault::Refused(refusal)) => Ok(Some(refusal)),
-        Err(Fault::Broken(broken)) => Err(broken),
+        Ok((repo, _)) => Ok(Ok(repo)),
+        Err(fault) => Ok(Err(fault.refusal()?)),
     }
 }
 
@@ -113,14 +111,8 @@ fn update_value(update: &guts_schema::certificate::RefUpdate) -> proto::RefUpdat
     proto::RefUpdate { name: update.name.clone(), old, new }
 }
 
-fn check_format(
-    run: &Run<'_>,
-    repo: RepoId,
-    path: &str,
-    format: proto::ObjectFormat,
-) -> Result<(), Fault> {
-    let value = repo::get(&run.state, repo)?.unwrap_or_default();
-    match value.object_format() {
+fn check_format(repo: &proto::Repo, path: &str, format: proto::ObjectFormat) -> Result<(), Fault> {
+    match repo.object_format() {
         ours if ours == format => Ok(()),
         proto::ObjectFormat::Sha1 => Err(error::format(path, "SHA-1")),
         proto::ObjectFormat::Sha256 => Err(error::format(path, "SHA-256")),
@@ -130,7 +122,7 @@ fn check_format(
 /// Bounds on what is in flight: in all, and of one account by one gateway. So who brings
 /// certificates of others with packs that there are not takes no place of theirs.
 fn check_bounds(run: &Run<'_>, ways: &Ways, size: u64) -> Result<(), Fault> {
-    let params = params::get(&run.state)?;
+    let params = params::of(run)?;
     let (ids, bytes) = state::pending(&run.state)?;
     let own = state::in_flight(&run.state, ways)?;
     if own.count >= params.pending_pushes_per_account_max {
@@ -160,9 +152,8 @@ pub(super) fn move_refs(
     let none = || Broken::Contradiction("a push to no repository".into());
     let repo = RepoId::new(push.repo).ok_or_else(none)?;
     let key = Key::from_slice(&push.key).map_err(|_| none())?;
-    let pusher = authorize::check(run, repo, &key)?;
-    authorize::check_protected(run, repo, &pusher, push, forced)?;
-    let value = repo::get(&run.state, repo)?.ok_or_else(none)?;
+    let (pusher, value) = authorize::check(run, repo, &key)?;
+    authorize::check_protected(run, (repo, &value), &pusher, push, forced)?;
     for update in &push.updates {
         let now = state::ref_oid(&run.state, repo, &update.name)?;
         if now != update.old {
@@ -175,7 +166,7 @@ pub(super) fn move_refs(
     let mut head = state::head(&run.state, repo)?;
     let before = head.count;
     set_refs(run, repo, push, &mut head)?;
-    let max = params::get(&run.state)?.refs_per_repo_max;
+    let max = params::of(run)?.refs_per_repo_max;
     // One that has more since the bound was lowered can be worked in, and does not grow.
     if head.count > max.max(before) {
         return Err(error::refs_many(&repo::path(&run.state, &value)?, max));

@@ -1,7 +1,7 @@
 //! The client: typed calls to any server of CometBFT's shape, single or in batches.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -57,6 +57,9 @@ pub trait Transport: Send + Sync {
 
 /// Bytes of an answer, at most: a block of 100 MB in base64 fits.
 const ANSWER_BYTES_MAX: usize = 160 << 20;
+
+/// How long a node with a full mempool is left alone: about a block.
+const FULL_PAUSE: Duration = Duration::from_millis(200);
 
 /// A client of one node. Cheap to clone; clones share their connections.
 #[derive(Clone)]
@@ -354,6 +357,24 @@ impl Client {
     /// Hands in a transaction and waits for CheckTx.
     pub async fn broadcast_tx_sync(&self, tx: &[u8]) -> Result<types::BroadcastTx, ClientError> {
         self.call("broadcast_tx_sync", TxParam { tx: STANDARD.encode(tx) }).await
+    }
+
+    /// The same, and as long as the node's mempool is full hands it in again, for `patience` at
+    /// most: blocks make room.
+    pub async fn broadcast_tx_when_room(
+        &self,
+        tx: &[u8],
+        patience: Duration,
+    ) -> Result<types::BroadcastTx, ClientError> {
+        let since = Instant::now();
+        loop {
+            match self.broadcast_tx_sync(tx).await {
+                Err(ClientError::Rpc(error))
+                    if error.is_mempool_full() && since.elapsed() < patience => {}
+                answer => return answer,
+            }
+            tokio::time::sleep(FULL_PAUSE).await;
+        }
     }
 
     /// Hands in a transaction and waits until it is in a block.

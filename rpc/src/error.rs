@@ -17,6 +17,9 @@ pub struct RpcError {
     pub data: Option<String>,
 }
 
+/// What a node whose mempool is full says of a transaction, among other words; as CometBFT does.
+pub const MEMPOOL_FULL: &str = "mempool is full";
+
 impl RpcError {
     /// The request is not JSON, or not a request.
     pub const PARSE: i32 = -32700;
@@ -46,6 +49,11 @@ impl RpcError {
     /// A parameter is not what the method takes.
     pub fn invalid_params(data: impl Into<String>) -> Self {
         Self::new(Self::INVALID_PARAMS, "Invalid params", Some(data.into()))
+    }
+
+    /// A transaction was not taken because the mempool is full: blocks make room.
+    pub fn is_mempool_full(&self) -> bool {
+        self.data.as_deref().is_some_and(|data| data.contains(MEMPOOL_FULL))
     }
 
     /// No such method; CometBFT gives no further words.

@@ -39,4 +39,4 @@ mod time;
 pub mod types;
 
 pub use backend::{Backend, Dial, Heights, PAGE_BYTES_MAX, PageRoom, Query, Reply, TxHit};
-pub use error::RpcError;
+pub use error::{MEMPOOL_FULL, RpcError};

@@ -313,7 +313,7 @@ impl Chain {
 
     async fn send_bytes(&mut self, bytes: &[u8]) -> Result<Sent, Error> {
         let hash = Hash::of(bytes);
-        let answer = self.client().broadcast_tx_sync(bytes).await;
+        let answer = self.client().broadcast_tx_when_room(bytes, BLOCK_WAIT).await;
         let answer = answer.map_err(|error| self.node_error(error))?;
         if answer.code != 0 {
             return Err(Error::Refused { code: answer.code, log: answer.log });

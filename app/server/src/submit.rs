@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use guts_abci::Reader;
 use guts_abci::proto::abci::RequestQuery;
@@ -18,6 +18,8 @@ use crate::identity::Identity;
 
 /// How long a submitted push may take to be ordered, in seconds of header time.
 pub const ORDER_WITHIN_S: u64 = 600;
+/// How long a push may wait for room in the engine's mempool; those behind it wait as well.
+const ROOM_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why a push did not get to the chain. The texts are for the pusher.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +92,8 @@ impl Submitter {
         let bytes = draft.sign(account, &self.identity.secret).encode();
         let tx = Hash::of(&bytes);
         on_made(tx);
-        let answer = self.client.broadcast_tx_sync(&bytes).await.map_err(SubmitError::Engine)?;
+        let answer = self.client.broadcast_tx_when_room(&bytes, ROOM_WITHIN).await;
+        let answer = answer.map_err(SubmitError::Engine)?;
         if answer.code != 0 {
             return Err(SubmitError::Refused(answer.log));
         }

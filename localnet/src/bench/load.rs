@@ -1,8 +1,12 @@
-//! Sends the requests of a plan when they are due.
+//! Sends the requests of a plan when they are due, and what a full mempool does not take again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::Failure;
 use crate::http::Connection;
@@ -14,6 +18,9 @@ const CONNECTIONS_PER_NODE: usize = 48;
 const TIMER_GRAIN: Duration = Duration::from_millis(1);
 /// How long after the end of the run requests that are late may still be sent.
 const LATE_MAX: Duration = Duration::from_millis(500);
+/// After so long, what a full mempool did not take is sent again. An account's next transactions
+/// build on it: were it left out, none of them would be taken any more.
+const FULL_PAUSE: Duration = Duration::from_millis(20);
 
 /// What the nodes answered.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +29,8 @@ pub struct Sent {
     pub sent: u64,
     /// Transactions the nodes took.
     pub accepted: u64,
-    /// Transactions they refused.
+    /// Transactions they refused; of those that a full mempool did not take at first, the ones it
+    /// had not taken at the end.
     pub refused: u64,
     /// Transactions never sent, because all connections were busy until the end.
     pub unsent: u64,
@@ -96,11 +104,55 @@ async fn work(shared: Arc<Shared>, mut connection: Connection, lane: usize) -> R
         if due > now + TIMER_GRAIN {
             tokio::time::sleep_until((shared.begun + due).into()).await;
         }
-        let answer = connection.post(body).await?;
+        let mut answer = connection.post(body).await?;
         let count = plan.batch.min(plan.total - first);
         shared.sent.fetch_add(count, Ordering::Relaxed);
+        let mut left = None;
+        while let Some(untaken) = untaken(left.as_deref().unwrap_or(body), &answer)? {
+            if shared.begun.elapsed() > end {
+                break;
+            }
+            let refused = refusals(&answer) - untaken.count;
+            shared.refused.fetch_add(refused, Ordering::Relaxed);
+            tokio::time::sleep(FULL_PAUSE).await;
+            answer = connection.post(&untaken.body).await?;
+            left = Some(untaken.body);
+        }
         shared.refused.fetch_add(refusals(&answer), Ordering::Relaxed);
     }
+}
+
+/// The calls of a request that a full mempool did not take.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Untaken {
+    /// A request of these alone.
+    pub body: Vec<u8>,
+    /// How many they are.
+    pub count: u64,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    id: u64,
+}
+
+/// What of a request has to be sent again, going by its answer.
+pub fn untaken(body: &[u8], answer: &[u8]) -> Result<Option<Untaken>, Failure> {
+    let full = guts_rpc::MEMPOOL_FULL.as_bytes();
+    let is_full = |text: &[u8]| text.windows(full.len()).any(|part| part == full);
+    if !is_full(answer) {
+        return Ok(None);
+    }
+    if !body.starts_with(b"[") {
+        return Ok(Some(Untaken { body: body.to_vec(), count: 1 }));
+    }
+    let number = |text: &RawValue| serde_json::from_str::<Numbered>(text.get()).map(|it| it.id);
+    let answers: Vec<&RawValue> = serde_json::from_slice(answer)?;
+    let full = answers.into_iter().filter(|one| is_full(one.get().as_bytes())).map(number);
+    let full: BTreeSet<u64> = full.collect::<Result<_, _>>()?;
+    let mut calls: Vec<&RawValue> = serde_json::from_slice(body)?;
+    calls.retain(|call| number(call).is_ok_and(|id| full.contains(&id)));
+    Ok(Some(Untaken { count: calls.len() as u64, body: serde_json::to_vec(&calls)? }))
 }
 
 /// How many of the answers are errors or codes other than 0.

@@ -1,5 +1,6 @@
 //! The generator's own arithmetic: due times, what was refused, percentiles, answers in pieces.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
@@ -67,6 +68,56 @@ fn refusals_are_counted() {
     let count = |parts: &[&str]| load::refusals(parts.join(",").as_bytes());
     assert_eq!(count(&[good]), 0);
     assert_eq!(count(&[good, code, error, good]), 2);
+}
+
+#[test]
+fn what_a_full_mempool_does_not_take_is_told_apart() {
+    let call = |id: u64| json!({"jsonrpc": "2.0", "id": id, "method": "m", "params": {}});
+    let full = "mempool is full: number of txs 1 (max: 1), total txs bytes 2 (max: 3)";
+    let error = |id: u64, data: &str| json!({"jsonrpc": "2.0", "id": id, "error": {"data": data}});
+    let good = |id: u64| json!({"jsonrpc": "2.0", "id": id, "result": {"code": 0}});
+    let untaken = |body: &Value, answer: &Value| {
+        load::untaken(body.to_string().as_bytes(), answer.to_string().as_bytes()).expect("JSON")
+    };
+    let again = |body: Value, count| Some(load::Untaken { body: body.to_string().into(), count });
+    let body = json!([call(0), call(1), call(2), call(3)]);
+    // A node answers in whichever order it likes.
+    let answer = json!([error(3, full), good(0), error(1, full), error(2, "in cache")]);
+    assert_eq!(untaken(&body, &answer), again(json!([call(1), call(3)]), 2));
+    assert_eq!(untaken(&body, &json!([good(0), error(1, "in cache")])), None);
+    assert_eq!(untaken(&call(0), &good(0)), None);
+    assert_eq!(untaken(&call(0), &error(0, full)), again(call(0), 1));
+}
+
+/// The second request is not taken at first, and one call in the third is wrong besides.
+#[tokio::test(flavor = "current_thread")]
+async fn what_a_full_mempool_does_not_take_is_sent_again() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = asked.clone();
+    let node = node(move |_, body| {
+        let calls: Vec<Value> = serde_json::from_str(body).expect("a batch");
+        let mut log = log.lock().expect("not poisoned");
+        let answers = calls.iter().map(|call| {
+            let (id, tx) = (&call["id"], call["params"]["tx"].as_str().expect("text").to_owned());
+            let is_first = !log.contains(&tx);
+            log.push(tx);
+            match id.as_u64() {
+                Some(1) if is_first => json!({"jsonrpc": "2.0", "id": id,
+                    "error": {"code": -32603, "data": "mempool is full: number of txs 5"}}),
+                Some(2) => json!({"jsonrpc": "2.0", "id": id, "error": {"data": "no"}}),
+                _ => json!({"jsonrpc": "2.0", "id": id, "result": {"code": 0}}),
+            }
+        });
+        answers.collect()
+    })
+    .await;
+    let txs: Vec<Vec<u8>> = (0..6).map(|number| vec![number]).collect();
+    let plan = Arc::new(work::Plan::of(&txs, 3, 1_000, 1));
+    let connections = vec![(0, Connection::open(&node).await.expect("connected"))];
+    let sent = load::send(plan, connections, Instant::now()).await.expect("sent");
+    assert_eq!((sent.sent, sent.accepted, sent.refused, sent.unsent), (6, 4, 2, 0));
+    let order = [0, 1, 2, 1, 3, 4, 5, 4].map(|number: u8| base64(&[number]));
+    assert_eq!(*asked.lock().expect("not poisoned"), order);
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! Other implementations against this server, and this client against it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use guts_rpc::client::{Client, ClientError};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use guts_rpc::client::{Client, ClientError, Transport};
 use guts_rpc::server::{Limits, Methods};
 use guts_rpc::{Query, RpcError};
+use serde_json::json;
 use tendermint_light_client_verifier::options::Options;
 use tendermint_light_client_verifier::types::{
     LightBlock, PeerId, Time, TrustThreshold, ValidatorSet,
@@ -130,6 +135,37 @@ fn verify(
         options,
         now,
     )
+}
+
+/// A node that says so many times that its mempool is full.
+struct Full(AtomicUsize);
+
+impl Transport for Full {
+    fn post(&self, body: Bytes) -> BoxFuture<'_, Result<Bytes, ClientError>> {
+        let call: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let is_full = |left: usize| left.checked_sub(1);
+        let is_full = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_full).is_ok();
+        let said = "mempool is full: number of txs 5000 (max: 5000), total txs bytes 8 (max: 9)";
+        let answer = if is_full {
+            json!({ "jsonrpc": "2.0", "id": call["id"], "error": RpcError::internal(said) })
+        } else {
+            let taken = json!({ "code": 0, "data": "", "log": "", "codespace": "", "hash": "" });
+            json!({ "jsonrpc": "2.0", "id": call["id"], "result": taken })
+        };
+        async move { Ok(answer.to_string().into()) }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_waits_for_room_as_long_as_its_sender_does() {
+    let node = Arc::new(Full(AtomicUsize::new(2)));
+    let client = Client::over(node.clone());
+    let taken = client.broadcast_tx_when_room(b"a=1", Duration::from_secs(60)).await.unwrap();
+    assert_eq!((taken.code, node.0.load(Ordering::Relaxed)), (0, 0));
+    node.0.store(2, Ordering::Relaxed);
+    let full = client.broadcast_tx_when_room(b"a=1", Duration::ZERO).await.unwrap_err();
+    assert!(full.to_string().contains("mempool is full"), "{full}");
+    assert_eq!(node.0.load(Ordering::Relaxed), 1, "it was asked once");
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@
 //! time, makes the application look at a few of them; the others count as not said.
 use std::collections::{BTreeMap, VecDeque};
 
-use guts_genesis::Round;
+use guts_genesis::{Round, Signature};
 
-use crate::types::{Hash, Vote};
+use crate::types::Vote;
 
 #[cfg(test)]
 mod tests;
@@ -22,8 +22,8 @@ const REMEMBERED_MAX: usize = 16;
 #[derive(Clone, Debug)]
 struct Shown {
     round: Round,
-    /// Of all that it says, signatures included.
-    hash: Hash,
+    /// Of the vote and of what extends it: of all that it says.
+    signatures: (Signature, Signature),
     waits: bool,
 }
 
@@ -38,10 +38,9 @@ impl Extensions {
         let Some(shown) = self.0.get(&vote.validator_index) else { return false };
         let of_round = shown.iter().filter(|one| one.round == vote.round).count();
         let waiting = shown.iter().filter(|one| one.waits).count();
-        let hash = hash_of(vote);
         of_round >= PER_ROUND_MAX
             || waiting >= WAITING_MAX
-            || shown.iter().any(|one| one.hash == hash)
+            || shown.iter().any(|one| one.signatures == signatures_of(vote))
     }
 
     /// The application is asked about a verified precommit.
@@ -52,15 +51,16 @@ impl Extensions {
         {
             shown.remove(oldest);
         }
-        shown.push_back(Shown { round: vote.round, hash: hash_of(vote), waits: true });
+        let signatures = signatures_of(vote);
+        shown.push_back(Shown { round: vote.round, signatures, waits: true });
         assert!(shown.len() <= REMEMBERED_MAX, "what is remembered is bounded");
     }
 
     /// It has answered. What it accepts is counted, and known from that.
     pub fn answer(&mut self, vote: &Vote, accepted: bool) {
         let Some(shown) = self.0.get_mut(&vote.validator_index) else { return };
-        let hash = hash_of(vote);
-        let Some(at) = shown.iter().position(|one| one.hash == hash) else { return };
+        let signatures = signatures_of(vote);
+        let Some(at) = shown.iter().position(|one| one.signatures == signatures) else { return };
         if accepted {
             shown.remove(at);
         } else {
@@ -74,7 +74,6 @@ impl Extensions {
     }
 }
 
-fn hash_of(vote: &Vote) -> Hash {
-    use guts_abci::proto::Message as _;
-    Hash::of(&vote.to_proto().encode_to_vec())
+fn signatures_of(vote: &Vote) -> (Signature, Signature) {
+    (vote.signature, vote.extension_signature)
 }

@@ -76,11 +76,6 @@ impl Tally {
         count.is_some_and(|count| count.voters.get(index as usize))
     }
 
-    /// Whether a vote of this validator was counted.
-    pub fn has_voter(&self, index: u32) -> bool {
-        self.voters.get(index as usize)
-    }
-
     /// Counts a vote whose signature was verified against the validator at its index.
     pub fn add(&mut self, vote: Vote) -> Added {
         let index = vote.validator_index as usize;

@@ -3,9 +3,11 @@ use bytes::Bytes;
 use guts_genesis::{Address, Height, Signature, Time};
 
 use super::*;
-use crate::types::{BlockId, VoteKind};
+use crate::types::{BlockId, Hash, VoteKind};
 
 fn vote(index: u32, round: u32, says: u32) -> Vote {
+    // No signatures, but as different as those of different votes.
+    let signature = |of: u32| Signature::from_slice(&of.to_be_bytes()).unwrap();
     Vote {
         kind: VoteKind::Precommit,
         height: Height(1),
@@ -14,9 +16,9 @@ fn vote(index: u32, round: u32, says: u32) -> Vote {
         time: Time::EPOCH,
         validator_address: Address([1; 20]),
         validator_index: index,
-        signature: Signature::NONE,
+        signature: signature(round),
         extension: Bytes::from(says.to_string()),
-        extension_signature: Signature::NONE,
+        extension_signature: signature(says),
     }
 }
 

@@ -243,15 +243,12 @@ impl Engine {
     /// False if the part is not what its proof says.
     fn take_part(&mut self, peer: PeerId, round: Round, part: &Arc<Part>) -> bool {
         match self.cur.add_part(peer, round, part) {
-            Ok(PartAdded::New { .. }) => {
-                let header = self.cur.header_of(part);
+            Ok(PartAdded::New { header }) => {
                 let (height, part) = (self.cur.height, part.clone());
                 self.pass_on(peer, || Message::BlockPart { height, round, part: part.clone() });
                 self.credit_part(peer);
-                if let Some(header) = header {
-                    self.know_part(peer, round, (header, part.index));
-                    self.record(Entry::Part { height, header, part });
-                }
+                self.know_part(peer, round, (header, part.index));
+                self.record(Entry::Part { height, header, part });
                 true
             }
             Ok(PartAdded::Ignored) => true,
@@ -370,14 +367,6 @@ impl Engine {
         asked.into_iter().for_each(|valid| self.send(peer, Message::NewValidBlock(valid)));
     }
 
-    /// Whether something more is done for a peer in this heal interval.
-    fn may_have(&mut self, peer: PeerId, favour: Favour) -> bool {
-        let known = self.peers.get_mut(&peer).expect("only known peers are heard");
-        let may = known.had.take(favour);
-        self.counters.overflows += u64::from(!may);
-        may
-    }
-
     fn on_new_round_step(&mut self, peer: PeerId, said: &NewRoundStep) {
         let known = self.peers.get_mut(&peer).expect("only known peers are heard");
         (known.height, known.round, known.step) = (said.height, said.round, said.step);
@@ -396,45 +385,64 @@ impl Engine {
         if said.of.height != self.cur.height {
             return;
         }
-        let rounds = [said.of.round, self.cur.machine.round.max(said.of.round)];
-        let mut missing: Vec<Message> = Vec::new();
-        if let Some(votes) = self.cur.round(rounds[0]) {
-            let tally = votes.tally(said.of.kind);
-            let lacks = |vote: &&Vote| !said.votes.get(vote.validator_index as usize);
-            missing.extend(tally.votes().filter(lacks).cloned().map(Message::Vote));
-            if said.of.kind == VoteKind::Prevote {
-                missing.extend(self.proposal_messages(peer, rounds[0]));
-            }
-        }
-        if rounds[1] > rounds[0]
-            && let Some(votes) = self.cur.round(rounds[1])
-        {
-            // It is rounds behind: our round's votes let it skip.
-            let tally = votes.tally(said.of.kind);
-            missing.extend(tally.votes().cloned().map(Message::Vote));
-        }
-        self.send_missing(peer, Favour::Votes, missing);
+        self.send_missing(peer, Favour::Votes, |engine| engine.votes_missing(peer, said));
         let votes = self.cur.round_votes_len(said.of.round, said.of.kind);
         if said.votes.count_ones() > votes {
             self.ask_what_is_missing(peer);
         }
     }
 
-    /// Sends what a peer asked for, if that is anything, and not too often.
-    fn send_missing(&mut self, peer: PeerId, favour: Favour, missing: Vec<Message>) {
-        if !missing.is_empty() && self.may_have(peer, favour) {
-            missing.into_iter().for_each(|message| self.send(peer, message));
+    /// Sends what a peer asked for, if that is anything, and not too often: then it is not even
+    /// put together.
+    fn send_missing(
+        &mut self,
+        peer: PeerId,
+        favour: Favour,
+        missing: impl FnOnce(&Engine) -> Vec<Message>,
+    ) {
+        let known = self.peers.get(&peer).expect("only known peers are heard");
+        if known.had.is_spent(favour) {
+            self.counters.overflows += 1;
+            return;
         }
+        let missing = missing(self);
+        if let Some(known) = self.peers.get_mut(&peer).filter(|_| !missing.is_empty()) {
+            known.had.take(favour);
+        }
+        missing.into_iter().for_each(|message| self.send(peer, message));
+    }
+
+    /// The votes of a round, and of ours if it is rounds behind, that a peer does not list.
+    fn votes_missing(&self, peer: PeerId, said: &VoteSetBits) -> Vec<Message> {
+        let (round, ours) = (said.of.round, self.cur.machine.round);
+        let mut missing: Vec<Message> = Vec::new();
+        if let Some(votes) = self.cur.round(round) {
+            let tally = votes.tally(said.of.kind);
+            let lacks = |vote: &&Vote| !said.votes.get(vote.validator_index as usize);
+            missing.extend(tally.votes().filter(lacks).cloned().map(Message::Vote));
+            if said.of.kind == VoteKind::Prevote {
+                missing.extend(self.proposal_messages(peer, round));
+            }
+        }
+        if ours > round
+            && let Some(votes) = self.cur.round(ours)
+        {
+            // Our round's votes let it skip.
+            let tally = votes.tally(said.of.kind);
+            missing.extend(tally.votes().cloned().map(Message::Vote));
+        }
+        missing
     }
 
     /// A peer is still at the height that is decided here: the precommits let it decide, too.
     fn send_last_precommits(&mut self, peer: PeerId, said: &VoteSetBits) {
-        let Some(last) = &self.last else { return };
-        let same_round = last.decided.commit.round == said.of.round;
-        let has = |vote: &&Vote| same_round && said.votes.get(vote.validator_index as usize);
-        let votes = last.tally.votes().filter(|vote| !has(vote)).cloned();
-        let votes = votes.map(Message::Vote).collect();
-        self.send_missing(peer, Favour::Votes, votes);
+        self.send_missing(peer, Favour::Votes, |engine| {
+            let Some(last) = &engine.last else { return Vec::new() };
+            let same_round = last.decided.commit.round == said.of.round;
+            let has = |vote: &&Vote| same_round && said.votes.get(vote.validator_index as usize);
+            let votes = last.tally.votes().filter(|vote| !has(vote)).cloned();
+            votes.map(Message::Vote).collect()
+        });
     }
 
     /// The proposal of a round, with the polka it names and its first part, for a peer that waits.
@@ -446,13 +454,13 @@ impl Engine {
         let polka = proposal.pol_round.and_then(|pol| self.cur.round(pol));
         messages
             .extend(polka.into_iter().flat_map(|r| r.prevotes.votes().cloned()).map(Message::Vote));
-        let parts = self.cur.candidate_of(&proposal.block_id.parts).map(|c| c.parts.clone());
+        let candidate = self.cur.candidate_of(&proposal.block_id.parts);
+        let first = candidate.and_then(|candidate| candidate.parts.part(0)).cloned();
         messages.push(Message::Proposal(proposal));
-        let first = parts.as_ref().and_then(|parts| parts.part(0));
         messages.extend(first.map(|part| Message::BlockPart {
             height: self.cur.height,
             round,
-            part: Arc::new(part.clone()),
+            part: Arc::new(part),
         }));
         messages
     }
@@ -460,27 +468,27 @@ impl Engine {
     /// A peer lists the parts it has of a block: it gets the others.
     fn on_new_valid_block(&mut self, peer: PeerId, said: &NewValidBlock) {
         self.know_parts(peer, said);
-        let known = self.peers.get(&peer).expect("only known peers are heard");
-        if known.had.is_spent(Favour::Parts) {
-            self.counters.overflows += 1;
-            return;
-        }
+        self.send_missing(peer, Favour::Parts, |engine| engine.parts_missing(said));
+    }
+
+    /// The parts that a peer does not list of a block of this height, or of the last.
+    fn parts_missing(&self, said: &NewValidBlock) -> Vec<Message> {
         let lacks = |part: &Part| !said.parts.get(part.index as usize);
         let last = self.last.as_ref().map(|last| &last.decided);
         let parts: Vec<Arc<Part>> = if said.height == self.cur.height {
-            let Some(candidate) = self.cur.candidate_of(&said.parts_header) else { return };
-            let parts = candidate.parts.parts().filter(|part| lacks(part));
-            parts.cloned().map(Arc::new).collect()
+            let candidate = self.cur.candidate_of(&said.parts_header);
+            let parts = candidate.into_iter().flat_map(|candidate| candidate.parts.parts());
+            parts.filter(|part| lacks(part)).cloned().map(Arc::new).collect()
         } else if let Some(last) = last.filter(|last| last.commit.height == said.height)
             && last.id.parts == said.parts_header
         {
             last.parts.iter().filter(|part| lacks(part)).cloned().collect()
         } else {
-            return;
+            Vec::new()
         };
         let (height, round) = (said.height, said.round);
-        let parts = parts.into_iter().map(|part| Message::BlockPart { height, round, part });
-        self.send_missing(peer, Favour::Parts, parts.collect());
+        let message = |part| Message::BlockPart { height, round, part };
+        parts.into_iter().map(message).collect()
     }
 
     /// A peer claims a majority and asks which of its votes we have.
@@ -488,9 +496,11 @@ impl Engine {
         if asked.height != self.cur.height {
             return;
         }
-        let Some(votes) = self.cur.round(asked.round) else { return };
-        let votes = votes.tally(asked.kind).voters_for(&asked.block_id);
-        let bits = Message::VoteSetBits(VoteSetBits { of: *asked, votes });
-        self.send_missing(peer, Favour::Bits, vec![bits]);
+        self.send_missing(peer, Favour::Bits, |engine| {
+            let votes = engine.cur.round(asked.round);
+            let votes = votes.map(|votes| votes.tally(asked.kind).voters_for(&asked.block_id));
+            let bits = votes.map(|votes| VoteSetBits { of: *asked, votes });
+            bits.map(Message::VoteSetBits).into_iter().collect()
+        });
     }
 }

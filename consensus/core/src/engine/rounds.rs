@@ -13,7 +13,8 @@ use crate::io::{Offence, PeerId, SignRefused, Signed};
 use crate::messages::Message;
 use crate::round::{Effect, Event, Machine};
 use crate::types::{
-    Block, BlockId, EXTENSION_BYTES_MAX, Evidence, PartSet, Proposal, Txs, Vote, VoteKind, abci,
+    Block, BlockId, EXTENSION_BYTES_MAX, Evidence, Part, PartSet, Proposal, Txs, Vote, VoteKind,
+    abci,
 };
 use crate::wal::{Entry, Intent, MachineEntry};
 use crate::watch::Happened;
@@ -354,9 +355,11 @@ impl Engine {
             votes.filter(|vote| vote.block_id == proposal.block_id).cloned().collect();
         votes.into_iter().for_each(|vote| self.broadcast(Message::Vote(vote)));
         self.broadcast(Message::Proposal(proposal));
-        let parts = self.cur.candidate_of(&header).map(|c| c.parts.clone());
-        for part in parts.iter().flat_map(|parts| parts.parts()) {
-            let (height, part) = (self.cur.height, Arc::new(part.clone()));
+        let height = self.cur.height;
+        let candidate = self.cur.candidate_of(&header).into_iter();
+        let parts = candidate.flat_map(|candidate| candidate.parts.parts());
+        let parts: Vec<Arc<Part>> = parts.cloned().map(Arc::new).collect();
+        for part in parts {
             self.broadcast(Message::BlockPart { height, round, part });
         }
     }
@@ -411,7 +414,7 @@ impl Engine {
     ) {
         let accepted = answer.status == ACCEPT;
         if vote.height == self.cur.height {
-            self.cur.extensions.answer(&vote, accepted);
+            self.cur.on_extension_judged(&vote, accepted);
         }
         // A validator whose extension the application rejects loses its precommit, no more.
         if !accepted {

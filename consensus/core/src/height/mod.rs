@@ -19,19 +19,19 @@ use crate::types::{
     VoteKind,
 };
 
+mod ahead;
 mod conditions;
 mod extensions;
+mod orphans;
 mod tally;
 
+use ahead::Ahead;
 pub use extensions::Extensions;
+use orphans::Orphans;
 pub use tally::{Added, Tally};
 
-/// Rounds ahead of the next one that one validator may open with its votes.
-const FUTURE_ROUNDS_PER_VALIDATOR: usize = 2;
 /// Blocks that may be under construction in one height: proposals and polkas of its rounds.
 const CANDIDATES_MAX: usize = 16;
-/// Parts kept at most whose block nobody has named yet (4 MiB).
-const ORPHANS_MAX: usize = 64;
 
 /// What every height of an engine has in common.
 #[derive(Clone)]
@@ -135,10 +135,10 @@ impl Candidate {
 /// What became of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartAdded {
-    /// Taken; the block is now complete or not.
+    /// Taken.
     New {
-        /// Whether it was the last one missing.
-        complete: bool,
+        /// Of which block.
+        header: PartSetHeader,
     },
     /// Known, or not awaited.
     Ignored,
@@ -163,13 +163,11 @@ pub struct Progress {
     common: Common,
     rounds: BTreeMap<Round, RoundVotes>,
     candidates: Vec<Candidate>,
-    opened: BTreeMap<u32, Vec<Round>>,
-    /// Parts that came before anybody said what they are of.
-    orphans: Vec<Orphan>,
+    ahead: Ahead,
+    orphans: Orphans,
+    /// Whether a block is awaited whose parts may be among the orphans.
+    awaits_more: bool,
 }
-
-/// A part that nobody awaits yet: who sent it, for which round.
-type Orphan = (PeerId, Round, Arc<Part>);
 
 impl Progress {
     /// A height of which nothing is known yet.
@@ -191,8 +189,9 @@ impl Progress {
             common,
             rounds: BTreeMap::new(),
             candidates: Vec::new(),
-            opened: BTreeMap::new(),
-            orphans: Vec::new(),
+            ahead: Ahead::default(),
+            orphans: Orphans::default(),
+            awaits_more: false,
         }
     }
 
@@ -238,11 +237,6 @@ impl Progress {
         self.candidates.iter().find(|c| c.parts.header() == *header)
     }
 
-    /// The header of the block that a part was taken for.
-    pub fn header_of(&self, part: &Part) -> Option<PartSetHeader> {
-        self.candidates.iter().map(|c| c.parts.header()).find(|header| proves(header, part))
-    }
-
     /// Who proposes in the round. The schedule may take as many steps as there were rounds, so ask
     /// it only of rounds that this node enters, has entered or comes to next: a vote may name any.
     pub fn proposer(&self, round: Round) -> Address {
@@ -267,6 +261,10 @@ impl Progress {
         if known.is_some_and(|tally| tally.has(vote.validator_index, &vote.block_id)) {
             return Ok(false);
         }
+        let (index, is_open) = (vote.validator_index, self.is_open(vote.round));
+        if !is_open && (self.ahead.is_spent(index) || !self.ahead.has_room(index, vote.round)) {
+            return Ok(false);
+        }
         if self.extended && vote.is_extendable() && self.extensions.is_settled(vote) {
             return Ok(false);
         }
@@ -274,10 +272,22 @@ impl Progress {
         Ok(true)
     }
 
+    /// The application has said whether it accepts what a precommit is extended with.
+    pub fn on_extension_judged(&mut self, vote: &Vote, accepted: bool) {
+        self.extensions.answer(vote, accepted);
+        if !accepted && !self.is_open(vote.round) {
+            self.ahead.on_refused(vote.validator_index);
+        }
+    }
+
     /// Counts a vote whose signatures are known to be good: our own, or one from our log.
     pub fn add_verified_vote(&mut self, vote: Vote) -> Added {
-        if !self.has_room(vote.validator_index, vote.round) {
-            return Added::Known;
+        if !self.is_open(vote.round) {
+            if !self.ahead.has_room(vote.validator_index, vote.round) {
+                return Added::Known;
+            }
+            let gives_way = self.ahead.open(vote.validator_index, vote.round);
+            gives_way.into_iter().for_each(|round| self.forget_round(round));
         }
         let (kind, id) = (vote.kind, vote.block_id);
         let round = self.round_mut(vote.round);
@@ -292,31 +302,20 @@ impl Progress {
         added
     }
 
-    /// Rounds up to the next are open to all; beyond, each validator may open a few, the lowest
-    /// of them giving way (the others of an honest majority will be in the highest).
-    fn has_room(&mut self, index: u32, round: Round) -> bool {
-        if round <= self.machine.round.next() || self.rounds.contains_key(&round) {
-            return true;
+    /// Whether anybody may vote in a round: up to the next, and where somebody has.
+    fn is_open(&self, round: Round) -> bool {
+        round <= self.machine.round.next() || self.rounds.contains_key(&round)
+    }
+
+    /// A round ahead gives way, unless others speak of it, too.
+    fn forget_round(&mut self, round: Round) {
+        let alone = self.rounds.get(&round).is_some_and(|r| {
+            let voters = r.prevotes.voters().or(r.precommits.voters());
+            r.proposal.is_none() && voters.count_ones() <= 1
+        });
+        if alone {
+            self.rounds.remove(&round);
         }
-        let current = self.machine.round;
-        let opened = self.opened.entry(index).or_default();
-        opened.retain(|known| *known > current);
-        if opened.len() >= FUTURE_ROUNDS_PER_VALIDATOR {
-            let lowest = *opened.iter().min().expect("it is not empty");
-            if lowest > round {
-                return false;
-            }
-            opened.retain(|known| *known != lowest);
-            let alone = self.rounds.get(&lowest).is_some_and(|r| {
-                let voters = r.prevotes.voters().or(r.precommits.voters());
-                r.proposal.is_none() && voters.count_ones() <= 1
-            });
-            if alone {
-                self.rounds.remove(&lowest);
-            }
-        }
-        opened.push(round);
-        true
     }
 
     /// Verifies and keeps a proposal. False if one is known for its round, or it is too far ahead,
@@ -351,6 +350,7 @@ impl Progress {
             self.candidates.remove(at);
         }
         self.candidates.push(Candidate { parts, block: None, verdict: None, asked: false });
+        self.awaits_more = true;
     }
 
     /// Blocks that rounds, locks or polkas still speak of.
@@ -369,28 +369,23 @@ impl Progress {
         round: Round,
         part: &Arc<Part>,
     ) -> Result<PartAdded, Invalid> {
-        let Some(header) = self.header_of(part) else {
-            // Nobody awaits it: complete already, or of another block that a proposer who proposes
-            // two told the sender of, or ahead of its proposal. No offence of the sender's.
-            let known = self.orphans.iter().any(|(_, _, other)| other == part);
-            if self.orphans.len() < ORPHANS_MAX && !known {
-                self.orphans.push((peer, round, part.clone()));
-            }
+        let Some(header) = header_among(&self.candidates, part) else {
+            // Nobody awaits it: of another block that a proposer who proposes two told the sender
+            // of, or ahead of its proposal. No offence of the sender's.
+            self.orphans.keep((peer, round, part.clone()));
             return Ok(PartAdded::Ignored);
         };
         self.add_part_of(&header, part)
     }
 
     /// Parts that came too early and are awaited now.
-    pub fn take_orphans(&mut self) -> Vec<Orphan> {
-        if self.orphans.is_empty() {
+    pub fn take_orphans(&mut self) -> Vec<(PeerId, Round, Arc<Part>)> {
+        if !std::mem::take(&mut self.awaits_more) {
             return Vec::new();
         }
-        let all = std::mem::take(&mut self.orphans);
-        let (awaited, rest) =
-            all.into_iter().partition(|(_, _, part)| self.header_of(part).is_some());
-        self.orphans = rest;
-        awaited
+        let candidates = &self.candidates;
+        let is_awaited = |part: &Part| header_among(candidates, part).is_some();
+        self.orphans.take(is_awaited)
     }
 
     /// Takes a part of the block with this header.
@@ -413,7 +408,7 @@ impl Progress {
                 candidate.verdict = Some(false);
             }
         }
-        Ok(PartAdded::New { complete: candidate.parts.is_complete() })
+        Ok(PartAdded::New { header: *header })
     }
 
     /// A part from our own log, whose proposal may come after it.
@@ -428,6 +423,7 @@ impl Progress {
         self.candidates.retain(|c| c.parts.header() != parts.header());
         let candidate = Candidate { parts, block: Some(block), verdict: None, asked: false };
         self.candidates.push(candidate);
+        self.awaits_more = true;
     }
 
     /// A complete block that somebody proposed or voted for and whose validity is not known.
@@ -476,6 +472,7 @@ impl Progress {
             effects.push(effect);
             self.check_lock();
             let Effect::Start(round) = effect else { break };
+            self.ahead.on_round(round);
             let proposer = self.is_proposer(round);
             event = Some(Event::StartRound { round, proposer });
         }
@@ -538,6 +535,11 @@ impl Progress {
         let Some((_, id)) = self.machine.locked else { return };
         assert!(self.candidate(&id).is_some(), "[S-4] a locked block is here");
     }
+}
+
+/// The header of the block, of these, that a part is of.
+fn header_among(candidates: &[Candidate], part: &Part) -> Option<PartSetHeader> {
+    candidates.iter().map(|c| c.parts.header()).find(|header| proves(header, part))
 }
 
 fn proves(header: &PartSetHeader, part: &Part) -> bool {

@@ -1,5 +1,6 @@
 //! What one peer, or one validator of any power, can make the others do: a bounded amount.
 use std::cell::Cell;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use guts_consensus::protocol::{Protocol, Tendermint};
 use guts_consensus::types::{
     BitArray, BlockId, Hash, PartSetHeader, Proposal, ValidatorSet, Vote, VoteKind,
 };
+use guts_consensus::wal;
 use guts_genesis::{Address, Round, Signature};
 
 use crate::cluster::{Cluster, kvstore};
@@ -120,6 +122,71 @@ fn a_far_round_that_a_third_votes_in_is_skipped_to() {
     cluster.assert_agreement();
 }
 
+/// Votes of this round and later ones in the log of node 0.
+fn logged(cluster: &Cluster, from: Round) -> usize {
+    let log = Bytes::from(cluster.nodes[0].disk.log.clone());
+    let entries = wal::recover(&log).unwrap().entries;
+    let is_one = |entry: &&wal::Entry| matches!(entry, wal::Entry::Vote(v) if v.round >= from);
+    entries.iter().filter(is_one).count()
+}
+
+#[test]
+fn a_validator_that_votes_in_ever_higher_rounds_is_heard_of_a_few_of_them() {
+    const OPENINGS_MAX: usize = 64;
+    let mut cluster = Cluster::with_genesis(4, Config::default(), extended(), |manifest| {
+        manifest.consensus_params.vote_extensions_enable_height = 1;
+    });
+    cluster.run_until(MINUTE, |c| c.all_at(2));
+    cluster.run_for(Duration::from_secs(2));
+    // Nobody decides anything for now.
+    (0..4).for_each(|a| (a + 1..4).for_each(|b| _ = cluster.cut.insert((a, b))));
+    cluster.nodes[0].calls.clear();
+    let villain = 3;
+    let height = cluster.nodes[0].engine.round_state().height;
+    let good = format!("height {height}");
+    let asked = |c: &Cluster| c.nodes[0].calls.iter().filter(|call| **call == "verify").count();
+    let precommits = |cluster: &mut Cluster, rounds: Range<u32>, extension: &str| {
+        for round in rounds {
+            let vote = extended_vote(cluster, Round(round), extension);
+            hear(cluster, 0, 1, Message::Vote(vote));
+            cluster.run_for(Duration::ZERO);
+        }
+    };
+    for round in 10..100 {
+        let vote = vote(&cluster, villain, VoteKind::Prevote, Round(round));
+        hear(&mut cluster, 0, 1, Message::Vote(vote));
+    }
+    precommits(&mut cluster, 100..200, &good);
+    assert_eq!((logged(&cluster, Round(10)), asked(&cluster)), (OPENINGS_MAX, 0));
+    // Neither after a restart.
+    cluster.crash(0);
+    cluster.restart(0);
+    cluster.run_for(Duration::from_millis(10));
+    precommits(&mut cluster, 200..300, &good);
+    assert_eq!((logged(&cluster, Round(10)), asked(&cluster)), (OPENINGS_MAX, 0));
+    // With another's it counts, and makes the node skip; there it may speak of others again.
+    let skip = |cluster: &mut Cluster, round: Round| {
+        for of in [2, villain] {
+            let vote = vote(cluster, of, VoteKind::Prevote, round);
+            hear(cluster, 0, 1, Message::Vote(vote));
+        }
+        cluster.run_for(Duration::from_millis(10));
+        assert_eq!(cluster.nodes[0].engine.status().round, round);
+    };
+    skip(&mut cluster, Round(1_000));
+    precommits(&mut cluster, 1_010..1_100, &good);
+    assert_eq!((logged(&cluster, Round(1_010)), asked(&cluster)), (OPENINGS_MAX, OPENINGS_MAX));
+    skip(&mut cluster, Round(2_000));
+    precommits(&mut cluster, 2_010..2_100, "what is refused");
+    assert_eq!((logged(&cluster, Round(2_010)), asked(&cluster)), (0, 2 * OPENINGS_MAX));
+    assert!(cluster.nodes[0].offences.is_empty());
+    // All hear of that round when they hear each other.
+    cluster.cut.clear();
+    cluster.submit(0, 1, "a=1");
+    cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "a=1")));
+    cluster.assert_agreement();
+}
+
 /// Counts what node 0 sends to node 3, of one kind.
 fn count_sent(cluster: &mut Cluster, is_it: fn(&Message) -> bool) -> Rc<Cell<usize>> {
     let sent = Rc::new(Cell::new(0));
@@ -170,13 +237,13 @@ fn who_asks_again_and_again_is_answered_a_few_times_in_an_interval() {
     assert!(cluster.nodes[0].offences.is_empty(), "no more than that");
 }
 
-/// A precommit of node 3 in round 0, extended with something.
-fn extended_vote(cluster: &Cluster, extension: &'static [u8]) -> Vote {
+/// A precommit of node 3, extended with something.
+fn extended_vote(cluster: &Cluster, round: Round, extension: &str) -> Vote {
     let node = &cluster.nodes[3];
-    let mut vote = vote(cluster, 3, VoteKind::Precommit, Round::ZERO);
+    let mut vote = vote(cluster, 3, VoteKind::Precommit, round);
     let parts = PartSetHeader { total: 1, hash: Hash::of(b"part") };
     vote.block_id = BlockId { hash: Hash::of(b"block"), parts };
-    vote.extension = Bytes::from_static(extension);
+    vote.extension = Bytes::copy_from_slice(extension.as_bytes());
     vote.signature = node.key.sign(&vote.sign_bytes("cluster"));
     vote.extension_signature = node.key.sign(&vote.extension_sign_bytes("cluster"));
     vote
@@ -192,8 +259,8 @@ fn a_refused_precommit_is_shown_to_the_application_once() {
     (0..4).for_each(|a| (a + 1..4).for_each(|b| _ = cluster.cut.insert((a, b))));
     cluster.nodes[0].calls.clear();
     let asked = |c: &Cluster| c.nodes[0].calls.iter().filter(|call| **call == "verify").count();
-    for extension in [&b"one"[..], b"another"] {
-        let vote = extended_vote(&cluster, extension);
+    for extension in ["one", "another"] {
+        let vote = extended_vote(&cluster, Round::ZERO, extension);
         for _ in 0..50 {
             hear(&mut cluster, 0, 1, Message::Vote(vote.clone()));
             hear(&mut cluster, 0, 2, Message::Vote(vote.clone()));

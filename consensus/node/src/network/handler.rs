@@ -151,6 +151,7 @@ impl Handler {
             }
             self.ended = Some(Ended { reason, is_fault });
             self.lanes.iter_mut().for_each(|lane| lane.buffered = BytesMut::new());
+            self.count_half_read();
         }
     }
 

@@ -92,6 +92,12 @@ async fn whoever_holds_most_of_what_is_not_whole_is_ended() {
     // There is room again.
     read(&mut handlers[1], 0);
     assert!(handlers[1].outbox.closed().is_none());
+    // What has ended lets go of what it holds before it is gone.
+    handlers.truncate(1);
+    assert!(!shared.half_read.is_empty());
+    handlers[0].end("for some reason".into(), false);
+    assert!(shared.half_read.is_empty());
+    read(&mut handlers[0], 0);
     handlers.clear();
     assert!(shared.half_read.is_empty(), "what is gone does not count");
 }

@@ -280,7 +280,9 @@ impl Message {
             }
             Message::Neighbours(neighbours) => neighbours.encode(),
             Message::BlockResponse(response) => {
-                encode_block_response(&response.block.encode(), response.extended_commit.as_ref())
+                let commit = response.extended_commit.as_ref();
+                let commit = commit.map(|commit| commit.to_proto().encode_to_vec());
+                encode_block_response(&response.block.encode(), commit.as_deref())
             }
             Message::BlockRequest(_)
             | Message::NoBlockResponse(_)
@@ -508,13 +510,12 @@ fn step_from_wire(step: u32) -> Result<StepName, MessageError> {
 
 /// What [`Message::BlockResponse`] is on the wire, of a block that is encoded already. Field
 /// numbers: `BlockResponse` is 3 of the envelope; block is 1 and ext_commit is 2 of it.
-pub fn encode_block_response(block: &[u8], commit: Option<&ExtendedCommit>) -> Bytes {
-    let commit = commit.map(|commit| commit.to_proto().encode_to_vec());
-    let inner_len = field_len(block.len()) + commit.as_ref().map_or(0, |it| field_len(it.len()));
+pub fn encode_block_response(block: &[u8], commit: Option<&[u8]>) -> Bytes {
+    let inner_len = field_len(block.len()) + commit.map_or(0, |it| field_len(it.len()));
     let mut out = Vec::with_capacity(field_len(inner_len));
     put_head(&mut out, 3, inner_len);
     put_message(&mut out, 1, block);
-    if let Some(commit) = &commit {
+    if let Some(commit) = commit {
         put_message(&mut out, 2, commit);
     }
     out.into()

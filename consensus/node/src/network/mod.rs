@@ -208,19 +208,16 @@ impl Network {
         &self.listening
     }
 
-    /// Queues `message` for `peer`; false (and counted) when it will not be sent.
-    pub fn send(&self, peer: PeerId, channel: u8, message: Bytes) -> bool {
+    /// Queues `message` for `peer`; false (and counted) when it will not be sent. It is not asked
+    /// for if the peer is gone or about to be ended: one that does not read must not cost the
+    /// encoding of all that it is sent.
+    pub fn send(&self, peer: PeerId, channel: u8, message: impl FnOnce() -> Bytes) -> bool {
         self.shared.send(peer, channel, message)
     }
 
     /// Queues `message` for every connected peer; the bytes are shared.
     pub fn send_all(&self, channel: u8, message: &Bytes) {
         self.shared.send_all(channel, message);
-    }
-
-    /// Whether anything can be queued for `peer`: it is there, and not about to be ended.
-    pub fn is_open(&self, peer: PeerId) -> bool {
-        self.shared.is_open(peer)
     }
 
     /// Whether `peer` has read most of what it was sent of the channel's class: a quarter of

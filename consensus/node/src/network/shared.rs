@@ -15,6 +15,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(test)]
+mod tests;
+
 /// Sums since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -67,7 +70,7 @@ pub(super) struct Shared {
     pub(super) inbox: Arc<Queue<Event>>,
     pub(super) counters: Counters,
     pub(super) half_read: HalfRead,
-    members: Mutex<BTreeMap<PeerId, Member>>,
+    members: Mutex<BTreeMap<PeerId, Arc<Member>>>,
 }
 
 impl Shared {
@@ -88,7 +91,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn members(&self) -> MutexGuard<'_, BTreeMap<PeerId, Member>> {
+    pub(super) fn members(&self) -> MutexGuard<'_, BTreeMap<PeerId, Arc<Member>>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -119,7 +122,7 @@ impl Shared {
             info: member.info.clone(),
             is_outbound: member.link.is_outbound,
         });
-        members.insert(peer, member);
+        members.insert(peer, Arc::new(member));
         true
     }
 
@@ -132,11 +135,12 @@ impl Shared {
         }
     }
 
-    /// Queues one message for one peer.
-    pub(super) fn send(&self, peer: PeerId, channel: u8, message: Bytes) -> bool {
-        let members = self.members();
-        match (members.get(&peer), self.channel(channel)) {
-            (Some(member), Some((index, class))) => self.push(member, index, class, message),
+    /// Queues one message for one peer, if there is any use in it.
+    pub(super) fn send(&self, peer: PeerId, channel: u8, message: impl FnOnce() -> Bytes) -> bool {
+        let member = self.members().get(&peer).cloned();
+        let member = member.filter(|member| member.outbox.closed().is_none());
+        match (member, self.channel(channel)) {
+            (Some(member), Some((index, class))) => self.push(&member, index, class, message),
             _ => {
                 Counters::add(&self.counters.dropped);
                 false
@@ -148,14 +152,9 @@ impl Shared {
     pub(super) fn send_all(&self, channel: u8, message: &Bytes) {
         if let Some((index, class)) = self.channel(channel) {
             for member in self.members().values() {
-                self.push(member, index, class, message.clone());
+                self.push(member, index, class, || message.clone());
             }
         }
-    }
-
-    /// Whether anything can be queued for a peer: it is there, and not about to be ended.
-    pub(super) fn is_open(&self, peer: PeerId) -> bool {
-        self.members().get(&peer).is_some_and(|member| member.outbox.closed().is_none())
     }
 
     /// Whether a quarter of the room that `peer` has in the channel's class is free.
@@ -171,11 +170,17 @@ impl Shared {
         Some((index, self.channels[index].class))
     }
 
-    fn push(&self, member: &Member, index: usize, class: Class, message: Bytes) -> bool {
+    fn push(
+        &self,
+        member: &Member,
+        index: usize,
+        class: Class,
+        message: impl FnOnce() -> Bytes,
+    ) -> bool {
         if !member.info.channels.contains(&self.channels[index].id) {
             return false;
         }
-        match member.outbox.push(index, class, message) {
+        match member.outbox.push(index, class, message()) {
             Pushed::Queued => true,
             Pushed::Overflow => {
                 Counters::add(&self.counters.overflowed);

@@ -179,7 +179,7 @@ async fn messages_arrive_whole_and_in_order_on_every_channel(over: Transport) {
     for i in 0..300_u32 {
         a.network.send_all(0x20, &has_vote(i).encode());
         let some = tx([i.to_le_bytes().as_slice(), &[9; 400]].concat()).encode();
-        assert!(a.network.send(b.network.local(), 0x30, some));
+        assert!(a.network.send(b.network.local(), 0x30, || some));
     }
     b.until("all", |s| messages(s, 0x20).len() == 300 && messages(s, 0x30).len() == 300).await;
     c.until("votes", |s| messages(s, 0x20).len() == 300).await;
@@ -192,7 +192,7 @@ async fn messages_arrive_whole_and_in_order_on_every_channel(over: Transport) {
         assert!(seen.iter().map(order).eq(0..300));
     }
     let large = Bytes::from(vec![1; 3_000_000]);
-    assert!(c.network.send(b.network.local(), 0x30, tx(large.clone()).encode()));
+    assert!(c.network.send(b.network.local(), 0x30, || tx(large.clone()).encode()));
     b.until("all of it", |s| messages(s, 0x30).len() == 301).await;
     let last = messages(&b.seen, 0x30).pop();
     assert!(matches!(last, Some(Message::Txs(txs)) if txs == [large.clone()]));
@@ -240,7 +240,7 @@ async fn an_oversize_message_ends_the_connection_and_bans(over: Transport) {
     let settings = Settings { channels: generous, ..settings(&[over]) };
     let mut b = Host::start_with(key, info("x", 2), addresses(&[&a]), settings).await;
     b.until("up", |s| ups(s) == 1).await;
-    b.network.send(a.network.local(), 0x20, Bytes::from(vec![0; 2 << 20]));
+    b.network.send(a.network.local(), 0x20, || Bytes::from(vec![0; 2 << 20]));
     a.until("down", |s| downs(s) == 1).await;
     assert_eq!(a.counter("faults"), 1);
     assert!(messages(&a.seen, 0x20).is_empty());
@@ -250,10 +250,10 @@ async fn a_message_that_is_none_ends_the_connection_and_bans(over: Transport) {
     let mut a = Host::start(over, info("x", 1), &[]).await;
     let mut b = Host::start(over, info("x", 2), &[&a]).await;
     b.until("up", |s| ups(s) == 1).await;
-    b.network.send(a.network.local(), 0x20, has_vote(1).encode());
+    b.network.send(a.network.local(), 0x20, || has_vote(1).encode());
     let garbage = Bytes::from_static(&[0xff; 40]);
-    b.network.send(a.network.local(), 0x20, garbage);
-    b.network.send(a.network.local(), 0x20, has_vote(2).encode());
+    b.network.send(a.network.local(), 0x20, || garbage);
+    b.network.send(a.network.local(), 0x20, || has_vote(2).encode());
     a.until("down", |s| downs(s) == 1).await;
     assert_eq!(a.counter("faults"), 1);
     assert_eq!(messages(&a.seen, 0x20).len(), 1, "what came before it counts, what follows not");
@@ -313,7 +313,7 @@ async fn two_that_dial_each_other_end_with_one_connection(over: Transport) {
     let mut c = Host::start_as(a_key, over, info("x", 3), &[&a, &b]).await;
     b.until("two", |s| ups(s) - downs(s) == 2).await;
     c.until("two", |s| ups(s) - downs(s) == 2).await;
-    b.network.send(c.network.local(), 0x20, has_vote(7).encode());
+    b.network.send(c.network.local(), 0x20, || has_vote(7).encode());
     c.until("message", |s| messages(s, 0x20).len() == 1).await;
 }
 

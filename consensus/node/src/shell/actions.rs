@@ -9,6 +9,7 @@ use guts_consensus::io::{
 };
 use guts_consensus::messages::Message;
 use guts_genesis::Height;
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -97,18 +98,11 @@ impl Shell {
     }
 
     fn send(&self, to: &To, message: &Message) {
-        // One that does not read must not cost the encoding of all that it is sent.
-        let is_open = |handle: &PeerId| {
-            self.peers.get(handle).is_some_and(|peer| self.network.is_open(*peer))
-        };
-        if matches!(to, To::Peer(peer) if !is_open(peer)) {
-            return;
-        }
         let channel = message.channel().id();
-        let bytes: Bytes = message.encode();
+        let bytes = LazyCell::new(|| message.encode());
         let one = |handle: &PeerId| {
             if let Some(peer) = self.peers.get(handle) {
-                self.network.send(*peer, channel, bytes.clone());
+                self.network.send(*peer, channel, || Bytes::clone(&bytes));
             }
         };
         match to {

@@ -104,9 +104,10 @@ impl Serving {
         while let Some((peer, height)) = next() {
             let channel = Channel::BlockSync.id();
             if self.network.has_room(peer, channel) {
-                let answer = self.look_up(height, height == top());
-                let none = || Message::NoBlockResponse(height).encode();
-                self.network.send(peer, channel, answer.unwrap_or_else(none));
+                self.network.send(peer, channel, || {
+                    let none = || Message::NoBlockResponse(height).encode();
+                    self.look_up(height, height == top()).unwrap_or_else(none)
+                });
             }
         }
     }
@@ -114,11 +115,11 @@ impl Serving {
     /// The message with the block, which is passed on as it is stored.
     fn look_up(&self, height: Height, is_newest: bool) -> Option<Bytes> {
         let store = &self.store;
-        let found = store.block_bytes(height).and_then(|block| Ok((block, store.seen(height)?)));
-        match found {
+        let found = store.block_bytes(height);
+        match found.and_then(|block| Ok((block, store.seen_bytes(height)?))) {
             Ok((block, seen)) => {
                 let (commit, extended) = seen?;
-                let commit = (extended || is_newest).then_some(&commit);
+                let commit = (extended || is_newest).then_some(&commit[..]);
                 Some(encode_block_response(&block?, commit))
             }
             Err(error) => {

@@ -93,12 +93,22 @@ impl Store {
 
     /// The precommits this node saw, and whether they carry extensions.
     pub fn seen(&self, height: Height) -> Result<Option<(ExtendedCommit, bool)>, StoreError> {
-        let Some(bytes) = self.small(&keys::at(Kind::Seen, height))? else { return Ok(None) };
+        let Some((bytes, extended)) = self.seen_bytes(height)? else { return Ok(None) };
         let bad = |e: &dyn std::fmt::Display| self.corrupt(format!("commit seen at {height}"), e);
-        let (flag, rest) = bytes.split_first().ok_or_else(|| bad(&"it is empty"))?;
-        let wire = proto::types::ExtendedCommit::decode(rest).map_err(|e| bad(&e))?;
+        let wire = proto::types::ExtendedCommit::decode(bytes).map_err(|e| bad(&e))?;
         let commit = ExtendedCommit::from_proto(wire).map_err(|e| bad(&e))?;
-        Ok(Some((commit, *flag == 1)))
+        Ok(Some((commit, extended)))
+    }
+
+    /// The same, encoded.
+    pub fn seen_bytes(&self, height: Height) -> Result<Option<(Bytes, bool)>, StoreError> {
+        let Some(bytes) = self.small(&keys::at(Kind::Seen, height))? else { return Ok(None) };
+        let mut bytes = Bytes::from(bytes);
+        if bytes.is_empty() {
+            return Err(self.corrupt(format!("commit seen at {height}"), &"it is empty"));
+        }
+        let flag = bytes.split_to(1);
+        Ok(Some((bytes, flag[..] == [1])))
     }
 
     /// The commit of a height that the next block carries.

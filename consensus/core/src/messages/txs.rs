@@ -2,7 +2,7 @@
 use bytes::Bytes;
 
 use super::{Message, MessageError};
-use crate::types::wire::{Fields, Value, put_message};
+use crate::types::wire::{Fields, Value, field_len, put_head, put_message};
 
 /// Bytes of transactions that are put into one message at most, framing not counted. A single
 /// larger transaction travels alone.
@@ -14,11 +14,10 @@ pub const TXS_PER_MESSAGE_MAX: usize = 10_000;
 pub const TXS_PER_MESSAGE: usize = 1_000;
 
 pub(super) fn encode(txs: &[Bytes]) -> Bytes {
-    let size = txs.iter().map(|tx| tx.len() + 6).sum::<usize>();
-    let mut list = Vec::with_capacity(size);
-    txs.iter().for_each(|tx| put_message(&mut list, 1, tx));
-    let mut envelope = Vec::with_capacity(list.len() + 8);
-    put_message(&mut envelope, 1, &list);
+    let list_len = txs.iter().map(|tx| field_len(tx.len())).sum();
+    let mut envelope = Vec::with_capacity(field_len(list_len));
+    put_head(&mut envelope, 1, list_len);
+    txs.iter().for_each(|tx| put_message(&mut envelope, 1, tx));
     envelope.into()
 }
 

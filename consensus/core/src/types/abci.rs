@@ -8,14 +8,12 @@ use guts_abci::proto::abci::{
 use guts_genesis::{ConsensusParams, GenesisDoc, Height, Power, PublicKey};
 
 use super::{
-    BLOCK_PROTOCOL, Block, Commit, Evidence, ExtendedCommit, Hash, Invalid, SOFTWARE_VERSION,
-    State, Validator, ValidatorSet,
+    BLOCK_PROTOCOL, Block, Commit, Evidence, ExtendedCommit, Hash, Invalid, P2P_PROTOCOL,
+    SOFTWARE_VERSION, State, Validator, ValidatorSet,
 };
 
 /// The ABCI version this engine speaks.
 const ABCI_VERSION: &str = "2.0.0";
-/// CometBFT's number of the protocol between nodes.
-pub const P2P_PROTOCOL: u64 = 8;
 
 /// What an application is asked first: it hears what this engine speaks.
 pub fn info() -> RequestInfo {

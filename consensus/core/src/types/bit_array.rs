@@ -54,11 +54,6 @@ impl BitArray {
         self.count_ones() == self.len
     }
 
-    /// Whether no bit is set.
-    pub fn is_clear(&self) -> bool {
-        self.words.iter().all(|word| *word == 0)
-    }
-
     /// Indices of the set bits, rising.
     pub fn ones(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.len).filter(|&index| self.get(index))
@@ -70,26 +65,6 @@ impl BitArray {
         let mut out = BitArray::new(self.len.max(other.len));
         for (i, word) in out.words.iter_mut().enumerate() {
             *word = self.word(i) | other.word(i);
-        }
-        out
-    }
-
-    /// Bits set in both; as long as the shorter.
-    #[must_use]
-    pub fn and(&self, other: &BitArray) -> BitArray {
-        let mut out = BitArray::new(self.len.min(other.len));
-        for (i, word) in out.words.iter_mut().enumerate() {
-            *word = self.word(i) & other.word(i);
-        }
-        out.trimmed()
-    }
-
-    /// Bits of this that are not set in the other; as long as this.
-    #[must_use]
-    pub fn sub(&self, other: &BitArray) -> BitArray {
-        let mut out = self.clone();
-        for (i, word) in out.words.iter_mut().enumerate() {
-            *word &= !other.word(i);
         }
         out
     }

@@ -7,6 +7,8 @@ use super::{BlockId, Hash, Invalid, merkle, wire};
 
 /// The block protocol this engine speaks (CometBFT v0.38's).
 pub const BLOCK_PROTOCOL: u64 = 11;
+/// CometBFT's number of the protocol between nodes.
+pub const P2P_PROTOCOL: u64 = 8;
 
 /// Versions a header was made under.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

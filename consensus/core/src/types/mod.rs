@@ -42,7 +42,7 @@ pub use evidence::{
 pub use extended_commit::{EXTENSION_BYTES_MAX, ExtendedCommit, ExtendedCommitSig};
 pub use guts_abci::extension_sign_bytes;
 pub use hash::Hash;
-pub use header::{BLOCK_PROTOCOL, Header, Version};
+pub use header::{BLOCK_PROTOCOL, Header, P2P_PROTOCOL, Version};
 pub use light::{LightBlock, SignedHeader};
 pub use median::{median_time, weighted_median};
 pub use part_set::{PART_SIZE, PARTS_MAX, Part, PartSet};

@@ -4,7 +4,6 @@ mod offline;
 
 use crate::config::{Config, ConfigError};
 use crate::home::{FileError, Home, read_if_exists, write_durably};
-use crate::index::RangeError;
 use crate::node::{Node, NodeError, RUNTIME_STOP, read_node_key, read_validator_key};
 use crate::signer::{SignerError, with_owner};
 use crate::store::{RollbackError, StoreError};
@@ -14,6 +13,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use guts_genesis::{ChainId, GenesisDoc, Height, Manifest, Power, PrivateKey, Time, key_file};
 use key_file::LastSign;
+use offline::reindex::{RangeError, reindex};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -68,19 +68,16 @@ enum Command {
     Reindex(ReindexArgs),
     /// Rewrite the store without what was deleted, so that it takes less disk. The node must not
     /// run.
-    Compact {
-        #[command(flatten)]
-        at: At,
-    },
+    Compact(SettingArgs),
     /// Take the state back to before the newest block, so that it is executed again at the next
     /// start. The node must not run, and the application is to be taken back, too.
     Rollback {
-        #[command(flatten)]
-        at: At,
         /// Delete the block as well: it is fetched from peers again. Again and again, this goes
         /// back several blocks.
         #[arg(long)]
         hard: bool,
+        #[command(flatten)]
+        settings: SettingArgs,
     },
     /// Print what `/metrics` tells, as a Markdown table.
     Metrics,
@@ -176,9 +173,15 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             print!("{}", crate::metrics::documentation());
             Ok(())
         }
-        Command::Reindex(args) => reindex(args),
-        Command::Compact { at } => offline::compact(&Home::new(at.home)),
-        Command::Rollback { at, hard } => offline::rollback(&Home::new(at.home), hard),
+        Command::Reindex(args) => {
+            let height = |given: u64| (given > 0).then_some(Height(given));
+            let wanted = (height(args.start_height), height(args.end_height));
+            on_store(args.settings, |home, config| reindex(home, config, wanted))
+        }
+        Command::Compact(args) => on_store(args, offline::compact),
+        Command::Rollback { hard, settings } => {
+            on_store(settings, |home, config| offline::rollback(home, config, hard))
+        }
         Command::ShowNodeId { at } => {
             let key = read_node_key(&Home::new(at.home))?.public_key();
             println!("{}", key_file::peer_id(&key).unwrap_or_default());
@@ -272,11 +275,13 @@ fn inspect(args: SettingArgs) -> Result<(), CliError> {
     })
 }
 
-fn reindex(args: ReindexArgs) -> Result<(), CliError> {
-    let home = Home::new(&args.settings.at.home);
-    let Some(config) = config(&home, args.settings)? else { return Ok(()) };
-    let height = |given: u64| (given > 0).then_some(Height(given));
-    offline::reindex(&home, &config, (height(args.start_height), height(args.end_height)))
+/// Works on the store of a node that does not run.
+fn on_store(
+    args: SettingArgs,
+    work: impl FnOnce(&Home, &Config) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let home = Home::new(&args.at.home);
+    config(&home, args)?.map_or(Ok(()), |config| work(&home, &config))
 }
 
 fn log_to_stderr(config: &Config) -> Result<(), CliError> {

@@ -12,11 +12,11 @@ use crate::network::hello::NodeInfo;
 use crate::network::{self, Keypair, Network, channels};
 use crate::shell::{Inbox, Parts, Shell, ShellError, Shown, app};
 use crate::signer::{FileSigner, SignerError};
-use crate::store::{Memory, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::wal::{Found, Log, LogError};
 use guts_consensus::engine::{Boot, BootError, Engine};
 use guts_consensus::protocol::Tendermint;
-use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION, abci};
+use guts_consensus::types::{BLOCK_PROTOCOL, P2P_PROTOCOL, SOFTWARE_VERSION};
 use guts_genesis::{GenesisDoc, Height, PrivateKey, Zip215, key_file};
 use guts_rpc::Backend;
 use guts_rpc::server::{self, Limits};
@@ -291,11 +291,7 @@ fn open_disk(home: &Home, config: &Config, genesis: &Genesis) -> Result<Disk, No
 }
 
 fn open_store(home: &Home, config: &Config, genesis: &Genesis) -> Result<Arc<Store>, NodeError> {
-    let memory = Memory {
-        cache_bytes: (config.storage.cache_mb as usize) << 20,
-        memtable_bytes: (config.storage.memtables_mb as usize) << 20,
-    };
-    let store = Arc::new(Store::open(&home.data("store"), memory)?);
+    let store = Arc::new(Store::open(&home.data("store"), (&config.storage).into())?);
     if !store.bind(genesis.hash())? {
         return Err(NodeError::OtherGenesis {
             data: home.data("store"),
@@ -359,7 +355,7 @@ async fn start_network(
         chain_id: genesis.doc().chain_id.as_str().into(),
         genesis_hash: genesis.hash().to_vec(),
         block_protocol: BLOCK_PROTOCOL,
-        p2p_protocol: abci::P2P_PROTOCOL,
+        p2p_protocol: P2P_PROTOCOL,
         app_version: 0,
         channels: channels.iter().map(|c| c.id).collect(),
         moniker: config.moniker.clone(),

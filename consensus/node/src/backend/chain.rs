@@ -19,19 +19,22 @@ impl Chain {
         height >= heights.base && height <= heights.top
     }
 
-    /// Reads something of a block. That of a long block takes a while to read and to decode: it is
-    /// done beside the tasks that answer, in the place of a search.
+    /// Reads something of a block, given what there is of its meta data. That of a long block takes
+    /// a while to read and to decode: it is done beside the tasks that answer.
     async fn read_of<T, F>(&self, height: u64, read: F) -> Result<T, Failed>
     where
         T: Send + 'static,
-        F: FnOnce(&Store) -> Result<T, Failed> + Send + 'static,
+        F: FnOnce(&Store, Option<proto::types::BlockMeta>) -> Result<T, Failed> + Send + 'static,
     {
-        let bytes = self.meta_at(height)?.map_or(0, |meta| meta.block_size);
-        if bytes < LONG_BYTES {
-            return read(&self.store);
+        let meta = self.meta_at(height)?;
+        if meta.as_ref().is_none_or(|meta| meta.block_size < LONG_BYTES) {
+            return read(&self.store, meta);
         }
-        let store = self.store.clone();
-        self.searches.run(move |_| read(&store)).await?
+        self.aside(move |store| read(store, meta)).await
+    }
+
+    async fn block_at(&self, height: u64) -> Result<types::BlockResult, Failed> {
+        self.read_of(height, move |store, meta| Ok(page::block(store, height, meta)?.0)).await
     }
 
     /// Bytes of the genesis document as compact JSON, and how many there are.
@@ -86,7 +89,7 @@ impl Chain {
             return Ok(None);
         }
         let hit = TxHit { height: place.height.0, index: place.index };
-        let read = move |store: &Store| page::txs(store, &[hit], prove, PageRoom::default());
+        let read = move |store: &Store, _| page::txs(store, &[hit], prove, PageRoom::default());
         Ok(self.read_of(hit.height, read).await?.pop())
     }
 }
@@ -116,15 +119,14 @@ impl Backend for Chain {
     }
 
     fn block(&self, height: u64) -> Reply<'_, types::BlockResult> {
-        reply(self.read_of(height, move |store| Ok(page::block(store, height)?.0)))
+        reply(self.block_at(height))
     }
 
     fn block_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::BlockResult>> {
         reply(async move {
             match self.store.height_of(&hash)? {
                 Some(Height(height)) if self.is_shown(height) => {
-                    let read = move |store: &Store| Ok(page::block(store, height)?.0);
-                    Ok(Some(self.read_of(height, read).await?))
+                    Ok(Some(self.block_at(height).await?))
                 }
                 _ => Ok(None),
             }
@@ -132,7 +134,7 @@ impl Backend for Chain {
     }
 
     fn block_results(&self, height: u64) -> Reply<'_, types::BlockResults> {
-        reply(self.read_of(height, move |store| {
+        reply(self.read_of(height, move |store, _| {
             let response = page::response(store, height)?;
             Ok(types::BlockResults::new(Height(height).wire(), response))
         }))
@@ -186,7 +188,7 @@ impl Backend for Chain {
     }
 
     fn txs_at(&self, hits: Vec<TxHit>, prove: bool) -> Reply<'_, Vec<types::TxResponse>> {
-        self.read_page(move |store| page::txs(store, &hits, prove, PageRoom::default()))
+        reply(self.aside(move |store| page::txs(store, &hits, prove, PageRoom::default())))
     }
 
     fn block_hits(&self, search: Search) -> Reply<'_, Vec<u64>> {
@@ -194,7 +196,7 @@ impl Backend for Chain {
     }
 
     fn blocks_at(&self, heights: Vec<u64>) -> Reply<'_, Vec<types::BlockResult>> {
-        self.read_page(move |store| page::blocks(store, &heights, PageRoom::default()))
+        reply(self.aside(move |store| page::blocks(store, &heights, PageRoom::default())))
     }
 
     fn header_by_hash(&self, hash: Vec<u8>) -> Reply<'_, Option<types::Header>> {

@@ -22,7 +22,7 @@ use guts_abci::Kind;
 use guts_abci::proto::abci as pb;
 use guts_abci::socket::{CallError, Client};
 use guts_consensus::io::Status;
-use guts_consensus::types::{BLOCK_PROTOCOL, SOFTWARE_VERSION, abci};
+use guts_consensus::types::{BLOCK_PROTOCOL, P2P_PROTOCOL, SOFTWARE_VERSION, abci};
 use guts_genesis::{PublicKey, key_file};
 use guts_rpc::events::Batch;
 use guts_rpc::search::Search;
@@ -121,7 +121,7 @@ impl NodeBackend {
         let first = self.network.listening().first().map(|(over, at)| format!("{over}://{at}"));
         types::NodeInfo {
             protocol_version: types::ProtocolVersion {
-                p2p: abci::P2P_PROTOCOL,
+                p2p: P2P_PROTOCOL,
                 block: BLOCK_PROTOCOL,
                 app: app_version,
             },

@@ -11,10 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 #[cfg(test)]
 mod tests;
 
-/// A block, and its bytes as it is stored.
-pub(super) fn block(store: &Store, height: u64) -> Result<(types::BlockResult, usize), Failed> {
+/// A block, of which this is the meta data, and its bytes as it is stored.
+pub(super) fn block(
+    store: &Store,
+    height: u64,
+    meta: Option<proto::types::BlockMeta>,
+) -> Result<(types::BlockResult, usize), Failed> {
     let bytes = store.block_bytes(Height(height))?;
-    let (Some(bytes), Some(meta)) = (bytes, store.meta(Height(height))?) else {
+    let (Some(bytes), Some(meta)) = (bytes, meta) else {
         return Err(missing("block", height).into());
     };
     let len = bytes.len();
@@ -38,7 +42,7 @@ pub(super) fn blocks(
 ) -> Result<Vec<types::BlockResult>, Failed> {
     let mut page = Vec::with_capacity(heights.len());
     for height in heights {
-        let (block, bytes) = block(store, *height)?;
+        let (block, bytes) = block(store, *height, store.meta(Height(*height))?)?;
         room.take(bytes)?;
         page.push(block);
     }

@@ -92,16 +92,14 @@ impl Chain {
         }
     }
 
-    /// Reads what a search has found beside the tasks that answer, in the place of a search.
-    pub(super) fn read_page<T, F>(&self, read: F) -> Reply<'_, Vec<T>>
+    /// Reads beside the tasks that answer, in the place of a search.
+    pub(super) async fn aside<T, F>(&self, read: F) -> Result<T, Failed>
     where
         T: Send + 'static,
-        F: FnOnce(&Store) -> Result<Vec<T>, Failed> + Send + 'static,
+        F: FnOnce(&Store) -> Result<T, Failed> + Send + 'static,
     {
-        reply(async move {
-            let store = self.store.clone();
-            self.searches.run(move |_| read(&store)).await?
-        })
+        let store = self.store.clone();
+        self.searches.run(move |_| read(&store)).await?
     }
 
     pub(super) fn header_with(&self, hash: Vec<u8>) -> Reply<'_, Option<types::Header>> {

@@ -1,21 +1,17 @@
 //! Commands on the store of a node that does not run.
 
+pub(super) mod reindex;
+
 use super::CliError;
 use crate::config::{Config, Storage};
 use crate::home::{Home, Lock};
-use crate::index::{self, Rebuilt};
 use crate::node::read_validator_key;
 use crate::signer::FileSigner;
-use crate::store::{Memory, Store};
+use crate::store::Store;
 use crate::wal::Log;
 use guts_consensus::wal::Entry;
 use guts_genesis::Height;
-use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// Between two lines of progress.
-const SAY_EVERY: Duration = Duration::from_secs(2);
 
 fn open(home: &Home, storage: &Storage) -> Result<(Lock, Store), CliError> {
     let lock = home.lock()?;
@@ -23,48 +19,11 @@ fn open(home: &Home, storage: &Storage) -> Result<(Lock, Store), CliError> {
     if !path.exists() {
         return Err(CliError::Refused(format!("{} is missing: nothing to do", path.display())));
     }
-    let memory = Memory {
-        cache_bytes: (storage.cache_mb as usize) << 20,
-        memtable_bytes: (storage.memtables_mb as usize) << 20,
-    };
-    Ok((lock, Store::open(&path, memory)?))
+    Ok((lock, Store::open(&path, storage.into())?))
 }
 
-/// Makes the index of the events of these heights anew; `None` for the first and the last there is.
-pub(super) fn reindex(
-    home: &Home,
-    config: &Config,
-    wanted: (Option<Height>, Option<Height>),
-) -> Result<(), CliError> {
-    if !config.tx_index.is_on() {
-        return Err(CliError::Refused(
-            "the index of events is switched off: set tx_index.indexer to \"kv\" first".into(),
-        ));
-    }
+pub(super) fn compact(home: &Home, config: &Config) -> Result<(), CliError> {
     let (_lock, store) = open(home, &config.storage)?;
-    let top = store.state()?.map_or(Height::ZERO, |state| state.last_block_height);
-    let heights = index::range(&store, top, wanted)?;
-    let (start, end) = (heights.start(), heights.end());
-    let said = Cell::new(Instant::now());
-    index::rebuild(&store, &heights, |done| {
-        if said.get().elapsed() >= SAY_EVERY {
-            said.set(Instant::now());
-            match done {
-                Rebuilt::Looked(rows) => println!("looked at {rows} rows for those that go"),
-                Rebuilt::Indexed(height) => println!("indexed {height} of {start} to {end}"),
-            }
-        }
-    })?;
-    let indexed = store.indexed()?;
-    println!("indexed the events of heights {start} to {end}; the index ends at {indexed}");
-    if indexed < top {
-        println!("the node goes on from there to {top} at its next start");
-    }
-    Ok(())
-}
-
-pub(super) fn compact(home: &Home) -> Result<(), CliError> {
-    let (_lock, store) = open(home, &Storage::default())?;
     let path = home.data("store");
     let before = size(&path);
     store.compact();
@@ -73,8 +32,8 @@ pub(super) fn compact(home: &Home) -> Result<(), CliError> {
     Ok(())
 }
 
-pub(super) fn rollback(home: &Home, is_hard: bool) -> Result<(), CliError> {
-    let (_lock, store) = open(home, &Storage::default())?;
+pub(super) fn rollback(home: &Home, config: &Config, is_hard: bool) -> Result<(), CliError> {
+    let (_lock, store) = open(home, &config.storage)?;
     let wal = home.data("wal");
     // A damaged log is not a thing to build on: nothing is changed then.
     let (_, found) = Log::open(&wal)?;

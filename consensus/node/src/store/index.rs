@@ -157,9 +157,7 @@ impl Store {
     /// # Errors
     /// The disk's.
     pub fn end_index_at(&self, height: Height) -> Result<(), StoreError> {
-        let mut batch = WriteBatch::default();
-        batch.put_cf(self.family(EVENTS), keys::INDEXED, keys::height(height));
-        self.write_unlogged(batch)
+        self.index(height, None)
     }
 
     /// Deletes every row of these heights, whatever made it, and no other. Before that the index

@@ -16,6 +16,7 @@ pub(crate) mod tests;
 mod work;
 mod write;
 
+use crate::config::Storage;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options,
     SliceTransform,
@@ -61,6 +62,15 @@ pub struct Memory {
     pub cache_bytes: usize,
     /// Bytes written but not in table files yet.
     pub memtable_bytes: usize,
+}
+
+impl From<&Storage> for Memory {
+    fn from(storage: &Storage) -> Memory {
+        Memory {
+            cache_bytes: (storage.cache_mb as usize) << 20,
+            memtable_bytes: (storage.memtables_mb as usize) << 20,
+        }
+    }
 }
 
 /// The open store.

@@ -1,10 +1,20 @@
 //! What is ready after a start, and when.
 
+use std::path::Path;
+use std::time::Duration;
+
 use futures::FutureExt;
+use guts_app_core::Head;
+use guts_git::Limits;
 use guts_schema::{keys, proto, values};
 use guts_state::{MemoryStore, Overlay, Snapshot};
 
 use super::*;
+use crate::config::Config;
+use crate::gateways::Gateways;
+
+/// Twenty times what it takes and more.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 fn repo(number: u64) -> RepoId {
     RepoId::new(number).unwrap()
@@ -45,4 +55,66 @@ fn a_repository_is_ready_once_it_was_looked_at_whatever_the_others_are() {
     assert!(!served.set_behind(repo(2), true));
     assert!(served.set_behind(repo(2), false));
     assert_eq!(([1, 2, 3].map(is_ready), behind()), ([true, true, false], 1));
+}
+
+/// The state of height 1, in which a push with that pack is pending, and nothing else is.
+fn pending(pack: &PackHash) -> Arc<Committed> {
+    let empty = Snapshot::at(Arc::new(MemoryStore::new()), 0).unwrap();
+    let mut overlay = Overlay::new(&empty);
+    let id = PushId::new([1; PushId::LEN]);
+    let pack_hash = pack.to_vec();
+    let push = proto::Push { repo: 1, pack_hash, pack_size: 100, ..Default::default() };
+    overlay.put(keys::push(&id), values::encode(&push)).unwrap();
+    let list = proto::PushesPending { ids: vec![id.to_vec()], bytes: 100 };
+    overlay.put(keys::pushes_pending(), values::encode(&list)).unwrap();
+    let mut store = MemoryStore::new();
+    store.write(&empty.commit(&overlay.into_changes(), 1).unwrap().unwrap());
+    let head = Head { chain_id: "guts-test".into(), initial_height: 1, height: 1, time_s: 0 };
+    Arc::new(Committed::new(Some(head), Snapshot::at(Arc::new(store), 1).unwrap()))
+}
+
+#[tokio::test]
+async fn a_start_drops_packs_but_those_of_pending_pushes() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let (pack, other) = (PackHash::new([1; 32]), PackHash::new([2; 32]));
+    let packs = PackStore::open(dir.path()).unwrap();
+    for hash in [&pack, &other] {
+        std::fs::create_dir(packs.objects(hash)).unwrap();
+    }
+    let before = Committed::new(None, Snapshot::at(Arc::new(MemoryStore::new()), 0).unwrap());
+    let served = Served::new(Arc::new(before));
+    let chain = Chain::new((*pending(&pack)).clone());
+    let (hook, limits) = (Path::new("/bin/false"), Limits::default());
+    // Nobody can make a repository here, so none is waited for.
+    let format_of = Box::new(|_| Err("it is not in the state".into()));
+    let repositories = Repositories::open(dir.path(), hook, limits, format_of).unwrap();
+    let own = AccountId::new([9; AccountId::LEN]);
+    let gateways = Gateways::new(chain.clone(), own, &Config::default());
+    let runtime = tokio::runtime::Handle::current();
+    let checker = Checker::new(
+        chain.clone(),
+        served.clone(),
+        &repositories,
+        &packs,
+        gateways.clone(),
+        runtime,
+    );
+    let (notify, notices) = mpsc::unbounded_channel();
+    let catch_up = CatchUp::new(repositories.clone(), gateways, notify);
+    let mut watch = served.watch();
+    let follower = Follower {
+        chain,
+        served,
+        repositories,
+        packs: packs.clone(),
+        held: Held::default(),
+        checker,
+        catch_up,
+        notices,
+    };
+    let following = tokio::spawn(follower.run());
+    let shown = watch.wait_for(|shown| shown.state.height == 1);
+    drop(tokio::time::timeout(DEADLINE, shown).await.expect("in time").unwrap());
+    following.abort();
+    assert!(packs.has(&pack) && !packs.has(&other));
 }

@@ -319,36 +319,53 @@ impl Chain {
 
     /// What was just written is proved by the next header. If the application says that it holds
     /// another state than this one, the header that proves it is on its way, and perhaps the one
-    /// before as well; it is waited for, not for ever.
+    /// before as well; it is waited for, not for ever. A block that changed nothing has no next one
+    /// on a chain at rest: its own header names the state, which the one before left.
     async fn after_next(&mut self, newest: State) -> Result<State, Error> {
-        let Ok(info) = self.client.abci_info().await else { return Ok(newest) };
-        let Ok(height) = u64::try_from(info.last_block_height) else { return Ok(newest) };
-        if height <= newest.height() || info.last_block_app_hash.0 == newest.app_hash() {
+        let info = self.client.abci_info().await.map_err(|error| self.node_error(error))?;
+        let held = info.last_block_app_hash.0;
+        let height = u64::try_from(info.last_block_height);
+        let height = height.map_err(|_| Error::Proof("height".into()))?;
+        if height <= newest.height() || held == newest.app_hash() {
             return Ok(newest);
         }
-        let next = tokio::time::timeout(NEXT_WAIT, self.state_of(height)).await;
-        next.unwrap_or(Ok(newest))
+        let is_it =
+            |header: &Header| header.height.value() > height || held == header.app_hash.as_bytes();
+        let next = self.state_by(is_it, NEXT_WAIT).await?;
+        // A chain that has stopped is read as far as it is proved.
+        Ok(next.unwrap_or(newest))
     }
 
     /// The newest state that can be proved, but not before what block `height` left: the state of
     /// a block is proved by the header of the next, so that one is waited for.
     pub async fn state_of(&mut self, height: u64) -> Result<State, Error> {
+        let is_it = |header: &Header| header.height.value() > height;
+        let state = self.state_by(is_it, BLOCK_WAIT).await?;
+        let what = || format!("the block after {height}");
+        state.ok_or_else(|| Error::Late { what: what(), seconds: BLOCK_WAIT.as_secs() })
+    }
+
+    /// The state that the newest header proves, once that is one for which `is_it` holds; `None`
+    /// when there is none after `patience`.
+    async fn state_by(
+        &mut self,
+        is_it: impl Fn(&Header) -> bool,
+        patience: Duration,
+    ) -> Result<Option<State>, Error> {
         let since = Instant::now();
         loop {
-            let signed = self.signed_header(None).await;
-            match signed {
-                Ok(signed) if signed.header.height.value() > height => {
+            match self.signed_header(None).await {
+                Ok(signed) if is_it(&signed.header) => {
                     let header = self.believe(signed).await?;
                     let (client, address) = (self.client.clone(), self.address.clone());
                     let height = header.height.value() - 1;
-                    return Ok(State::new(client, address, &header, height));
+                    return Ok(Some(State::new(client, address, &header, height)));
                 }
                 Ok(_) | Err(Error::Missing(_)) => {}
                 Err(error) => return Err(error),
             }
-            if since.elapsed() > BLOCK_WAIT {
-                let what = format!("the block after {height}");
-                return Err(Error::Late { what, seconds: BLOCK_WAIT.as_secs() });
+            if since.elapsed() > patience {
+                return Ok(None);
             }
             tokio::time::sleep(POLL).await;
         }

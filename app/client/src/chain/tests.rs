@@ -84,12 +84,14 @@ pub(crate) fn signed(header: Header) -> SignedHeader {
     SignedHeader::new(header, commit).expect("they fit")
 }
 
-/// Shows header 2 first, and one more whenever it is asked for the newest; its application is at
-/// `executed` from the start.
+/// Shows header 2 first, and one more whenever it is asked for the newest, up to `last`; its
+/// application is at `executed` from the start, with the state that block `changed` left.
 struct Node {
     begun: Time,
     newest: AtomicU64,
+    last: u64,
     executed: u64,
+    changed: u64,
 }
 
 impl Transport for Node {
@@ -97,13 +99,13 @@ impl Transport for Node {
         let call: Value = serde_json::from_slice(&body).expect("JSON");
         let result = match call["method"].as_str() {
             Some("commit") => {
-                let newest = self.newest.fetch_add(1, Ordering::SeqCst);
+                let newest = self.newest.fetch_add(1, Ordering::SeqCst).min(self.last);
                 json!({ "signed_header": signed(header(newest, self.begun)), "canonical": true })
             }
             Some("abci_info") => json!({ "response": {
                 "last_block_height": self.executed.to_string(),
                 "last_block_app_hash": guts_rpc::types::Base64::from(
-                    hash(self.executed).as_bytes().to_vec()
+                    hash(self.changed).as_bytes().to_vec()
                 ),
             }}),
             other => panic!("{other:?} is asked for"),
@@ -175,11 +177,12 @@ async fn a_list_of_validators_without_an_end_is_ended() {
     }
 }
 
-/// Height of the state that is read when the application is at `executed`.
-async fn height_read(executed: u64) -> u64 {
+/// Height of the state that is read when the application is at `executed`, with what block
+/// `changed` left, and no header after `last` comes.
+async fn height_read(executed: u64, changed: u64, last: u64) -> u64 {
     let begun = Time::now().checked_sub(Duration::from_secs(3600)).expect("a time");
     let first = header(1, begun);
-    let node = Node { begun, newest: AtomicU64::new(2), executed };
+    let node = Node { begun, newest: AtomicU64::new(2), last, executed, changed };
     let mut chain = chain(Client::over(Arc::new(node)), first);
     chain.newest_state().await.expect("it is proved").height()
 }
@@ -187,7 +190,37 @@ async fn height_read(executed: u64) -> u64 {
 #[tokio::test]
 async fn a_read_proves_what_the_application_has() {
     // The second look shows header 3, which proves the state of block 2.
-    assert_eq!(height_read(2).await, 2);
+    assert_eq!(height_read(2, 2, u64::MAX).await, 2);
     // Two headers are on their way.
-    assert_eq!(height_read(4).await, 4);
+    assert_eq!(height_read(4, 4, u64::MAX).await, 4);
+}
+
+#[tokio::test]
+async fn a_read_does_not_wait_for_a_block_that_a_chain_at_rest_does_not_make() {
+    // Block 3 came between two looks and changed nothing: its header proves what block 2 did.
+    assert_eq!(height_read(3, 2, 3).await, 2);
+}
+
+/// Answers like a node whose application is gone.
+struct Deaf(Node);
+
+impl Transport for Deaf {
+    fn post(&self, body: Bytes) -> BoxFuture<'_, Result<Bytes, ClientError>> {
+        let call: Value = serde_json::from_slice(&body).expect("JSON");
+        if call["method"] != "abci_info" {
+            return self.0.post(body);
+        }
+        let error = json!({ "code": -32603, "message": "Internal error", "data": "no app" });
+        let answer = json!({ "jsonrpc": "2.0", "id": call["id"], "error": error });
+        async move { Ok(answer.to_string().into()) }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn what_the_application_has_is_not_guessed() {
+    let begun = Time::now().checked_sub(Duration::from_secs(3600)).expect("a time");
+    let node = Node { begun, newest: AtomicU64::new(2), last: u64::MAX, executed: 4, changed: 4 };
+    let mut chain = chain(Client::over(Arc::new(Deaf(node))), header(1, begun));
+    let refused = chain.newest_state().await.expect_err("nobody knows what is newest");
+    assert!(matches!(refused, Error::Node { .. }), "{refused}");
 }

@@ -236,6 +236,11 @@ impl Network {
         at("cannot rename to", &path, std::fs::rename(&part, &path))
     }
 
+    /// What is added to each of its ports: the same for all validators.
+    pub fn port_offset(&self) -> u16 {
+        self.validators.first().map_or(0, |first| first.port_offset)
+    }
+
     /// Directory of one half of a validator.
     pub fn dir(&self, index: usize, half: Half) -> PathBuf {
         self.home.join(format!("v{index}")).join(half.name())

@@ -26,13 +26,21 @@ pub struct Probe {
 pub fn status(validator: &Validator) -> Probe {
     let port = validator.rpc_port();
     let Some(status) = get(port, "status") else { return Probe::default() };
-    let sync = &status["result"]["sync_info"];
     Probe {
-        height: sync["latest_block_height"].as_str().and_then(|height| height.parse().ok()),
-        catching_up: sync["catching_up"].as_bool().unwrap_or(false),
+        height: height_in(&status),
+        catching_up: status["result"]["sync_info"]["catching_up"].as_bool().unwrap_or(false),
         peers: get(port, "net_info")
             .and_then(|info| info["result"]["n_peers"].as_str().and_then(|n| n.parse().ok())),
     }
+}
+
+/// Asks for the height of the newest block alone.
+pub fn height(validator: &Validator) -> Option<u64> {
+    height_in(&get(validator.rpc_port(), "status")?)
+}
+
+fn height_in(status: &serde_json::Value) -> Option<u64> {
+    status["result"]["sync_info"]["latest_block_height"].as_str()?.parse().ok()
 }
 
 /// One GET on a connection of its own; `None` when anything is not as it should be.

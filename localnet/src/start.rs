@@ -14,7 +14,7 @@ use crate::{Error, Result, app_state, create, end, ports, probe, process, status
 
 /// How long nothing may happen before the first block, unless it is said.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// Applications that use less than this part of the time do not work on anything.
+/// An application that uses less than this part of the time does not work on anything.
 const IDLE_PART: u32 = 60;
 /// How often the pairs are looked at while waiting.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -62,7 +62,8 @@ pub fn start(options: &Options) -> Result<()> {
     let mut network = make_or_find(options)?;
     bring_up(&mut network, Duration::from_secs(options.patience))?;
     print!("{}", status::table(&network).text);
-    if let Some(first) = network.validators.first().filter(|first| first.port_offset != 0) {
+    if network.port_offset() != 0 {
+        let first = network.validator(0)?;
         let (node, gateway) = (first.rpc_url(), first.gateway_url());
         println!("\nexport GUTS_NODE={node} GUTS_GATEWAY={gateway}  # where 'guts' finds it");
     }
@@ -141,7 +142,7 @@ fn refuse_another_genesis(options: &Options, network: &Network) -> Result<()> {
         let what = format!("the network in {home} is made already");
         return refused(what, "start it without --param and --fund, or ");
     }
-    let offset = network.validators.first().map_or(0, |first| first.port_offset);
+    let offset = network.port_offset();
     if options.port_offset.is_some_and(|wanted| wanted != offset) {
         let what = format!("the ports of the network in {home} are moved by {offset}");
         return refused(what, "start it without --port-offset, or ");
@@ -233,8 +234,8 @@ fn wait_first_block(network: &Network, patience: Duration) -> Result<()> {
             say(&format!("✓ first block on every validator after {:.1} s", secs(begun)));
             return Ok(());
         }
-        let (cpu, since) = (seen.app_cpu, last_at.elapsed());
-        if seen.heights != last.heights || cpu.saturating_sub(last.app_cpu) > since / IDLE_PART {
+        let since = last_at.elapsed();
+        if seen.heights != last.heights || seen.worked_since(&last) > since / IDLE_PART {
             (last, last_at) = (seen.clone(), Instant::now());
         } else if since >= patience {
             eprintln!();
@@ -246,7 +247,7 @@ fn wait_first_block(network: &Network, patience: Duration) -> Result<()> {
              worked {:.0} s ",
             seen.heights.len(),
             secs(begun),
-            cpu.as_secs_f64()
+            seen.app_cpu.iter().sum::<Duration>().as_secs_f64()
         );
         let _ = std::io::stderr().flush();
         std::thread::sleep(LOOK_INTERVAL);
@@ -258,17 +259,23 @@ fn wait_first_block(network: &Network, patience: Duration) -> Result<()> {
 struct Seen {
     /// The newest height of each that answers.
     heights: Vec<Option<u64>>,
-    /// Processor time of all applications.
-    app_cpu: Duration,
+    /// Processor time of each application.
+    app_cpu: Vec<Duration>,
 }
 
 impl Seen {
     fn of(network: &Network) -> Seen {
         let apps = network.validators.iter().filter_map(|validator| validator.app.as_ref());
         Seen {
-            heights: network.validators.iter().map(|v| probe::status(v).height).collect(),
-            app_cpu: apps.map(|app| process::cpu_time(app.pid)).sum(),
+            heights: network.validators.iter().map(probe::height).collect(),
+            app_cpu: apps.map(|app| process::cpu_time(app.pid)).collect(),
         }
+    }
+
+    /// Processor time that the application which worked most has used since then.
+    fn worked_since(&self, then: &Seen) -> Duration {
+        let both = self.app_cpu.iter().zip(&then.app_cpu);
+        both.map(|(now, before)| now.saturating_sub(*before)).max().unwrap_or_default()
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
 
+use guts_schema::proto::Upgrade;
+use guts_schema::proto::propose::Content;
 use guts_tests::cometbft::{Network, Place, find};
 use guts_tests::keys;
 use guts_tests::person::Person;
@@ -129,9 +131,8 @@ fn a_push_goes_through_four_cometbft_validators() {
     network.agreed_app_hash(height);
 }
 
-/// For so long votes are taken on an upgrade; and how many blocks, five a second at most, there are
-/// before its height.
-const VOTING_S: u64 = 10;
+/// Blocks from the proposal of an upgrade to its height: five a second at most, of which a vote of
+/// a second takes less than half.
 const AHEAD: u64 = 80;
 
 #[test]
@@ -139,10 +140,9 @@ fn an_upgrade_goes_through_under_cometbft() {
     let Some(cometbft) = find() else { return };
     let place = tempfile::tempdir().expect("a directory");
     let key = place.path().join("ada");
-    keys::make(&key);
-    let funded = json!({"key": keys::public_hex(&key), "balance": "20000000"});
+    let funded = keys::genesis_account(&key, 20_000_000);
     let change = |state: &mut Value| {
-        state["params"] = json!({"gov_voting_s": VOTING_S, "gov_timelock_s": 0, "epoch_s": 1});
+        state["params"] = json!({"gov_voting_s": 1, "gov_timelock_s": 0, "epoch_s": 1});
         state["account"]["accounts"].as_array_mut().expect("a list").push(funded);
     };
     let name = Rc::new(Cell::new("guts-app"));
@@ -152,16 +152,11 @@ fn an_upgrade_goes_through_under_cometbft() {
     network.wait_height(2);
     let at = network.place(0).clone();
     let url = |at: &str| format!("http://{at}");
-    let ada = Person::stranger(url(&at.rpc), url(&at.gateway));
+    let ada = Person::with_key(url(&at.rpc), url(&at.gateway), &key);
     let said = |args: &[&str]| ada.json(args, ada.dir());
-    said(&["init", "--key", &key.display().to_string()]);
-    let listed = said(&["validators", "list"]);
-    let validator = listed["validators"][0]["address"].as_str().expect("an address");
-    said(&["stake", "delegate", validator, "9000000"]);
+    said(&["stake", "delegate", &ada.first_validator(), "9000000"]);
     let height = network.height(0).expect("it answered before") + AHEAD;
-    let what = ["upgrade", "rules", "--height", &height.to_string(), "--rules", "2"];
-    said(&[&["gov", "propose"], &what[..], &["--text", "why"]].concat());
-    said(&["gov", "vote", "1", "yes"]);
+    ada.decide(1, Content::Upgrade(Upgrade { height, version: 2 }));
 
     // The application halts before that height and says why, and CometBFT ends with it.
     let halts = format!("version 2 of the rules holds from height {height} on");

@@ -189,9 +189,7 @@ fn set(pair: &Pair) -> Option<Vec<Value>> {
 fn a_key_that_runs_twice_is_proved_slashed_and_removed() {
     let place = tempfile::tempdir().expect("a directory");
     let key = place.path().join("ada");
-    keys::make(&key);
-    let ada = json!({"key": keys::public_hex(&key), "handle": "ada", "balance": "20000000"});
-    let homes = make_homes(place.path(), ada);
+    let homes = make_homes(place.path(), keys::genesis_account(&key, 20_000_000));
     let mut pairs: Vec<Pair> = Vec::new();
     let resting = ["consensus.create_empty_blocks_interval=1s"];
     for home in &homes {
@@ -200,8 +198,8 @@ fn a_key_that_runs_twice_is_proved_slashed_and_removed() {
     }
     pairs.iter().for_each(|pair| pair.wait_height(1));
 
-    let ada = Person::stranger(format!("http://{}", pairs[0].rpc), "http://127.0.0.1:9".into());
-    ada.json(&["init", "--key", &key.display().to_string()], ada.dir());
+    let rpc = format!("http://{}", pairs[0].rpc);
+    let ada = Person::with_key(rpc, "http://127.0.0.1:9".into(), &key);
     let at = json_file(&homes[3].join("engine/config/priv_validator_key.json"))["address"].clone();
     let liar = at.as_str().expect("text").to_lowercase();
     let before = validators(&ada);

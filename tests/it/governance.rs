@@ -12,15 +12,13 @@ fn is_proved(value: &Value) -> bool {
 /// A chain that drops proposals after a second, and somebody with a balance on it.
 fn start(place: &tempfile::TempDir) -> (Solo, Person) {
     let key = place.path().join("ada");
-    keys::make(&key);
-    let funded = json!({"key": keys::public_hex(&key), "handle": "ada", "balance": "20000000"});
+    let funded = keys::genesis_account(&key, 20_000_000);
     let net = Solo::start(|genesis| {
         let state = &mut genesis["app_state"];
         state["params"] = json!({"gov_deposit_s": 1});
         state["account"]["accounts"].as_array_mut().expect("a list").push(funded);
     });
-    let ada = Person::stranger(net.rpc(), net.gateway());
-    ada.json(&["init", "--key", &key.display().to_string()], ada.dir());
+    let ada = Person::with_key(net.rpc(), net.gateway(), &key);
     (net, ada)
 }
 
@@ -40,9 +38,7 @@ fn a_proposal_is_voted_on_and_another_dropped() {
     assert_eq!((&made["proposal"], &made["status"]), (&json!(1), &json!("voting")));
     assert!(is_proved(&made), "{made}");
 
-    let listed = json_of(&["validators", "list"]);
-    let validator = listed["validators"][0]["address"].as_str().expect("an address");
-    json_of(&["stake", "delegate", validator, "5000000"]);
+    json_of(&["stake", "delegate", &ada.first_validator(), "5000000"]);
     json_of(&["gov", "vote", "1", "veto"]);
     let voted = json_of(&["gov", "vote", "1", "yes"]);
     assert_eq!((&voted["option"], &voted["status"]), (&json!("yes"), &json!("voting")));
@@ -85,9 +81,8 @@ fn a_proposal_is_voted_on_and_another_dropped() {
 fn a_dry_run_of_what_would_be_refused_says_so() {
     let place = tempfile::tempdir().expect("a directory");
     let (_net, ada) = start(&place);
-    let listed = ada.json(&["validators", "list"], ada.dir());
-    let validator = listed["validators"][0]["address"].as_str().expect("an address");
-    let dear = ["stake", "delegate", validator, "999999999"];
+    let validator = ada.first_validator();
+    let dear = ["stake", "delegate", &validator, "999999999"];
     let trial = ada.guts(&[&dear[..], &["--dry-run", "--output", "json"]].concat(), ada.dir());
     let trial: Value = serde_json::from_str(&trial.expect_refused().stdout).expect("JSON alone");
     assert_eq!((&trial["sent"], &trial["actions"]), (&json!(false), &json!(["delegate"])));
@@ -105,11 +100,10 @@ fn stake_on_its_way_is_listed_until_it_is_due() {
     let place = tempfile::tempdir().expect("a directory");
     let (_net, ada) = start(&place);
     let json_of = |args: &[&str]| ada.json(args, ada.dir());
-    let listed = json_of(&["validators", "list"]);
-    let validator = listed["validators"][0]["address"].as_str().expect("an address");
-    json_of(&["stake", "delegate", validator, "5000"]);
+    let validator = ada.first_validator();
+    json_of(&["stake", "delegate", &validator, "5000"]);
     for amount in ["1000", "500"] {
-        json_of(&["stake", "unbond", validator, amount]);
+        json_of(&["stake", "unbond", &validator, amount]);
     }
     let shown = json_of(&["stake", "show"]);
     assert_eq!(shown["delegations"][0]["amount"], "3500");

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
-use guts_tests::localnet::{Localnet, PATIENCE};
+use guts_tests::localnet::{Localnet, PATIENCE, Programs};
 use guts_tests::process::end;
 use guts_tests::run::{Ran, run};
 use guts_tests::{program, root};
@@ -110,46 +110,36 @@ fn the_foreground_says_who_ends_and_who_is_back() {
     assert_eq!(foreground.wait_end(), Some(0));
 }
 
+/// What a network says that has an application without which there is no first block.
+fn start_in_vain(app: &str, args: &[&str]) -> String {
+    let net = Localnet::reserve(Programs::as_built());
+    let said = net.call("start", &[&["--detach", "--app", app], args].concat());
+    let status = net.call("status", &[]).expect_refused().said();
+    assert!(status.contains("nothing of this network runs"), "{status}");
+    said.expect_refused().stderr
+}
+
 #[test]
 fn a_pair_that_ends_before_the_first_block_is_said() {
-    let net = Localnet::start(&["--app", &kvstore()]);
-    net.call("stop", &[]).expect_ok();
-    let home = net.home().join("other").display().to_string();
-    let app = "ls /no/such/file";
-    let args = ["start", "--home", &home, "--detach", "--app", app];
-    let ran = run(&program("guts-localnet"), &args, Path::new("/"), &[]).expect_refused();
-    assert!(ran.stderr.contains("error: the app of validator"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("No such file"), "the end of its log: {}", ran.stderr);
-    let args = ["status", "--home", &home];
-    let said = run(&program("guts-localnet"), &args, Path::new("/"), &[]).expect_refused().said();
-    assert!(said.contains("nothing of this network runs"), "{said}");
+    let said = start_in_vain("ls /no/such/file", &[]);
+    assert!(said.contains("error: the app of validator"), "{said}");
+    assert!(said.contains("No such file"), "the end of its log: {said}");
 }
 
 #[test]
 fn the_first_block_is_waited_for_while_something_happens() {
-    let net = Localnet::start(&["--app", &kvstore()]);
-    net.call("stop", &[]).expect_ok();
-    let start = |name: &str, app: &str| {
-        let home = net.home().join(name).display().to_string();
-        let small = ["--validators", "1", "--allow-small", "--patience", "2"];
-        let args = [&["start", "--home", &home, "--detach", "--app", app][..], &small].concat();
-        let said =
-            run(&program("guts-localnet"), &args, Path::new("/"), &[]).expect_refused().stderr;
-        let status = ["status", "--home", &home];
-        let ran = run(&program("guts-localnet"), &status, Path::new("/"), &[]).expect_refused();
-        assert!(ran.said().contains("nothing of this network runs"), "{}", ran.said());
-        said
-    };
-    let said = start("idle", "tail -f /dev/null");
+    let small = ["--validators", "1", "--allow-small", "--patience", "2"];
+    let said = start_in_vain("tail -f /dev/null", &small);
     assert!(said.contains("of 1 answer") && said.contains("applications have worked"), "{said}");
     assert!(said.contains("error: no first block, and nothing has happened for 2 s"), "{said}");
     assert!(said.contains("the end of") && said.contains("engine.log"), "{said}");
 
     // Like one that has a large genesis to go through, for longer than the patience.
-    let script = net.home().join("busy");
+    let place = tempfile::tempdir().expect("a directory");
+    let script = place.path().join("busy");
     let work = "end=$((SECONDS + 5)); while ((SECONDS < end)); do :; done; echo done";
     std::fs::write(&script, work).expect("written");
-    let said = start("busy-net", &format!("bash {}", script.display()));
+    let said = start_in_vain(&format!("bash {}", script.display()), &small);
     assert!(said.contains("error: the app of validator 0 ended"), "{said}");
     assert!(said.contains("    done"), "the end of its log: {said}");
 }

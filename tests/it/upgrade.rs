@@ -1,73 +1,51 @@
 //! What a network decides is carried out: prices, the power of stake, and the version of the rules,
 //! through four pairs whose operators install a newer program before, at and after its height.
 
+use guts_schema::proto::Upgrade;
+use guts_schema::proto::propose::Content;
 use guts_tests::http;
 use guts_tests::keys;
 use guts_tests::localnet::{Localnet, Programs};
 use guts_tests::person::Person;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// For so long votes are taken: many times what two commands take.
-const VOTING_S: u64 = 8;
-/// Blocks from a proposal of an upgrade to its height: two a second at most, and two for each
-/// transaction, make two thirds as many while it is voted on and the time lock runs.
-const AHEAD: u64 = 32;
+/// Blocks from a proposal of an upgrade to its height: two a second at most, of which a vote of a
+/// second and the time lock take less than half.
+const AHEAD: u64 = 40;
 /// Stake that a validator begins with, and what makes a power of 1 at first and as is decided.
 const STAKE: u64 = 10_000_000;
 const UNIT: u64 = 500_000;
 /// What ada gives to the first validator.
 const DELEGATED: u64 = 1_000_000;
 
-/// A network, somebody with tokens, and what they decided.
+/// A network, and somebody with stake in it.
 struct World {
     net: Localnet,
     ada: Person,
-    /// The height of the upgrade.
-    height: u64,
     /// Where her key is.
     _place: tempfile::TempDir,
 }
 
 impl World {
-    /// Two proposals have the votes they need.
     fn start() -> World {
         let place = tempfile::tempdir().expect("a directory");
         let key = place.path().join("ada");
         keys::make(&key);
-        let (voting, own) = (format!("gov_voting_s={VOTING_S}"), format!("{}.pub", key.display()));
-        let params = [&voting, "gov_timelock_s=1", "gov_quorum_ppm=1000", "epoch_s=1"];
+        let own = format!("{}.pub", key.display());
+        let params = ["gov_voting_s=1", "gov_timelock_s=1", "gov_quorum_ppm=1000", "epoch_s=1"];
         let params = params.iter().flat_map(|param| ["--param", param]);
         let others = ["--fund", &own, "--set", "consensus.create_empty_blocks_interval=1s"];
         let args: Vec<_> = params.chain(others).collect();
         let net = Localnet::start_of(Programs::linked(), &args);
-        let ada = Person::stranger(net.rpc(0), net.gateway(0));
-        let mut world = World { net, ada, height: 0, _place: place };
-        world.json(&["init", "--key", &key.display().to_string()]);
-        let listed = world.json(&["validators", "list"]);
-        let validator = listed["validators"][0]["address"].as_str().expect("an address");
-        world.json(&["stake", "delegate", validator, &DELEGATED.to_string()]);
-
-        assert_eq!(world.fee(), "50");
-        let unit = format!("power_unit={UNIT}");
-        let price = r#"other_price={"kind":"other","work":1,"fee":77}"#;
-        let params = ["propose", "params", "prices", "--set", &unit, "--set", price];
-        world.propose(1, &params);
-        world.height = world.newest(0) + AHEAD;
-        let height = world.height.to_string();
-        let rules = ["propose", "upgrade", "rules", "--height", &height, "--rules", "2"];
-        world.propose(2, &rules);
+        let ada = Person::with_key(net.rpc(0), net.gateway(0), &key);
+        let world = World { net, ada, _place: place };
+        let delegated = DELEGATED.to_string();
+        world.json(&["stake", "delegate", &world.ada.first_validator(), &delegated]);
         world
     }
 
     fn json(&self, args: &[&str]) -> Value {
         self.ada.json(args, self.ada.dir())
-    }
-
-    /// Makes a proposal and votes for it.
-    fn propose(&self, number: u64, what: &[&str]) {
-        let made = self.json(&[&["gov"], what, &["--text", "why"]].concat());
-        assert_eq!((&made["proposal"], &made["status"]), (&number.into(), &"voting".into()));
-        self.json(&["gov", "vote", &number.to_string(), "yes"]);
     }
 
     /// Waits until a proposal was carried out.
@@ -92,20 +70,7 @@ impl World {
 
     /// A validator's newest height.
     fn newest(&self, validator: usize) -> u64 {
-        self.net.wait("it answers", || {
-            let status = self.net.get(validator, "status")?;
-            status["result"]["sync_info"]["latest_block_height"].as_str()?.parse().ok()
-        })
-    }
-
-    /// Waits until a validator has a block, as long as it gets others.
-    fn wait_height(&self, validator: usize, height: u64) {
-        let mut newest = self.newest(validator);
-        while newest < height {
-            newest = self
-                .net
-                .wait("another block", || Some(self.newest(validator)).filter(|now| *now > newest));
-        }
+        self.net.wait("it answers", || self.net.height(validator))
     }
 
     /// Waits until a validator's application has said something `times` times.
@@ -125,7 +90,7 @@ impl World {
     /// Waits until all have a block and says that it is the same.
     fn assert_agreed(&self, height: u64) {
         let hash = |validator: usize| {
-            self.wait_height(validator, height);
+            self.net.wait_height(validator, height);
             let block = self.net.get(validator, &format!("block?height={height}"));
             block.expect("an answer")["result"]["block_id"].clone()
         };
@@ -151,17 +116,15 @@ impl World {
     }
 }
 
-#[test]
-fn what_a_network_decides_holds_and_an_upgrade_goes_through() {
-    let world = World::start();
-    let (net, height) = (&world.net, world.height);
-    // One operator has the newer program in time.
-    net.programs().install("next_rules", "guts-app");
-    world.restart_app(3);
-    world.wait_said(3, "app", "ready", 2);
-
+/// What is decided on changes prices and powers.
+fn other_params(world: &World) {
+    assert_eq!(world.fee(), "50");
+    let price = json!({"kind": "other", "work": 1, "fee": 77});
+    let params = json!({"power_unit": UNIT, "other_price": price});
+    world.ada.decide(1, Content::Params(params.to_string()));
     world.wait_done(1);
     assert_eq!(world.fee(), "77");
+    let net = &world.net;
     let powers = |validator: usize| -> Option<Vec<String>> {
         let answer = net.get(validator, "validators")?;
         let set = answer["result"]["validators"].as_array()?.iter();
@@ -172,18 +135,30 @@ fn what_a_network_decides_holds_and_an_upgrade_goes_through() {
     for validator in 0..4 {
         net.wait("the engine's powers", || (powers(validator)? == wanted).then_some(()));
     }
+}
+
+#[test]
+fn what_a_network_decides_holds_and_an_upgrade_goes_through() {
+    let world = World::start();
+    other_params(&world);
+    let net = &world.net;
+    // One operator has the newer program in time.
+    net.programs().install("next_rules", "guts-app");
+    world.restart_app(3);
+    world.wait_said(3, "app", "ready", 2);
+    let height = world.newest(0) + AHEAD;
+    world.ada.decide(2, Content::Upgrade(Upgrade { height, version: 2 }));
     world.wait_done(2);
-    assert!(world.newest(0) < height, "the upgrade was agreed on in time");
 
     // The others halt before its height and say why.
     let halts = format!("version 2 of the rules holds from height {height} on");
     for validator in 0..3 {
-        world.wait_height(validator, height - 1);
+        net.wait_height(validator, height - 1);
         world.wait_said(validator, "app", "an upgrade is ahead", 1);
         world.wait_said(validator, "app", "no block is executed any more", 1);
         world.wait_said(validator, "app", &halts, 2);
     }
-    world.wait_height(3, height - 1);
+    net.wait_height(3, height - 1);
     let ahead = std::fs::read_to_string(net.log(3, "app")).expect("a log");
     assert!(!ahead.contains(&halts), "a program that knows it has nothing to say: {ahead}");
     assert_eq!(world.repositories(0), "1000", "reads are answered");
@@ -194,17 +169,17 @@ fn what_a_network_decides_holds_and_an_upgrade_goes_through() {
         world.restart_app(validator);
     }
     for validator in [1, 2, 3] {
-        world.wait_height(validator, height + 2);
+        net.wait_height(validator, height + 2);
         assert_eq!([height, height + 1].map(|at| world.version(validator, at)), ["1", "2"]);
         assert_eq!(world.repositories(validator), "2000");
     }
     assert!(world.newest(0) < height, "it does not know how");
-    late(&world);
+    late(&world, height);
 }
 
 /// The last operator, who first starts the older program again.
-fn late(world: &World) {
-    let (net, height) = (&world.net, world.height);
+fn late(world: &World, height: u64) {
+    let net = &world.net;
     world.restart_app(0);
     world.assert_agreed(height + 2);
     assert_eq!(world.version(0, height + 1), "2");
@@ -212,8 +187,11 @@ fn late(world: &World) {
     net.programs().install("guts-app", "guts-app");
     world.restart_app(0);
     world.wait_said(0, "app", "guts-app: version 2 of the rules holds from height", 1);
-    let said = net.call("status", &[]).expect_refused().said();
-    assert!(said.contains("error: the app of validator 0 is dead"), "{said}");
+    // What it says last, it says before it has ended.
+    net.wait("an application that is dead", || {
+        let said = net.call("status", &[]).said();
+        said.contains("error: the app of validator 0 is dead").then_some(())
+    });
     net.programs().install("next_rules", "guts-app");
     for validator in 0..4 {
         world.restart_app(validator);

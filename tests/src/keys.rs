@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 
 use crate::process::end;
 use crate::run::run;
@@ -29,6 +30,17 @@ pub fn public_hex(path: &Path) -> String {
     let blob = text.split_whitespace().nth(1).expect("its second word");
     let blob = STANDARD.decode(blob).expect("base64");
     hex::encode(&blob[blob.len() - 32..])
+}
+
+/// Makes a key at `path`, as [`make`] does, and what a genesis says of its account: the handle is
+/// the name of the file, the balance is in smallest units.
+///
+/// # Panics
+/// When ssh-keygen fails.
+pub fn genesis_account(path: &Path, balance: u64) -> Value {
+    make(path);
+    let handle = path.file_name().expect("a file has a name").to_string_lossy();
+    json!({"key": public_hex(path), "handle": handle, "balance": balance.to_string()})
 }
 
 /// An ssh-agent, ended when this is dropped.

@@ -23,7 +23,10 @@ pub struct Programs {
 
 impl Programs {
     /// Those that were built, where they were built.
-    fn as_built() -> Programs {
+    ///
+    /// # Panics
+    /// When they were not.
+    pub fn as_built() -> Programs {
         let program = crate::program("guts-localnet");
         let dir = program.parent().expect("a directory of programs").to_owned();
         Programs { dir, _own: None }
@@ -77,12 +80,20 @@ impl Localnet {
     /// # Panics
     /// When it does not start, with what it said.
     pub fn start_of(programs: Programs, args: &[&str]) -> Localnet {
+        let net = Self::reserve(programs);
+        net.restart(args);
+        net
+    }
+
+    /// A place and the ports for a network of these programs, of which nothing was made yet.
+    ///
+    /// # Panics
+    /// When there is no place.
+    pub fn reserve(programs: Programs) -> Localnet {
         // A test that failed with a network running has ended it in its drop: the turn is free.
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let home = tempfile::tempdir().expect("a directory");
-        let net = Localnet { programs, home, _turn: turn };
-        net.restart(args);
-        net
+        Localnet { programs, home, _turn: turn }
     }
 
     /// Starts the network again after [`Self::call`] `stop`, or after all its processes died.
@@ -141,6 +152,24 @@ impl Localnet {
     /// The answer of a validator's RPC to a GET, or `None` while it does not answer.
     pub fn get(&self, validator: usize, call: &str) -> Option<serde_json::Value> {
         crate::http::get(&format!("127.0.0.1:{}", 26657 + 10 * validator), call)
+    }
+
+    /// A validator's newest height, or `None` while it does not answer.
+    pub fn height(&self, validator: usize) -> Option<u64> {
+        let status = self.get(validator, "status")?;
+        status["result"]["sync_info"]["latest_block_height"].as_str()?.parse().ok()
+    }
+
+    /// Waits until a validator has a block, for as long as it gets others.
+    ///
+    /// # Panics
+    /// When it gets none any more.
+    pub fn wait_height(&self, validator: usize, height: u64) {
+        let mut newest = 0;
+        while newest < height {
+            let another = || self.height(validator).filter(|now| *now > newest);
+            newest = self.wait("another block", another);
+        }
     }
 
     /// Newest height and its application hash as a validator's own application reports them.

@@ -34,7 +34,7 @@ pub enum Error {
         period: String,
     },
     /// The chain refused.
-    #[error("refused ({}): {log}", name(*code))]
+    #[error("refused ({}): {log}", code_name(*code))]
     Refused {
         /// Its stable code.
         code: u32,
@@ -82,7 +82,8 @@ pub enum Error {
     Usage(String),
 }
 
-fn name(code: u32) -> String {
+/// The name of a refusal; of one that this program does not know, its number.
+pub(crate) fn code_name(code: u32) -> String {
     Code::from_number(code).map_or_else(|| code.to_string(), |code| code.name().to_owned())
 }
 
@@ -104,7 +105,7 @@ impl Error {
             Self::Node { .. } => "node".into(),
             Self::Proof(_) => "not_proved".into(),
             Self::TrustExpired { .. } => "trust_expired".into(),
-            Self::Refused { code, .. } => name(*code),
+            Self::Refused { code, .. } => code_name(*code),
             Self::TooDear(_) => "too_dear".into(),
             Self::NotSent(_) => "not_sent".into(),
             Self::Late { .. } => "late".into(),

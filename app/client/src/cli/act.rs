@@ -22,15 +22,6 @@ pub struct Actor<'a> {
     pub state: State,
 }
 
-/// What came of an act.
-pub struct Done {
-    /// The state in which it shows.
-    pub state: State,
-    /// The block it is in.
-    pub height: u64,
-    tx: String,
-}
-
 impl<'a> Actor<'a> {
     /// The account of the configuration.
     pub async fn own(context: &'a Context) -> Result<Self, Error> {
@@ -41,11 +32,11 @@ impl<'a> Actor<'a> {
     }
 
     /// Does it, and waits until that is proved.
-    pub async fn act(&mut self, what: &'static str, action: Action) -> Result<Done, Error> {
+    pub async fn act(&mut self, what: &'static str, action: Action) -> Result<Sent, Error> {
         let bar = self.context.out.bar(what);
         let sent = self.chain.send(self.account, &[action], &self.signer, &bar).await?;
         drop(bar);
-        Ok(sent.into())
+        Ok(sent)
     }
 
     /// As [`Actor::act`], with another account that signs, too.
@@ -54,28 +45,22 @@ impl<'a> Actor<'a> {
         what: &'static str,
         action: Action,
         other: (AccountId, &Signer),
-    ) -> Result<Done, Error> {
+    ) -> Result<Sent, Error> {
         let bar = self.context.out.bar(what);
         let signers = [(self.account, &self.signer), other];
         let sent = self.chain.send_signed(&[action], &signers, &bar).await?;
         drop(bar);
-        Ok(sent.into())
+        Ok(sent)
     }
 }
 
-impl From<Sent> for Done {
-    fn from(Sent { hash, height, state }: Sent) -> Self {
-        Self { state, height, tx: hash.to_string() }
-    }
-}
-
-impl Done {
+impl Sent {
     /// Says that it is done, and where that is proved: in its block, with success as the outcome.
     /// `value` is the result for programs.
-    pub fn say(&self, context: &Context, fact: &str, mut value: Value) {
+    pub(super) fn say(&self, context: &Context, fact: &str, mut value: Value) {
         context.out.fact(&format!("{fact} in block {}", self.height));
         context.out.proved(&self.state);
-        value["tx"] = json!(self.tx);
+        value["tx"] = json!(self.hash.to_string());
         value["proved_height"] = json!(self.state.height());
         context.out.result(&value);
     }

@@ -8,9 +8,10 @@ use guts_schema::tx::{IssueAction, ThreadAction};
 use guts_schema::{Action, RepoId, proto};
 use serde_json::json;
 
-use super::act::{Actor, Done};
+use super::act::Actor;
 use super::{Context, text};
 use crate::Error;
+use crate::send::Sent;
 
 #[derive(Debug, Subcommand)]
 pub enum Issue {
@@ -223,7 +224,7 @@ impl<'a> At<'a> {
         Ok(Self { context, actor, id, repo })
     }
 
-    async fn act(&mut self, action: Action) -> Result<Done, Error> {
+    async fn act(&mut self, action: Action) -> Result<Sent, Error> {
         self.actor.act("issue", action).await
     }
 

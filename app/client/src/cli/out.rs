@@ -12,7 +12,7 @@ use crate::{Error, State};
 
 /// One line as a terminal may have it, whoever wrote it: without control characters, and with
 /// those that turn the direction of text shown in place of taking effect.
-pub fn plain(line: &str) -> String {
+fn plain(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
     for c in line.chars().filter(|c| !c.is_control()) {
         match c {
@@ -73,15 +73,16 @@ pub fn counted(count: u64, one: &str) -> String {
 
 /// Rows as lines, each column as wide as its widest cell.
 fn lined_up<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    // What fills a column comes after what is taken out of its cell, or shown in its place.
+    let rows: Vec<_> = rows.iter().map(|row| row.each_ref().map(|cell| plain(cell))).collect();
     let mut widths = [0; N];
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = plain(cell).chars().count().max(*width);
+            *width = cell.chars().count().max(*width);
         }
     }
-    // What fills a column comes after what is taken out of its cell, or shown in its place.
     let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{:width$}", plain(cell)));
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()

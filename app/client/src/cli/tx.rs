@@ -2,11 +2,12 @@
 
 use clap::Subcommand;
 use guts_rpc::client::ClientError;
-use guts_schema::{ChainRules, Code, Hash, sshsig, validate};
+use guts_schema::{ChainRules, Hash, sshsig, validate};
 use serde_json::{Value, json};
 
 use super::Context;
 use crate::Error;
+use crate::error::code_name;
 
 #[derive(Debug, Subcommand)]
 pub enum Tx {
@@ -52,7 +53,7 @@ pub async fn show(context: &Context, hash: Hash) -> Result<(), Error> {
             out.line(&format!("signed by    {} with {key}", signer.account));
         }
     }
-    let refused = Code::from_number(result.code).map_or("unknown code", Code::name);
+    let refused = code_name(result.code);
     match result.code {
         0 => out.line("outcome      done"),
         _ => out.line(&format!("outcome      refused ({refused}): {}", result.log)),

@@ -8,7 +8,7 @@ use guts_schema::{AccountId, keys, proto};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::out::{percent, plain, share, time};
+use super::out::{percent, share, time};
 use crate::state::{account_id, validator_address};
 use crate::{Error, State};
 
@@ -83,7 +83,7 @@ async fn show(context: &Context, validator: &str) -> Result<(), Error> {
         )));
     }
     let Entry { operator_name, info, power, .. } = &entry;
-    let or = |text: &str, none: &str| if text.is_empty() { none.into() } else { plain(text) };
+    let or = |text: &str, none: &str| if text.is_empty() { none } else { text }.to_owned();
     let out = &context.out;
     out.line(&format!("validator   {address}"));
     out.line(&format!("name        {}", or(&info.name, "unnamed")));

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use guts_rpc::types::{BlockResults, Event};
 use guts_schema::attest::is_pseudo_tx;
-use guts_schema::{ChainRules, Code, Hash, validate};
+use guts_schema::{ChainRules, Hash, validate};
 use serde_json::json;
 
 use super::Context;
+use super::out::counted;
 use super::tx::events_json;
+use crate::error::code_name;
 use crate::{Chain, Error, proof};
 
 /// How often a node is asked for the next block.
@@ -121,9 +123,8 @@ impl Block {
 
     fn show(&self, context: &Context) {
         let out = &context.out;
-        let count = self.txs.len();
-        let plural = if count == 1 { "" } else { "s" };
-        out.line(&format!("block {}  {}  {count} transaction{plural}", self.height, self.time));
+        let count = counted(self.txs.len() as u64, "transaction");
+        out.line(&format!("block {}  {}  {count}", self.height, self.time));
         let mut listed = Vec::new();
         for ((tx, actions), result) in
             self.txs.iter().zip(&self.actions).zip(&self.results.txs_results)
@@ -131,10 +132,7 @@ impl Block {
             let hash = Hash::of(tx);
             let outcome = match result.code {
                 0 => String::new(),
-                code => {
-                    let name = Code::from_number(code).map_or("unknown code", Code::name);
-                    format!("  refused ({name}): {}", result.log)
-                }
+                code => format!("  refused ({}): {}", code_name(code), result.log),
             };
             out.line(&format!("  tx {hash}  {}{outcome}", actions.join(", ")));
             result.events.iter().for_each(|event| out.line(&event_line(event)));

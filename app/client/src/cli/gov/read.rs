@@ -7,7 +7,7 @@ use guts_schema::{AccountId, keys, proto};
 use serde_json::{Value, json};
 
 use super::super::Context;
-use super::super::out::{percent, plain, time};
+use super::super::out::{percent, time};
 use crate::state::account_id;
 use crate::{Error, State};
 
@@ -67,7 +67,7 @@ const fn kind(content: Option<&Content>) -> &'static str {
 
 /// How a proposal stands, as the end of a sentence about it.
 pub(super) fn standing(proposal: &proto::Proposal) -> String {
-    let (until, reason) = (time(proposal.until_s), plain(&proposal.reason));
+    let (until, reason) = (time(proposal.until_s), &proposal.reason);
     match proposal.status() {
         ProposalStatus::Deposit => format!("takes deposits until {until}"),
         ProposalStatus::Voting => format!("takes votes until {until}"),
@@ -200,11 +200,11 @@ pub(super) async fn show(context: &Context, number: u64, votes: bool) -> Result<
     let mut value = describe(&state, number, &proposal).await?;
     let out = &context.out;
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    out.line(&format!("proposal  {number}: {}", plain(&word(&value["title"]))));
+    out.line(&format!("proposal  {number}: {}", word(&value["title"])));
     out.line(&format!("by        {}", word(&value["proposer"])));
     let content = match &value["content"] {
         Value::Null => String::new(),
-        content => plain(&format!(" {content}")),
+        content => format!(" {content}"),
     };
     out.line(&format!("what      {}{content}", word(&value["kind"])));
     out.line(&format!("status    it {}", standing(&proposal)));

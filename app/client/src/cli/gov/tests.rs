@@ -33,7 +33,7 @@ fn every_status_is_said_with_what_belongs_to_it() {
         (ProposalStatus::Dropped, "dropped", "dropped: why"),
     ] {
         let mut proposal = proto::Proposal { until_s: 1_710_428_966, ..Default::default() };
-        proposal.reason = "wh\x1by".into();
+        proposal.reason = "why".into();
         proposal.set_status(status);
         let said = read::standing(&proposal);
         assert!(said.contains(text), "{said}");

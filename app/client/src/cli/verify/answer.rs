@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::Context;
-use super::super::out::plain;
 use crate::{Error, proof};
 
 /// The longest answer that is read, in bytes: many times what the largest value of the state takes.
@@ -85,7 +84,7 @@ impl Answer {
 fn named(key: &[u8]) -> String {
     let tag = key.iter().position(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
     let (tag, rest) = key.split_at(tag);
-    let tag = plain(&String::from_utf8_lossy(tag));
+    let tag = String::from_utf8_lossy(tag);
     match rest.split_last() {
         Some((0, text)) if !text.is_empty() && text.iter().all(u8::is_ascii_graphic) => {
             format!("{tag}{}", String::from_utf8_lossy(text))
@@ -125,7 +124,7 @@ pub(super) async fn verify(context: &Context, what: &str) -> Result<(), Error> {
     let held = proof::check_state(ops.as_ref(), header.app_hash.as_bytes(), &key, value.as_deref());
     // Not this node: whoever gave the answer was wrong or lied.
     held.map_err(|error| match error {
-        Error::Proof(why) => Error::Differs(format!("{what} is not proved: {}", plain(&why))),
+        Error::Proof(why) => Error::Differs(format!("{what} is not proved: {why}")),
         error => error,
     })?;
     let out = &context.out;

@@ -12,7 +12,7 @@ use guts_schema::sign::SecretKey;
 use guts_schema::{Key, sshsig};
 use sha2::{Digest, Sha256};
 
-use crate::start::say;
+use crate::start::{Options, say};
 use crate::{Error, Result, at};
 
 /// Funded accounts, when nothing else is said: enough that each has few transactions in a block.
@@ -36,14 +36,41 @@ pub fn load_key(seed: &[u8], index: u64) -> SecretKey {
     SecretKey::from_seed(hash.finalize().into())
 }
 
+/// What the command line asks for in the state of a new network.
+pub struct Asked {
+    params: params::Genesis,
+    funded: Vec<account::GenesisAccount>,
+    /// How many accounts are funded for load.
+    pub accounts: u64,
+}
+
+impl Asked {
+    /// Reads it; the network's engines will take evidence for `evidence_age_s`.
+    ///
+    /// # Errors
+    /// When a parameter does not exist or cannot have that value, or a file holds no key.
+    pub fn of(options: &Options, evidence_age_s: u64) -> Result<Asked> {
+        let funded: Result<_> = options.fund.iter().map(|file| funded(file)).collect();
+        Ok(Asked {
+            params: params(&options.params, evidence_age_s)?,
+            funded: funded?,
+            accounts: options.accounts.unwrap_or(ACCOUNTS_DEFAULT),
+        })
+    }
+}
+
 /// The application's part of the genesis document. Of each validator its key, its operator and the
-/// URL of its gateway; `accounts` are funded for load. Says how far it is, of many.
+/// URL of its gateway. Says how far it is, of many accounts.
+///
+/// # Errors
+/// When a key is none that the application knows.
 pub fn app_state(
     validators: &[(PublicKey, Identity, String)],
     seed: &[u8],
-    accounts: u64,
+    asked: Asked,
 ) -> Result<AppState> {
-    let mut state = AppState::default();
+    let Asked { params, funded, accounts } = asked;
+    let mut state = AppState { params, ..AppState::default() };
     for (key, identity, gateway) in validators {
         let refused = |error: &dyn std::fmt::Display| Error::Genesis(error.to_string());
         let consensus_key = Key::from_slice(key.as_bytes()).map_err(|error| refused(&error))?;
@@ -63,37 +90,34 @@ pub fn app_state(
         let key = load_key(seed, index).public();
         account::GenesisAccount { key, handle: String::new(), balance: LOAD_BALANCE }
     }));
+    state.account.accounts.extend(funded);
     Ok(state)
 }
 
-/// Parameters of a local network with these changes, `name=value` in JSON. Its engines take
-/// evidence for `evidence_age_s`.
-///
-/// # Errors
-/// When one does not exist, or a chain could not live with its value.
-pub fn params(changes: &[String], evidence_age_s: u64) -> Result<params::Genesis> {
-    let refused = |error: &dyn std::fmt::Display| Error::Usage(format!("--param: {error}"));
-    let usual = serde_json::to_value(params::Genesis::default()).expect("plain data encodes");
-    let mut all: serde_json::Map<_, _> = serde_json::from_value(usual).expect("it has names");
+/// Parameters of a local network with these changes, `name=value` in JSON.
+fn params(changes: &[String], evidence_age_s: u64) -> Result<params::Genesis> {
+    let refused = |why: String| Error::Usage(format!("--param: {why}"));
+    let mut all = serde_json::Map::new();
     for change in changes {
-        let wrong =
-            || format!("{change} is no NAME=VALUE with a value in JSON, as gov_voting_s=60");
-        let (name, value) = change.split_once('=').ok_or_else(|| refused(&wrong()))?;
-        let value = serde_json::from_str(value).map_err(|_| refused(&wrong()))?;
-        all.insert(name.to_owned(), value);
+        let wrong = || {
+            let why = "is no NAME=VALUE with a value in JSON, as gov_voting_s=60";
+            refused(format!("{change} {why}"))
+        };
+        let (name, value) = change.split_once('=').ok_or_else(wrong)?;
+        let value = serde_json::from_str(value).map_err(|_| wrong())?;
+        if name.is_empty() {
+            return Err(wrong());
+        }
+        if all.insert(name.to_owned(), value).is_some() {
+            return Err(refused(format!("{name} is set twice")));
+        }
     }
-    let changed: params::Genesis =
-        serde_json::from_value(all.into()).map_err(|error| refused(&error))?;
-    let judged = params::Genesis { evidence_age_s, ..changed.clone() };
-    judged.check().map_err(|error| refused(&error))?;
-    Ok(changed)
+    let usual = params::Genesis { evidence_age_s, ..params::Genesis::default() };
+    usual.with(all).map_err(refused)
 }
 
 /// An account with tokens for the OpenSSH public key in a file.
-///
-/// # Errors
-/// When there is no such key.
-pub fn funded(file: &Path) -> Result<account::GenesisAccount> {
+fn funded(file: &Path) -> Result<account::GenesisAccount> {
     let text = at("cannot read", file, std::fs::read_to_string(file))?;
     let refused = |error| Error::Usage(format!("--fund {}: {error}", file.display()));
     let key = sshsig::key_from_text(&text).map_err(refused)?;

@@ -8,6 +8,7 @@ use guts_genesis::manifest::Manifest;
 use guts_genesis::{ChainId, LastSign, Time, key_file};
 use rand::RngExt as _;
 
+use crate::app_state::Asked;
 use crate::network::{Half, Network, Validator};
 use crate::start::Options;
 use crate::{Error, Result, app_state, at};
@@ -17,10 +18,13 @@ const EXTENSIONS_FROM: i64 = 1;
 
 /// Writes everything of a network of `count` validators and returns it; nothing runs yet.
 pub fn create(options: &Options, count: usize) -> Result<Network> {
-    at("cannot make", &options.home, std::fs::create_dir_all(&options.home))?;
-    let home = at("cannot find", &options.home, std::fs::canonicalize(&options.home))?;
     let seed: [u8; 32] = rand::rng().random();
     let mut manifest = manifest(count, &seed)?;
+    let age_ns = u64::try_from(manifest.consensus_params.evidence_max_age_duration_ns);
+    // What is refused is refused before anything is made.
+    let asked = Asked::of(options, age_ns.unwrap_or(0) / 1_000_000_000)?;
+    at("cannot make", &options.home, std::fs::create_dir_all(&options.home))?;
+    let home = at("cannot find", &options.home, std::fs::canonicalize(&options.home))?;
     let offset = options.port_offset.unwrap_or(0);
     let validators = manifest
         .validators
@@ -37,12 +41,12 @@ pub fn create(options: &Options, count: usize) -> Result<Network> {
         chain_id: manifest.chain_id.as_str().to_string(),
         app_command: options.app.clone(),
         settings: options.settings.clone(),
-        accounts: options.accounts.unwrap_or(app_state::ACCOUNTS_DEFAULT),
+        accounts: asked.accounts,
         validators,
     };
     if network.is_guts() {
         manifest.consensus_params.vote_extensions_enable_height = EXTENSIONS_FROM;
-        manifest.app_state = app_state(&network, &manifest, &seed, options)?;
+        manifest.app_state = app_state(&network, &manifest, &seed, asked)?;
     }
     let genesis = manifest.genesis().map_err(|error| Error::Genesis(error.to_string()))?.to_json();
     for (index, keys) in manifest.validators.iter().enumerate() {
@@ -74,17 +78,7 @@ fn manifest(count: usize, seed: &[u8]) -> Result<Manifest> {
 }
 
 /// Makes the gateways' keys; names their accounts and where they are in genesis.
-fn app_state(
-    network: &Network,
-    manifest: &Manifest,
-    seed: &[u8],
-    options: &Options,
-) -> Result<String> {
-    // Said before anything is made.
-    let age_ns = u64::try_from(manifest.consensus_params.evidence_max_age_duration_ns);
-    let params = app_state::params(&options.params, age_ns.unwrap_or(0) / 1_000_000_000)?;
-    let funded: Vec<_> =
-        options.fund.iter().map(|file| app_state::funded(file)).collect::<Result<_>>()?;
+fn app_state(network: &Network, manifest: &Manifest, seed: &[u8], asked: Asked) -> Result<String> {
     let mut validators = Vec::new();
     for (index, keys) in manifest.validators.iter().enumerate() {
         let dir = network.dir(index, Half::App);
@@ -93,10 +87,7 @@ fn app_state(
         let gateway = network.validators[index].gateway_url();
         validators.push((keys.validator_key.public_key(), identity, gateway));
     }
-    let mut state = app_state::app_state(&validators, seed, network.accounts)?;
-    state.params = params;
-    state.account.accounts.extend(funded);
-    Ok(state.to_json())
+    Ok(app_state::app_state(&validators, seed, asked)?.to_json())
 }
 
 fn engine_config(network: &Network, index: usize) -> String {

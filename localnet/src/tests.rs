@@ -1,7 +1,7 @@
 //! The network's files, its processes as they are found again, ports, and its table.
 
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::network::{Half, Network, Started, Validator};
 use crate::{Error, app_state, create, ports, process, start, status};
@@ -228,17 +228,35 @@ fn parameters_and_tokens_of_a_new_network_are_in_its_genesis() {
     let foreign = start::Options { home: other, app: Some("tail".into()), ..options.clone() };
     let foreign = start::start(&foreign).expect_err("refused").to_string();
     assert!(foreign.contains("without --app"), "{foreign}");
-    for (param, word) in [
-        ("gov_voting_s", "no NAME=VALUE"),
-        ("gov_voting_s=soon", "no NAME=VALUE"),
-        ("no_such_thing=1", "unknown field `no_such_thing`"),
-        ("gov_voting_s=0", "must be above 0"),
-        ("unbonding_s=200000", "evidence is taken for 172800 s only"),
+}
+
+#[test]
+fn a_state_that_cannot_be_leaves_nothing_behind() {
+    let place = tempfile::tempdir().expect("a directory");
+    let home = place.path().join("net");
+    let refused = |params: &[&str], fund: &[PathBuf]| {
+        let params = params.iter().map(|param| (*param).to_owned()).collect();
+        let options = start::Options { app: None, params, fund: fund.to_vec(), ..options(&home) };
+        let error = create::create(&options, 4).expect_err("refused").to_string();
+        assert!(!home.exists(), "{error}");
+        error
+    };
+    for (params, word) in [
+        (&["gov_voting_s"][..], "no NAME=VALUE"),
+        (&["=60"], "no NAME=VALUE"),
+        (&["gov_voting_s=soon"], "no NAME=VALUE"),
+        (&["epoch_s=60", "gov_voting_s=60", "epoch_s=60"], "epoch_s is set twice"),
+        (&["no_such_thing=1"], "unknown field `no_such_thing`"),
+        (&["gov_voting_s=0"], "must be above 0"),
+        (&["unbonding_s=200000"], "evidence is taken for 172800 s only"),
+        (&["app_version=2"], "by upgrades alone"),
+        (&["evidence_age_s=5"], "what the genesis document says"),
     ] {
-        let error = app_state::params(&[param.into()], 172_800).expect_err(param).to_string();
-        assert!(error.contains("--param") && error.contains(word), "{param}: {error}");
+        let error = refused(params, &[]);
+        assert!(error.contains("--param: ") && error.contains(word), "{params:?}: {error}");
     }
+    let file = place.path().join("id.pub");
     std::fs::write(&file, "ssh-rsa AAAA").expect("written");
-    let error = app_state::funded(&file).expect_err("refused").to_string();
+    let error = refused(&[], &[file]);
     assert!(error.contains("not an OpenSSH ed25519 public key"), "{error}");
 }

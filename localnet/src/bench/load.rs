@@ -143,7 +143,8 @@ pub fn untaken(body: &[u8], answer: &[u8]) -> Result<Option<Untaken>, Failure> {
     if !is_full(answer) {
         return Ok(None);
     }
-    if !body.starts_with(b"[") {
+    // The answer to a batch of one may come alone, as CometBFT's does.
+    if !answer.starts_with(b"[") {
         return Ok(Some(Untaken { body: body.to_vec(), count: 1 }));
     }
     let number = |text: &RawValue| serde_json::from_str::<Numbered>(text.get()).map(|it| it.id);

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::genesis::AppState;
 use crate::modules::account::GenesisAccount;
 use crate::modules::staking::{candidates, info, newest};
-use crate::testing::stake::{TEN, act, bond, delegate, unbond};
+use crate::testing::stake::{TEN, act, bond, delegate, redelegate, unbond};
 use crate::testing::{Person, World, address, done, refused};
 
 /// Least stake of a validator: the default.
@@ -48,6 +48,11 @@ fn more_stake_takes_the_place_of_one_that_waits() {
     refused(w, &bob, delegate(&bob, &first, 1), Code::CandidatesMany, "10000002 or more");
     done(w, &bob, delegate(&bob, &first, 2));
     assert!(is_candidate(w, &first) && !is_candidate(w, &second));
+    // Nor with what comes from another validator.
+    let zero = w.validators[0].clone();
+    done(w, &alice, delegate(&alice, &zero, 5));
+    let rule = "10000003 or more";
+    refused(w, &alice, redelegate(&alice, &zero, &second, 1), Code::CandidatesMany, rule);
     // What would not be enough to be elected takes nobody's place.
     done(w, &alice, unbond(&alice, &second, TEN + 1 - 5));
     done(w, &alice, delegate(&alice, &second, LEAST - 6));

@@ -369,6 +369,10 @@ fn a_validator_that_lost_its_stake_stays_out() {
     let (code, sentence) = world.refused(world.tx(&alice, &[delegate(&alice, &key, 5)]));
     assert_eq!(code, Code::ValidatorEmpty);
     assert!(sentence.contains("delegate to another"), "{sentence}");
+    let good = world.validators[0].clone();
+    assert_eq!(world.one(world.tx(&alice, &[delegate(&alice, &good, 5)])), None);
+    let moved = world.refused(world.tx(&alice, &[redelegate(&alice, &good, &key, 5)]));
+    assert_eq!(moved, (code, sentence));
     // Its operator is not kept out with it.
     assert_eq!(world.one(world.tx(&bob, &[bond(&bob, &Person::new(61), TEN)])), None);
 }

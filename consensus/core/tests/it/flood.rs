@@ -61,13 +61,42 @@ fn hear(cluster: &mut Cluster, at: usize, from: usize, message: Message) {
     cluster.input(at, Input::Message { peer: PeerId(from as u64), message });
 }
 
+/// Nobody hears anybody, so that nothing is decided.
+fn part(cluster: &mut Cluster) {
+    (0..4).for_each(|a| (a + 1..4).for_each(|b| _ = cluster.cut.insert((a, b))));
+}
+
+/// All hear each other, and the chain goes on.
+fn assert_goes_on(cluster: &mut Cluster) {
+    cluster.cut.clear();
+    cluster.submit(0, 1, "a=1");
+    cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "a=1")));
+    cluster.assert_agreement();
+}
+
+/// Four whose precommits are extended, and who do not hear each other any more.
+fn extended_and_apart() -> Cluster {
+    let mut cluster = Cluster::with_genesis(4, Config::default(), extended(), |manifest| {
+        manifest.consensus_params.vote_extensions_enable_height = 1;
+    });
+    cluster.run_until(MINUTE, |c| c.all_at(2));
+    cluster.run_for(Duration::from_secs(2));
+    part(&mut cluster);
+    cluster.nodes[0].calls.clear();
+    cluster
+}
+
+/// How many extensions the application of node 0 was asked about.
+fn asked(cluster: &Cluster) -> usize {
+    cluster.nodes[0].calls.iter().filter(|call| **call == "verify").count()
+}
+
 #[test]
 fn one_vote_of_the_last_round_costs_nothing_before_or_after_a_restart() {
     let mut cluster = Cluster::with_protocol(4, Config::default(), Arc::new(Counted));
     cluster.run_until(MINUTE, |c| c.all_at(1));
     cluster.run_for(Duration::from_secs(2));
-    // Nobody decides anything for now.
-    (0..4).for_each(|a| (a + 1..4).for_each(|b| _ = cluster.cut.insert((a, b))));
+    part(&mut cluster);
     let villain = 3;
     for (kind, round) in [
         (VoteKind::Prevote, LAST_ROUND),
@@ -95,10 +124,7 @@ fn one_vote_of_the_last_round_costs_nothing_before_or_after_a_restart() {
     (0..3).for_each(|i| cluster.restart(i));
     cluster.run_for(Duration::from_millis(100));
     assert!((0..3).all(|i| cluster.nodes[i].engine.digest().contains(&last)), "still");
-    cluster.cut.clear();
-    cluster.submit(0, 1, "a=1");
-    cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "a=1")));
-    cluster.assert_agreement();
+    assert_goes_on(&mut cluster);
 }
 
 #[test]
@@ -133,18 +159,10 @@ fn logged(cluster: &Cluster, from: Round) -> usize {
 #[test]
 fn a_validator_that_votes_in_ever_higher_rounds_is_heard_of_a_few_of_them() {
     const OPENINGS_MAX: usize = 64;
-    let mut cluster = Cluster::with_genesis(4, Config::default(), extended(), |manifest| {
-        manifest.consensus_params.vote_extensions_enable_height = 1;
-    });
-    cluster.run_until(MINUTE, |c| c.all_at(2));
-    cluster.run_for(Duration::from_secs(2));
-    // Nobody decides anything for now.
-    (0..4).for_each(|a| (a + 1..4).for_each(|b| _ = cluster.cut.insert((a, b))));
-    cluster.nodes[0].calls.clear();
+    let mut cluster = extended_and_apart();
     let villain = 3;
     let height = cluster.nodes[0].engine.round_state().height;
     let good = format!("height {height}");
-    let asked = |c: &Cluster| c.nodes[0].calls.iter().filter(|call| **call == "verify").count();
     let precommits = |cluster: &mut Cluster, rounds: Range<u32>, extension: &str| {
         for round in rounds {
             let vote = extended_vote(cluster, Round(round), extension);
@@ -181,10 +199,7 @@ fn a_validator_that_votes_in_ever_higher_rounds_is_heard_of_a_few_of_them() {
     assert_eq!((logged(&cluster, Round(2_010)), asked(&cluster)), (0, 2 * OPENINGS_MAX));
     assert!(cluster.nodes[0].offences.is_empty());
     // All hear of that round when they hear each other.
-    cluster.cut.clear();
-    cluster.submit(0, 1, "a=1");
-    cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "a=1")));
-    cluster.assert_agreement();
+    assert_goes_on(&mut cluster);
 }
 
 /// Counts what node 0 sends to node 3, of one kind.
@@ -251,14 +266,7 @@ fn extended_vote(cluster: &Cluster, round: Round, extension: &str) -> Vote {
 
 #[test]
 fn a_refused_precommit_is_shown_to_the_application_once() {
-    let mut cluster = Cluster::with_genesis(4, Config::default(), extended(), |manifest| {
-        manifest.consensus_params.vote_extensions_enable_height = 1;
-    });
-    cluster.run_until(MINUTE, |c| c.all_at(2));
-    cluster.run_for(Duration::from_secs(2));
-    (0..4).for_each(|a| (a + 1..4).for_each(|b| _ = cluster.cut.insert((a, b))));
-    cluster.nodes[0].calls.clear();
-    let asked = |c: &Cluster| c.nodes[0].calls.iter().filter(|call| **call == "verify").count();
+    let mut cluster = extended_and_apart();
     for extension in ["one", "another"] {
         let vote = extended_vote(&cluster, Round::ZERO, extension);
         for _ in 0..50 {
@@ -271,9 +279,6 @@ fn a_refused_precommit_is_shown_to_the_application_once() {
     let duplicates = cluster.nodes[0].engine.status().counters.duplicate_votes;
     assert!(duplicates >= 198, "{duplicates}");
     // Its true one still counts, and the chain goes on.
-    cluster.cut.clear();
-    cluster.submit(0, 1, "a=1");
-    cluster.run_until(MINUTE, |c| (0..4).all(|i| c.has_tx(i, "a=1")));
-    cluster.assert_agreement();
+    assert_goes_on(&mut cluster);
     assert!(cluster.nodes.iter().all(|node| node.offences.is_empty()));
 }

@@ -231,7 +231,7 @@ fn bit_arrays_are_those_recorded() {
     each_case("15-p2p-messages.json", 194, |kind, case| match kind {
         "bit_array" => {
             let bits = bit_array(text(&case["bits_text"]));
-            assert_eq!((bits.count_ones() == 0), case["is_empty"] == true, "{}", name(case));
+            assert_eq!(bits.count_ones() == 0, case["is_empty"] == true, "{}", name(case));
             // CometBFT calls an array without bits neither full nor anything.
             if !bits.is_empty() {
                 assert_eq!(bits.is_full(), case["is_full"] == true, "{}", name(case));

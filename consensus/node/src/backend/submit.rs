@@ -80,7 +80,7 @@ impl Tell {
     }
 }
 
-fn refused(refused: TxRefused) -> RpcError {
+pub(super) fn refused(refused: TxRefused) -> RpcError {
     RpcError::internal(refused.to_string())
 }
 

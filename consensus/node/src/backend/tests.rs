@@ -1,8 +1,11 @@
-//! Searches take no more threads than are theirs; events that are lost or too many are said to be.
+//! Searches take no more threads than are theirs; events that are lost or too many are said to be;
+//! what clients are told of transactions.
 
 use super::Waiting;
 use super::feed::{Ring, make};
 use super::search::{SEARCHES_MAX, Searches};
+use super::submit::refused;
+use guts_consensus::io::TxRefused;
 use guts_rpc::events::{Batch, NewBlock, NodeEvent};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -117,6 +120,13 @@ async fn lost_events_are_told_of() {
     blocks.send(Arc::new(true)).await.unwrap();
     assert!(!next().await, "one that found no room");
     assert!(next().await);
+}
+
+#[test]
+fn clients_tell_a_full_mempool_from_what_waiting_does_not_mend() {
+    let full = TxRefused::Full { count: 1, count_max: 1, bytes: 2, bytes_max: 3 };
+    assert!(refused(full).is_mempool_full());
+    assert!(!refused(TxRefused::InCache).is_mempool_full());
 }
 
 #[tokio::test]

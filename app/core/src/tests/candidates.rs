@@ -30,7 +30,7 @@ fn is_candidate(world: &World, validator: &Person) -> bool {
 }
 
 #[test]
-fn more_stake_takes_the_place_of_one_that_waits() {
+pub(crate) fn more_stake_takes_the_place_of_one_that_waits() {
     let mut world = world(1, |_| {});
     let w = &mut world;
     let (alice, bob) = (w.alice.clone(), w.bob.clone());
@@ -57,6 +57,17 @@ fn more_stake_takes_the_place_of_one_that_waits() {
     done(w, &alice, unbond(&alice, &second, TEN + 1 - 5));
     done(w, &alice, delegate(&alice, &second, LEAST - 6));
     assert!(is_candidate(w, &first) && !is_candidate(w, &second));
+}
+
+#[test]
+pub(crate) fn no_stake_takes_the_place_of_one_in_the_set() {
+    // A set that has more than it should, until some have left.
+    let mut state = World::genesis();
+    (state.params.validators_max, state.params.candidates_max) = (4, 5);
+    let mut world = World::try_genesis(5, &state).unwrap();
+    let alice = world.alice.clone();
+    let rich = bond(&alice, &Person::new(60), 50 * TEN);
+    refused(&mut world, &alice, rich, Code::CandidatesMany, "wait until one leaves");
 }
 
 #[test]
@@ -91,7 +102,7 @@ fn who_fell_below_the_least_comes_back_with_more() {
 }
 
 #[test]
-fn who_left_jail_and_is_outbid_is_told() {
+pub(crate) fn who_left_jail_and_is_outbid_is_told() {
     let mut world = world(1, |state| {
         (state.params.missed_window, state.params.missed_max) = (10, 3);
         state.params.slash_downtime_ppm = 0;

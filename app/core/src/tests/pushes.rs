@@ -1,9 +1,11 @@
-//! Pushes before they are ordered, what validators say of many, and bounds that are lowered.
+//! Pushes before they are ordered, what validators say of many, what changes while they are in
+//! flight, and bounds that are lowered.
 
 use guts_schema::attest::Verdict;
 use guts_schema::proto::propose::Content;
-use guts_schema::proto::{self, PushStatus, VoteOption};
-use guts_schema::tx::{GovernanceAction, PushRefs};
+use guts_schema::proto::{self, PushStatus, RepoRole, VoteOption};
+use guts_schema::sign::ProofOf;
+use guts_schema::tx::{AccountAction, GovernanceAction, PushRefs, RepoAction};
 use guts_schema::{AccountId, Action, Code, Hash, PushId, RepoId};
 
 use crate::modules::{params, push};
@@ -125,6 +127,72 @@ fn every_verdict_gets_to_the_chain_however_many_there_are() {
         let found = push::get(&world.state(), &id).unwrap().unwrap();
         assert_eq!(found.status(), PushStatus::Moved);
     }
+}
+
+/// How a push ends that all validators find good only after alice has done something.
+fn end_after(world: &mut World, who: &Person, update: (&str, u8, u8), act: Action) -> Option<Code> {
+    let certificate = who.certificate(REPO, world.time_s, &[update]);
+    let id = world.push_id(&certificate);
+    assert_eq!(world.one(world.push(&certificate)), None);
+    let alice = world.alice.clone();
+    done(world, &alice, act);
+    world.attest(id, 0..4, Verdict::Good);
+    (0..2).for_each(|_| drop(world.block(vec![])));
+    Code::from_number(push::get(&world.state(), &id).unwrap().unwrap().code)
+}
+
+#[test]
+pub(crate) fn a_push_in_flight_is_held_to_the_rules_that_came_meanwhile() {
+    let mut world = World::new();
+    let w = &mut world;
+    let (alice, bob, robot) = (w.alice.clone(), w.bob.clone(), Person::new(60));
+    let (repo, key) = (RepoId::new(1).unwrap(), robot.secret.public());
+    let own = |change| Action::Account { actor: alice.id, change };
+    let act = |change| Action::Repo { actor: alice.id, repo, change };
+    let role = |role| act(RepoAction::SetCollaborator { account: bob.id, role });
+    let proof = robot.proof(ProofOf::Key, &alice.id);
+    done(w, &alice, own(AccountAction::AddKey { key, proof, repo: None, until_s: None }));
+    done(w, &alice, role(RepoRole::Write));
+    let (a, b) = ("refs/heads/a", "refs/heads/b");
+    w.pushed(&alice, REPO, &[(a, 0, 1), (b, 0, 1)]);
+    let rule = Some(proto::Protection { no_delete: true, ..Default::default() });
+    let other_default = Action::EditRepo {
+        actor: alice.id,
+        repo,
+        description: None,
+        default_branch: Some(b.into()),
+        archived: None,
+    };
+    let keep = act(RepoAction::SetProtection { pattern: a.into(), rule });
+    for (who, update, meanwhile, code) in [
+        (&robot, (MAIN, 0, 1), own(AccountAction::RevokeKey { key }), Code::PushKeyUnknown),
+        (&bob, (MAIN, 0, 1), role(RepoRole::None), Code::PushNotAllowed),
+        (&alice, (a, 1, 0), keep, Code::DeleteProtected),
+        (&alice, (b, 1, 0), other_default, Code::DefaultBranchDelete),
+    ] {
+        assert_eq!(end_after(w, who, update, meanwhile), Some(code));
+    }
+}
+
+#[test]
+pub(crate) fn a_push_in_flight_finds_what_another_did_first() {
+    // How the second of two pushes ends that are ordered together and found good.
+    let second = |refs_max, names: [&str; 2]| {
+        let mut world = World::with(|state| state.params.refs_per_repo_max = refs_max);
+        let alice = world.alice.clone();
+        let ids = names.map(|name| {
+            let certificate = alice.certificate(REPO, world.time_s, &[(name, 0, 1)]);
+            assert_eq!(world.one(world.push(&certificate)), None);
+            world.push_id(&certificate)
+        });
+        ids.iter().for_each(|id| world.attest(*id, 0..4, Verdict::Good));
+        (0..2).for_each(|_| drop(world.block(vec![])));
+        let [first, second] = ids.map(|id| push::get(&world.state(), &id).unwrap().unwrap());
+        assert_eq!(first.status(), PushStatus::Moved);
+        Code::from_number(second.code)
+    };
+    assert_eq!(second(2, [MAIN, "refs/heads/main/x"]), Some(Code::RefInTheWay));
+    assert_eq!(second(1, [MAIN, "refs/heads/b"]), Some(Code::RefsMany));
 }
 
 /// Alice, who has most of the stake then, changes parameters.

@@ -4,14 +4,14 @@
 use guts_schema::proto::{self, CloseReason, OrgRole, Reaction, RepoRole, VoteOption};
 use guts_schema::sign::ProofOf;
 use guts_schema::tx::{
-    AccountAction, Draft, GovernanceAction, IssueAction, OrgAction, RepoAction, StakingAction,
+    AccountAction, GovernanceAction, IssueAction, OrgAction, RepoAction, StakingAction,
     ThreadAction,
 };
 use guts_schema::{AccountId, Action, Code, RepoId, names};
 
 use crate::modules::org::tests::found;
 use crate::testing::stake::{TEN, act as stake, bond, delegate, redelegate, unbond};
-use crate::testing::{CHAIN, FEE, Person, World, address, done, refused};
+use crate::testing::{CHAIN, Person, World, address, done, refused};
 
 const PATH: &str = "alice/hello";
 
@@ -80,7 +80,7 @@ fn keeping(actor: AccountId, repo: RepoId) -> Vec<Action> {
 }
 
 #[test]
-fn a_repository_that_is_not_there_is_nobodys() {
+pub(crate) fn a_repository_that_is_not_there_is_nobodys() {
     let mut world = World::new();
     let alice = world.alice.clone();
     let (id, none) = (alice.id, repo(99));
@@ -95,7 +95,7 @@ fn a_repository_that_is_not_there_is_nobodys() {
 }
 
 #[test]
-fn an_archived_repository_stays_as_it_is() {
+pub(crate) fn an_archived_repository_stays_as_it_is() {
     let mut world = World::new();
     let alice = world.alice.clone();
     let open = tracking(alice.id, repo(1)).remove(0);
@@ -113,7 +113,7 @@ fn an_archived_repository_stays_as_it_is() {
 }
 
 #[test]
-fn a_number_that_is_not_there_is_no_thread() {
+pub(crate) fn a_number_that_is_not_there_is_no_thread() {
     let mut world = World::new();
     let alice = world.alice.clone();
     for action in [talk(alice.id, repo(1), 9), sorting(alice.id, repo(1), 9)].concat() {
@@ -122,7 +122,7 @@ fn a_number_that_is_not_there_is_no_thread() {
 }
 
 #[test]
-fn a_locked_thread_and_the_issues_of_others_are_left_alone() {
+pub(crate) fn a_locked_thread_and_the_issues_of_others_are_left_alone() {
     let mut world = World::new();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let open = tracking(alice.id, repo(1)).remove(0);
@@ -154,7 +154,7 @@ fn running(actor: AccountId, org: AccountId, account: AccountId) -> Vec<Action> 
 }
 
 #[test]
-fn only_owners_run_an_organisation_that_is_there() {
+pub(crate) fn only_owners_run_an_organisation_that_is_there() {
     let mut world = World::new();
     let w = &mut world;
     let (alice, bob) = (w.alice.clone(), w.bob.clone());
@@ -183,7 +183,7 @@ fn only_owners_run_an_organisation_that_is_there() {
 
 /// Somebody signs, acts, and has an account only afterwards.
 #[test]
-fn nobody_acts_before_there_is_an_account() {
+pub(crate) fn nobody_acts_before_there_is_an_account() {
     let mut world = World::new();
     let (alice, nobody) = (world.alice.clone(), Person::new(70));
     let (actor, key) = (nobody.id, nobody.secret.public());
@@ -235,7 +235,28 @@ fn nobody_acts_before_there_is_an_account() {
 }
 
 #[test]
-fn an_offer_is_accepted_where_there_is_room_for_it() {
+pub(crate) fn a_key_that_was_somebodys_makes_no_account() {
+    let mut world = World::new();
+    let w = &mut world;
+    let (alice, nobody) = (w.alice.clone(), Person::new(70));
+    let (key, proof) = (nobody.secret.public(), nobody.proof(ProofOf::Key, &alice.id));
+    for change in [
+        AccountAction::AddKey { key, proof, repo: None, until_s: None },
+        AccountAction::RevokeKey { key },
+    ] {
+        done(w, &alice, Action::Account { actor: alice.id, change });
+    }
+    // Whoever pays for it.
+    let create = [Action::CreateAccount { actor: nobody.id, key }];
+    for tx in [w.tx(&nobody, &create), w.tx_with(&alice, &nobody, &create)] {
+        let (code, sentence) = w.refused(tx);
+        assert_eq!(code, Code::KeyUsed);
+        assert!(sentence.contains("belongs or belonged to an account: use another"), "{sentence}");
+    }
+}
+
+#[test]
+pub(crate) fn an_offer_is_accepted_where_there_is_room_for_it() {
     let mut world = World::with(|state| {
         state.params.repos_per_account_max = 1;
         let bob = Person::new(102).secret.public();
@@ -277,7 +298,7 @@ fn an_offer_is_accepted_where_there_is_room_for_it() {
 }
 
 #[test]
-fn stake_moves_under_the_rules_of_what_it_leaves_and_where_it_comes_to() {
+pub(crate) fn stake_moves_under_the_rules_of_what_it_leaves_and_where_it_comes_to() {
     let mut world = World::with(|state| state.params.unbondings_max = 130);
     let w = &mut world;
     let (alice, bob, nobody) = (w.alice.clone(), w.bob.clone(), Person::new(70));
@@ -309,7 +330,7 @@ fn stake_moves_under_the_rules_of_what_it_leaves_and_where_it_comes_to() {
 }
 
 #[test]
-fn a_vote_and_a_deposit_are_for_a_proposal() {
+pub(crate) fn a_vote_and_a_deposit_are_for_a_proposal() {
     let mut world = World::new();
     let w = &mut world;
     let (alice, gateway) = (w.alice.clone(), w.gateway.clone());
@@ -318,29 +339,4 @@ fn a_vote_and_a_deposit_are_for_a_proposal() {
     refused(w, &gateway, act(&gateway, vote), Code::ProposalUnknown, "there is no proposal 7");
     let rich = GovernanceAction::Deposit { proposal: 7, amount: u64::MAX };
     refused(w, &alice, act(&alice, rich), Code::BalanceLow, "is needed: get more first");
-}
-
-#[test]
-fn a_key_for_one_repository_pushes_there_alone() {
-    let mut world = World::new();
-    let w = &mut world;
-    let (alice, key) = (w.alice.clone(), Person::new(70));
-    let fork = RepoAction::Fork { owner: alice.id, name: "other".into() };
-    done(w, &alice, Action::Repo { actor: alice.id, repo: repo(1), change: fork });
-    let change = AccountAction::AddKey {
-        key: key.secret.public(),
-        proof: key.proof(ProofOf::Key, &alice.id),
-        repo: Some(repo(2)),
-        until_s: None,
-    };
-    done(w, &alice, Action::Account { actor: alice.id, change });
-    let certificate = key.certificate(PATH, w.time_s, &[("refs/heads/m", 0, 1)]);
-    let (code, sentence) = w.refused(w.push(&certificate));
-    assert_eq!(code, Code::KeyScoped);
-    assert!(sentence.contains("pushes to repository 2 and does nothing else"), "{sentence}");
-    // Nor does it sign what is no push.
-    let pay = [Action::Transfer { actor: alice.id, to: w.bob.id, amount: 1 }];
-    let draft = Draft::new(CHAIN, alice.id, w.nonce(&alice), &pay).fee(FEE);
-    let tx = draft.sign(alice.id, &key.secret).encode();
-    assert_eq!(w.refused(tx).0, Code::KeyScoped);
 }

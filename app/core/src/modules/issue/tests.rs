@@ -62,7 +62,7 @@ fn done(world: &mut World, who: &Person, change: IssueAction) {
 }
 
 #[test]
-fn an_issue_is_opened_closed_and_opened_again() {
+pub(crate) fn an_issue_is_opened_closed_and_opened_again() {
     let mut world = opened();
     let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
     let w = &mut world;
@@ -84,7 +84,7 @@ fn an_issue_is_opened_closed_and_opened_again() {
 }
 
 #[test]
-fn a_locked_issue_is_for_those_with_a_role() {
+pub(crate) fn a_locked_issue_is_for_those_with_a_role() {
     let mut world = opened();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let w = &mut world;
@@ -105,25 +105,7 @@ fn a_locked_issue_is_for_those_with_a_role() {
 }
 
 #[test]
-fn only_who_has_a_role_sorts_issues() {
-    let mut world = opened();
-    let bob = world.bob.clone();
-    let all = [
-        label(&[]),
-        assign(&[bob.id]),
-        IssueAction::Plan { number: 1, milestone: 0 },
-        IssueAction::Pin { number: 1, pinned: true },
-        put_label("bug"),
-        IssueAction::DropLabel { name: "bug".into() },
-        milestone(0, "1.0"),
-    ];
-    for change in all {
-        refused(&mut world, &bob, change, Code::ThreadRole, "ask somebody who has a role");
-    }
-}
-
-#[test]
-fn labels_are_made_before_they_are_used() {
+pub(crate) fn labels_are_made_before_they_are_used() {
     let mut world = opened();
     let alice = world.alice.clone();
     let w = &mut world;
@@ -149,7 +131,7 @@ fn labels_are_made_before_they_are_used() {
 }
 
 #[test]
-fn milestones_are_numbered() {
+pub(crate) fn milestones_are_numbered() {
     let mut world = opened();
     let alice = world.alice.clone();
     let plan = |milestone| IssueAction::Plan { number: 1, milestone };
@@ -170,7 +152,7 @@ fn milestones_are_numbered() {
 }
 
 #[test]
-fn people_with_a_role_are_assigned() {
+pub(crate) fn people_with_a_role_are_assigned() {
     let mut world = opened();
     let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
     let w = &mut world;
@@ -189,7 +171,7 @@ fn people_with_a_role_are_assigned() {
 }
 
 #[test]
-fn so_many_issues_are_pinned_and_no_more() {
+pub(crate) fn so_many_issues_are_pinned_and_no_more() {
     let mut world = opened();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let pin = |number, pinned| IssueAction::Pin { number, pinned };

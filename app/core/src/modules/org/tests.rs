@@ -49,7 +49,7 @@ pub fn found(world: &mut World, who: &Person) -> AccountId {
 }
 
 #[test]
-fn an_organisation_is_founded_under_a_claimed_handle() {
+pub(crate) fn an_organisation_is_founded_under_a_claimed_handle() {
     let mut world = World::new();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let create =
@@ -70,7 +70,7 @@ fn an_organisation_is_founded_under_a_claimed_handle() {
 }
 
 #[test]
-fn members_are_invited_and_accept() {
+pub(crate) fn members_are_invited_and_accept() {
     let mut world = World::with(|state| state.params.org_members_max = 2);
     let (alice, bob, gateway) = (world.alice.clone(), world.bob.clone(), world.gateway.clone());
     let org = found(&mut world, &alice);
@@ -98,7 +98,7 @@ fn members_are_invited_and_accept() {
 }
 
 #[test]
-fn there_is_always_an_owner() {
+pub(crate) fn there_is_always_an_owner() {
     let mut world = World::new();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let org = found(&mut world, &alice);
@@ -119,7 +119,7 @@ fn there_is_always_an_owner() {
 }
 
 #[test]
-fn teams_are_of_members() {
+pub(crate) fn teams_are_of_members() {
     let mut world = World::with(|state| state.params.org_teams_max = 1);
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let org = found(&mut world, &alice);
@@ -141,7 +141,7 @@ fn teams_are_of_members() {
 }
 
 #[test]
-fn owners_spend_what_an_organisation_has() {
+pub(crate) fn owners_spend_what_an_organisation_has() {
     let mut world = World::new();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let org = found(&mut world, &alice);

@@ -72,7 +72,7 @@ fn two_thirds_must_agree() {
 }
 
 #[test]
-fn a_third_refuses_with_the_reason() {
+pub(crate) fn a_third_refuses_with_the_reason() {
     let mut world = World::new();
     let (id, _) = order(&mut world, &[(MAIN, 0, 1)]);
     world.attest(id, 0..1, Verdict::ObjectsMissing);
@@ -103,7 +103,7 @@ fn the_first_verdict_of_a_validator_stands() {
 }
 
 #[test]
-fn a_push_fails_at_its_deadline() {
+pub(crate) fn a_push_fails_at_its_deadline() {
     let mut world = World::new();
     let (id, _) = order(&mut world, &[(MAIN, 0, 1)]);
     let root = world.state().root();
@@ -120,7 +120,7 @@ fn a_push_fails_at_its_deadline() {
 }
 
 #[test]
-fn a_certificate_is_used_once_and_goes_stale() {
+pub(crate) fn a_certificate_is_used_once_and_goes_stale() {
     let mut world = World::new();
     let alice = world.alice.clone();
     let certificate = alice.certificate(REPO, world.time_s, &[(MAIN, 0, 1)]);
@@ -149,7 +149,7 @@ fn a_certificate_is_used_once_and_goes_stale() {
 }
 
 #[test]
-fn only_the_owner_pushes_and_only_to_what_is_there() {
+pub(crate) fn only_the_owner_pushes_and_only_to_what_is_there() {
     let mut world = World::new();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let now = world.time_s;
@@ -168,7 +168,7 @@ fn only_the_owner_pushes_and_only_to_what_is_there() {
 }
 
 #[test]
-fn what_is_in_flight_is_bounded() {
+pub(crate) fn what_is_in_flight_is_bounded() {
     let mut world = World::with(|state| {
         state.params.pack_bytes_max = 100;
         state.params.pending_bytes_per_account_max = 250;
@@ -210,7 +210,7 @@ fn two_owners(change: impl FnOnce(&mut crate::modules::params::Genesis)) -> Worl
 }
 
 #[test]
-fn what_all_have_in_flight_is_bounded() {
+pub(crate) fn what_all_have_in_flight_is_bounded() {
     let both = |mut world: World| {
         let (alice, bob) = (world.alice.clone(), world.bob.clone());
         let first = alice.certificate(REPO, world.time_s, &[(MAIN, 0, 1)]);
@@ -277,7 +277,7 @@ fn end_of(world: &World, id: &PushId) -> (PushStatus, Option<Code>) {
 
 /// Whoever sees a certificate on its way can bring it with a pack that there is not.
 #[test]
-fn a_certificate_brought_by_another_first_spoils_nothing() {
+pub(crate) fn a_certificate_brought_by_another_first_spoils_nothing() {
     let mut world = World::new();
     let (alice, bob) = (world.alice.clone(), world.bob.clone());
     let certificate = alice.certificate(REPO, world.time_s, &[(MAIN, 0, 1)]);
@@ -376,7 +376,7 @@ fn copies_take_no_place_of_the_pusher() {
 }
 
 #[test]
-fn a_lost_race_is_told_when_refs_would_move() {
+pub(crate) fn a_lost_race_is_told_when_refs_would_move() {
     let mut world = World::new();
     let (first, _) = order(&mut world, &[(MAIN, 0, 1)]);
     let (second, code) = order(&mut world, &[(MAIN, 0, 2)]);
@@ -393,7 +393,7 @@ fn a_lost_race_is_told_when_refs_would_move() {
 }
 
 #[test]
-fn rules_are_asked_again_when_refs_would_move() {
+pub(crate) fn rules_are_asked_again_when_refs_would_move() {
     let mut world = World::new();
     let (id, _) = order(&mut world, &[(MAIN, 0, 1)]);
     let archive = EditRepo { archived: Some(true), ..Default::default() };
@@ -416,7 +416,7 @@ fn refs_move_all_or_none() {
 }
 
 #[test]
-fn files_and_directories_of_refs_exclude_each_other() {
+pub(crate) fn files_and_directories_of_refs_exclude_each_other() {
     let mut world = World::new();
     let alice = world.alice.clone();
     world.pushed(&alice, REPO, &[("refs/heads/a", 0, 1), ("refs/heads/d/x", 0, 1)]);
@@ -432,7 +432,7 @@ fn files_and_directories_of_refs_exclude_each_other() {
 }
 
 #[test]
-fn refs_are_bounded_and_the_default_branch_stays() {
+pub(crate) fn refs_are_bounded_and_the_default_branch_stays() {
     let mut world = World::with(|state| state.params.refs_per_repo_max = 2);
     let alice = world.alice.clone();
     world.pushed(&alice, REPO, &[(MAIN, 0, 1), ("refs/heads/b", 0, 1)]);

@@ -1,7 +1,7 @@
 //! Genesis validators: what is refused, and who counts as an operator.
 
 use guts_schema::ids::ValidatorAddress;
-use guts_schema::tx::{Draft, StakingAction, ValidatorEdit};
+use guts_schema::tx::{StakingAction, ValidatorEdit};
 use guts_schema::{Action, Code, events, proto};
 
 use super::{at, block, candidates, epoch, in_force, info, newest, operates, state};
@@ -9,7 +9,7 @@ use crate::modules::staking::Operator;
 use crate::modules::{account, params};
 use crate::run::Run;
 use crate::testing::stake::{TEN, act, bond, delegate, redelegate, stake, unbond};
-use crate::testing::{CHAIN, FEE, Person, World, address, balance};
+use crate::testing::{FEE, Person, World, address, balance};
 
 fn refused(validators: u8, change: impl FnOnce(&mut Vec<Operator>)) -> String {
     let mut state = World::genesis();
@@ -75,7 +75,7 @@ fn a_validator_is_bonded_and_elected() {
 }
 
 #[test]
-fn bonding_has_rules() {
+pub(crate) fn bonding_has_rules() {
     let mut world = World::with(|state| state.params.validators_max = 4);
     let (alice, bob, key) = (world.alice.clone(), world.bob.clone(), Person::new(60));
     let taken = world.validators[1].clone();
@@ -113,7 +113,7 @@ fn bonding_has_rules() {
 }
 
 #[test]
-fn stake_is_given_and_comes_back_when_it_is_due() {
+pub(crate) fn stake_is_given_and_comes_back_when_it_is_due() {
     let mut world = World::new();
     let (alice, one) = (world.alice.clone(), world.validators[1].clone());
     let nobody = Person::new(60);
@@ -142,7 +142,7 @@ fn stake_is_given_and_comes_back_when_it_is_due() {
 }
 
 #[test]
-fn what_is_under_way_is_bounded() {
+pub(crate) fn what_is_under_way_is_bounded() {
     let mut world = World::new();
     let (alice, one) = (world.alice.clone(), world.validators[1].clone());
     assert_eq!(world.one(world.tx(&alice, &[delegate(&alice, &one, TEN)])), None);
@@ -167,7 +167,7 @@ fn what_is_under_way_is_bounded() {
 }
 
 #[test]
-fn stake_moves_once_and_answers_for_where_it_was() {
+pub(crate) fn stake_moves_once_and_answers_for_where_it_was() {
     let mut world = World::new();
     let alice = world.alice.clone();
     let [one, two, three] = [1, 2, 3].map(|place: usize| world.validators[place].clone());
@@ -202,7 +202,7 @@ fn stake_moves_once_and_answers_for_where_it_was() {
 }
 
 #[test]
-fn two_signatures_at_one_height_end_a_validator() {
+pub(crate) fn two_signatures_at_one_height_end_a_validator() {
     let mut world = World::new();
     let (bob, alice, key) = (world.bob.clone(), world.alice.clone(), Person::new(60));
     assert_eq!(world.one(world.tx(&bob, &[bond(&bob, &key, TEN)])), None);
@@ -270,7 +270,7 @@ fn stake_that_left_answers_while_its_power_counts() {
 }
 
 #[test]
-fn so_much_is_under_way_in_all() {
+pub(crate) fn so_much_is_under_way_in_all() {
     let mut world = World::with(|state| state.params.unbondings_max = 1);
     let (alice, bob, one) = (world.alice.clone(), world.bob.clone(), world.validators[1].clone());
     for who in [&alice, &bob] {
@@ -314,7 +314,7 @@ fn some_tx(world: &World) -> Vec<u8> {
 }
 
 #[test]
-fn who_misses_too_much_is_jailed_and_comes_back() {
+pub(crate) fn who_misses_too_much_is_jailed_and_comes_back() {
     let mut world = strict();
     let (gateway, zero) = (world.gateway.clone(), world.validators[0].clone());
     let unjail = [act(&gateway, StakingAction::Unjail)];
@@ -349,7 +349,7 @@ fn who_misses_too_much_is_jailed_and_comes_back() {
 }
 
 #[test]
-fn a_validator_that_lost_its_stake_stays_out() {
+pub(crate) fn a_validator_that_lost_its_stake_stays_out() {
     let mut world = World::with(|state| {
         (state.params.missed_window, state.params.missed_max) = (10, 3);
         state.params.slash_downtime_ppm = 1_000_000;
@@ -403,7 +403,7 @@ fn no_more_than_a_third_leaves_in_an_epoch() {
 }
 
 #[test]
-fn operators_edit_within_bounds() {
+pub(crate) fn operators_edit_within_bounds() {
     let mut world = World::new();
     let (bob, key) = (world.bob.clone(), Person::new(60));
     let (code, sentence) = world.refused(world.tx(&bob, &[edit(&bob, None)]));
@@ -434,7 +434,7 @@ fn operators_edit_within_bounds() {
 }
 
 #[test]
-fn fees_and_issuance_are_shared() {
+pub(crate) fn fees_and_issuance_are_shared() {
     let mut world = World::with(|state| {
         state.params.issuance_per_epoch = 1_000_000;
         state.params.fee_burn_ppm = 500_000;
@@ -475,17 +475,6 @@ fn fees_and_issuance_are_shared() {
     next_epoch(&mut world);
     let more = world.block(vec![world.tx(&alice, &[delegate(&alice, &key, 1)])]);
     assert_eq!(more.events(events::REWARDS_PAID).len(), 1);
-}
-
-#[test]
-fn strangers_have_no_stake() {
-    let mut world = World::new();
-    let (nobody, one) = (Person::new(70), world.validators[1].clone());
-    for action in [bond(&nobody, &Person::new(60), TEN), delegate(&nobody, &one, 1)] {
-        let draft = Draft::new(CHAIN, nobody.id, 0, &[action]).fee(FEE);
-        let tx = draft.sign(nobody.id, &nobody.secret).encode();
-        assert_eq!(world.refused(tx).0, Code::AccountUnknown);
-    }
 }
 
 #[test]

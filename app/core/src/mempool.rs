@@ -210,4 +210,4 @@ fn spends(tx: &Tx) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

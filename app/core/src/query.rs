@@ -107,4 +107,4 @@ fn refused(refusal: &Refusal) -> ResponseQuery {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -33,9 +33,10 @@ use crate::modules;
 use crate::modules::account::GenesisAccount;
 use crate::modules::repo::{Format, GenesisRepo};
 use crate::modules::staking::Operator;
-use crate::rules::Rules;
+use crate::rules::{RULES, Rules};
 use crate::whole::Whole;
 
+pub mod refusals;
 pub mod stake;
 
 pub const CHAIN: &str = "guts-test";
@@ -115,11 +116,19 @@ impl Outcome {
     /// All events of a kind, of transactions and hooks.
     pub fn events(&self, kind: &str) -> Vec<BTreeMap<String, String>> {
         let all = self.results.iter().flat_map(|result| &result.events).chain(&self.events);
-        let attributes = |event: &Event| {
-            event.attributes.iter().map(|a| (a.key.clone(), a.value.clone())).collect()
-        };
-        all.filter(|event| event.r#type == kind).map(attributes).collect()
+        attributes(all, kind)
     }
+}
+
+/// What events of a kind say.
+fn attributes<'a>(
+    events: impl IntoIterator<Item = &'a Event>,
+    kind: &str,
+) -> Vec<BTreeMap<String, String>> {
+    let all = events.into_iter().filter(|event| event.r#type == kind);
+    let said =
+        |event: &Event| event.attributes.iter().map(|a| (a.key.clone(), a.value.clone())).collect();
+    all.map(said).collect()
 }
 
 /// One node: an application and its store.
@@ -182,6 +191,8 @@ pub struct World {
     pub verdicts: Vec<BTreeMap<PushId, Verdict>>,
     extensions: Vec<Vec<u8>>,
     said: Vec<Said>,
+    /// What the node knows.
+    rules: Rules,
 }
 
 pub fn time(seconds: u64) -> Timestamp {
@@ -243,6 +254,7 @@ impl World {
             verdicts: vec![BTreeMap::new(); validators.len()],
             extensions: vec![Vec::new(); validators.len()],
             said: vec![Said::default(); validators.len()],
+            rules: RULES,
             validators,
         })
     }
@@ -452,6 +464,7 @@ impl World {
         let response = self.node.app.finalize(&request, &Direct).unwrap();
         let replayed = self.replica.app.finalize(&request, &Direct).unwrap();
         assert_eq!(response, replayed, "a replay gives the same result and events");
+        self.hear(&request, &response);
         let commit = self.node.commit();
         self.replica.commit();
         self.height += 1;
@@ -504,6 +517,7 @@ impl World {
             let head = node.app.head().cloned();
             node.app = App::with_rules(node.store.clone(), head, rules);
         }
+        self.rules = rules;
     }
 
     /// Restarts the node from its store.
@@ -511,6 +525,7 @@ impl World {
         let head = self.node.app.head().unwrap().to_bytes();
         let head = crate::app::Head::from_bytes(&head).unwrap();
         self.node.app = App::new(self.node.store.clone(), Some(head));
+        self.rules = RULES;
     }
 }
 

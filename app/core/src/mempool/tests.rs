@@ -6,6 +6,7 @@ use guts_schema::{Action, ChainRules, Code, Tx, Verified, validate};
 
 use super::Waiting;
 use crate::modules::account;
+use crate::testing::refusals::{What, hear};
 use crate::testing::{CHAIN, FEE, Person, World};
 
 fn tx(world: &World, who: &Person, nonce: u64, amount: u64) -> Verified<Tx> {
@@ -48,7 +49,7 @@ fn what_waits_counts_as_spent() {
 }
 
 #[test]
-fn an_account_has_so_many_waiting_and_no_more() {
+pub(crate) fn an_account_has_so_many_waiting_and_no_more() {
     let world = World::new();
     let alice = world.alice.clone();
     let mut waiting = Waiting::new();
@@ -60,6 +61,7 @@ fn an_account_has_so_many_waiting_and_no_more() {
     let refusal = many.unwrap_err();
     assert_eq!(refusal.code, Code::WaitingMany);
     assert!(refusal.sentence.contains("256 transactions waiting"), "{}", refusal.sentence);
+    hear(What::Mempool, refusal.code, &refusal.sentence);
     // Those that wait are asked about again, and others are not held up.
     assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 255, 1)), None);
     assert_eq!(check(&world, &mut waiting, &tx(&world, &world.bob, 0, 1)), None);

@@ -8,12 +8,17 @@ use std::sync::Arc;
 
 use super::query;
 use crate::testing::World;
+use crate::testing::refusals::{What, hear};
 
 fn ask(world: &World, path: &str, data: Vec<u8>, height: i64, prove: bool) -> ResponseQuery {
     let store: Arc<dyn Store> = world.node.store.clone();
     let request = RequestQuery { path: path.into(), data: data.into(), height, prove };
     let head = world.node.app.head().filter(|head| head.height > 0);
-    query(&store, head, &request).unwrap()
+    let response = query(&store, head, &request).unwrap();
+    if let Some(code) = code(&response) {
+        hear(What::Query, code, &response.log);
+    }
+    response
 }
 
 fn code(response: &ResponseQuery) -> Option<Code> {
@@ -56,7 +61,7 @@ fn values_are_proved_by_the_header_that_follows() {
 }
 
 #[test]
-fn what_cannot_be_answered_is_refused() {
+pub(crate) fn what_cannot_be_answered_is_refused() {
     let mut world = World::new();
     world.block(vec![]);
     world.block(vec![]);

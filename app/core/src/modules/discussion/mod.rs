@@ -43,4 +43,4 @@ use crate::modules::Module;
 pub const MODULE: Module = Module { audit: Some(invariants::audit), ..Module::new("discussion") };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -27,4 +27,4 @@ use crate::modules::Module;
 pub const MODULE: Module = Module { audit: Some(invariants::audit), ..Module::new("faucet") };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -31,4 +31,4 @@ use crate::modules::Module;
 pub const MODULE: Module = Module { audit: Some(invariants::audit), ..Module::new("issue") };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

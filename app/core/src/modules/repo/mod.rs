@@ -48,4 +48,4 @@ pub const MODULE: Module = Module {
 };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,6 +9,17 @@ die() { say "error: $*"; exit 1; }
 
 cache_dir() { printf '%s/guts' "${XDG_CACHE_HOME:-$HOME/.cache}"; }
 
+# Whether bindgen will find libclang below $1/usr, and the headers that come beside it. What other
+# packages bring as libclang-cpp.so is another library.
+has_libclang() {
+    local dir
+    for dir in "$1"/usr/lib/llvm-*/lib "$1"/usr/lib/*-linux-gnu "$1"/usr/lib64 "$1"/usr/lib; do
+        compgen -G "$dir/libclang.so*" >/dev/null \
+            && compgen -G "$dir/clang/*/include/stddef.h" >/dev/null && return
+    done
+    return 1
+}
+
 # Installs the Debian packages that are missing, naming them first.
 ensure_packages() {
     local missing=()
@@ -18,10 +29,7 @@ ensure_packages() {
     command -v ssh-keygen >/dev/null || missing+=(openssh-client)
     command -v pkg-config >/dev/null || missing+=(pkg-config)
     command -v perl >/dev/null || missing+=(perl)
-    if ! ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* >/dev/null 2>&1 \
-        && [ -z "${LIBCLANG_PATH:-}" ]; then
-        missing+=(libclang-dev)
-    fi
+    [ -n "${LIBCLANG_PATH:-}" ] || has_libclang "" || missing+=(libclang-dev)
     if [ ${#missing[@]} -gt 0 ]; then
         say "• installing Debian packages: ${missing[*]}"
         command -v apt-get >/dev/null \

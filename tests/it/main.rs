@@ -11,6 +11,7 @@ mod killed_pushes;
 mod kvstore;
 mod localnet;
 mod page;
+mod prepare;
 mod pushes;
 mod rollback;
 mod tidy;

@@ -8,7 +8,7 @@ use guts_abci::proto::types::BlockIdFlag;
 use guts_schema::attest::{Attested, AttestedVote, Verdict, encode_extension};
 use guts_schema::ids::ValidatorAddress;
 use guts_schema::limits::{PSEUDO_TX_BYTES_MAX, VALIDATORS_MAX};
-use guts_schema::sign::{Claim, check_all};
+use guts_schema::sign::{Anew, Claim, check_all};
 use guts_schema::{PushId, proto};
 use guts_state::Read;
 
@@ -66,7 +66,7 @@ pub fn check(
         };
         claims.push(claim);
     }
-    let good = check_all(&claims).into_iter().all(|valid| valid);
+    let good = check_all(&claims, &Anew).into_iter().all(|valid| valid);
     Ok(if good { None } else { Some("a signature in it is wrong") })
 }
 
@@ -120,7 +120,7 @@ pub fn collect(
     let claims: Vec<_> =
         attested.votes.iter().map(|vote| claim(chain_id, before, round, vote, &set)).collect();
     let known: Vec<Claim> = claims.iter().flatten().cloned().collect();
-    let mut answers = check_all(&known).into_iter();
+    let mut answers = check_all(&known, &Anew).into_iter();
     let mut valid = claims.iter().map(|c| c.is_some() && answers.next() == Some(true));
     attested.votes.retain(|_| valid.next() == Some(true));
     let bytes_max = bytes_max.min(PSEUDO_TX_BYTES_MAX);

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use guts_schema::sign::{Anew, Points};
 use guts_schema::{ChainRules, Tx, TxError, Verified, validate_batch};
 
 /// A transaction that passed every stateless check, or why it did not.
@@ -20,6 +21,12 @@ pub struct Direct;
 
 impl Checker for Direct {
     fn check(&self, txs: &[&[u8]], rules: &ChainRules) -> Vec<Checked> {
-        validate_batch(txs, rules).into_iter().map(|checked| checked.map(Arc::new)).collect()
+        check_together(txs, rules, &Anew)
     }
+}
+
+/// The checks themselves, with the points of keys as `points` knows them.
+pub fn check_together(txs: &[&[u8]], rules: &ChainRules, points: &dyn Points) -> Vec<Checked> {
+    let checked = validate_batch(txs, rules, points);
+    checked.into_iter().map(|checked| checked.map(Arc::new)).collect()
 }

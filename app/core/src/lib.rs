@@ -31,7 +31,7 @@ pub mod simulate;
 pub mod whole;
 
 pub use app::{App, Commit, Head};
-pub use checker::{Checked, Checker, Direct};
+pub use checker::{Checked, Checker, Direct, check_together};
 pub use fault::{Broken, Refusal};
 pub use genesis::AppState;
 pub use mempool::Waiting;

@@ -14,7 +14,7 @@ use crate::limits::{ACTIONS_MAX, AUTH_MAX, TX_BYTES_MAX};
 use crate::names::{self, NameError};
 use crate::proto::{self, ObjectFormat, SignatureForm, action::Kind, tx_body};
 use crate::refs::{self, RefNameError};
-use crate::sign::{self, Claim};
+use crate::sign::{self, Claim, Points};
 use crate::tx::{
     AccountAction, Action, GovernanceAction, IssueAction, OrgAction, Payment, PushRefs, RepoAction,
     Signer, StakingAction, ThreadAction, Tx,
@@ -153,9 +153,14 @@ pub fn validate(bytes: &[u8], rules: &ChainRules) -> Result<Verified<Tx>, TxErro
     }
 }
 
-/// Checks many: the answers are those of [`validate`], the signatures are checked together. Call
-/// it on parts of a block in as many threads as there are cores.
-pub fn validate_batch(txs: &[&[u8]], rules: &ChainRules) -> Vec<Result<Verified<Tx>, TxError>> {
+/// Checks many: the answers are those of [`validate`], the signatures are checked together, with
+/// the points of their keys as `points` knows them. Call it on parts of a block in as many threads
+/// as there are cores.
+pub fn validate_batch(
+    txs: &[&[u8]],
+    rules: &ChainRules,
+    points: &dyn Points,
+) -> Vec<Result<Verified<Tx>, TxError>> {
     let mut claims = Vec::new();
     let decoded: Vec<_> = txs
         .iter()
@@ -167,7 +172,7 @@ pub fn validate_batch(txs: &[&[u8]], rules: &ChainRules) -> Vec<Result<Verified<
             })
         })
         .collect();
-    let valid = sign::check_all(&claims);
+    let valid = sign::check_all(&claims, points);
     let mut checked = claims.iter().zip(valid);
     let mut finish = |tx, count| {
         let mut wrong = None;

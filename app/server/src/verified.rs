@@ -1,12 +1,15 @@
 //! The stateless checks of transactions, done in parallel and remembered by hash: a transaction
-//! that CheckTx saw costs its block nothing.
+//! that CheckTx saw costs its block nothing. The points of keys are remembered, too: most who sign
+//! have signed before.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
-use guts_app_core::{Checked, Checker, Direct};
-use guts_schema::{ChainRules, Hash};
+use guts_app_core::{Checked, Checker, check_together};
+use guts_schema::sign::{Point, Points};
+use guts_schema::{ChainRules, Hash, Key};
+use quick_cache::sync::Cache;
 
 /// Bytes of transactions whose checks are remembered.
 const REMEMBERED_BYTES_MAX: usize = 16 << 20;
@@ -18,10 +21,29 @@ const PER_THREAD_MIN: usize = 512;
 /// Bytes counted for a transaction beside its own.
 const OVERHEAD_BYTES: usize = 256;
 
+/// Keys whose points are remembered, of some 300 bytes each.
+const POINTS_MAX: usize = 16_384;
+
 /// What was checked before.
 #[derive(Default)]
 pub struct VerifiedCache {
     inner: Mutex<Inner>,
+    points: KnownPoints,
+}
+
+/// The points of the keys that were asked about lately.
+struct KnownPoints(Cache<Key, Point>);
+
+impl Default for KnownPoints {
+    fn default() -> Self {
+        Self(Cache::new(POINTS_MAX))
+    }
+}
+
+impl Points for KnownPoints {
+    fn point(&self, key: &Key) -> Option<Point> {
+        self.0.get_or_insert_with(key, || Point::of(key).ok_or(())).ok()
+    }
 }
 
 #[derive(Default)]
@@ -65,7 +87,7 @@ impl Checker for VerifiedCache {
         };
         let places: Vec<usize> = (0..txs.len()).filter(|i| answers[*i].is_none()).collect();
         let news: Vec<&[u8]> = places.iter().map(|i| txs[*i]).collect();
-        let found = check_in_parallel(&news, rules);
+        let found = check_in_parallel(&news, rules, &self.points);
         let mut known = self.lock();
         for (place, checked) in places.into_iter().zip(found) {
             known.remember(hashes[place], checked.clone(), txs[place].len());
@@ -81,14 +103,14 @@ fn cores() -> usize {
     *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
-fn check_in_parallel(txs: &[&[u8]], rules: &ChainRules) -> Vec<Checked> {
+fn check_in_parallel(txs: &[&[u8]], rules: &ChainRules, points: &KnownPoints) -> Vec<Checked> {
     let parts = cores().min(txs.len() / PER_THREAD_MIN);
     if parts < 2 {
-        return Direct.check(txs, rules);
+        return check_together(txs, rules, points);
     }
     let size = txs.len().div_ceil(parts);
     thread::scope(|scope| {
-        let part = |part| scope.spawn(move || Direct.check(part, rules));
+        let part = |part| scope.spawn(move || check_together(part, rules, points));
         let threads: Vec<_> = txs.chunks(size).map(part).collect();
         let joined = threads.into_iter().map(|t| t.join().expect("checks do not panic"));
         joined.flatten().collect()

@@ -6,7 +6,7 @@ use crate::ids::ValidatorAddress;
 use crate::limits::SALT_BYTES;
 use crate::proto::propose::Content;
 use crate::proto::{CloseReason, OrgRole, Reaction, RepoRole, VoteOption};
-use crate::sign::{ProofOf, SecretKey, proof_message};
+use crate::sign::{Anew, ProofOf, SecretKey, proof_message};
 use crate::tx::{
     ActionKind, Draft, GovernanceAction, IssueAction, KeyProof, OrgAction, RepoAction,
     StakingAction, ThreadAction, ValidatorEdit,
@@ -544,7 +544,7 @@ fn a_batch_answers_as_one_by_one() {
     let pushed = signed(draft(&[push()]));
     let txs: Vec<&[u8]> = vec![&good, b"junk", &bad, &pushed, &good];
     let single: Vec<_> = txs.iter().map(|bytes| validate(bytes, &rules())).collect();
-    assert_eq!(validate_batch(&txs, &rules()), single);
+    assert_eq!(validate_batch(&txs, &rules(), &Anew), single);
     assert_eq!(single.iter().filter(|answer| answer.is_ok()).count(), 3);
 }
 

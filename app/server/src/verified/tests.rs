@@ -1,5 +1,7 @@
 //! The memory of checks.
 
+use guts_app_core::Direct;
+
 use super::*;
 
 fn tx(length: usize, number: u32) -> Vec<u8> {

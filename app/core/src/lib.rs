@@ -34,7 +34,7 @@ pub use app::{App, Commit, Head};
 pub use checker::{Checked, Checker, Direct, check_together};
 pub use fault::{Broken, Refusal};
 pub use genesis::AppState;
-pub use mempool::Waiting;
+pub use mempool::{Lend, Waiting};
 pub use simulate::simulate;
 
 #[cfg(test)]

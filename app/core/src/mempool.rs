@@ -1,10 +1,14 @@
 //! CheckTx: whether a transaction may wait for a block, seen from the last commit with what was let
 //! in since.
+//!
+//! [`check`] and [`on_commit`] look at what waits of one account for a moment at a time ([`Lend`])
+//! and do what takes long in between: several threads ask, and none should stand behind another's
+//! rules.
 
 use std::collections::BTreeMap;
 
 use guts_schema::{AccountId, Hash, Key, Payment, Tx, proto};
-use guts_state::{Cached, Read, Seen};
+use guts_state::Read;
 
 use crate::admit::admit;
 use crate::block::run_actions;
@@ -25,18 +29,20 @@ const COMMITS_MIN: u64 = 2;
 /// if it were forgotten, the account's next transactions would be refused.
 const SECONDS_MIN: u64 = 30;
 
-/// Keys of the committed state that are remembered until the next commit: what every transaction
-/// reads, and the accounts of a full mempool.
-const SEEN_MAX: usize = 20_000;
+/// Whoever keeps what waits, in as many parts as it likes, and lends one for a moment.
+pub trait Lend {
+    /// Has `look` look at the part in which all of an account is, alone.
+    fn lend<T>(&self, account: &AccountId, look: impl FnOnce(&mut Waiting) -> T) -> T;
+
+    /// Has `look` look at every part.
+    fn lend_each(&self, look: impl FnMut(&mut Waiting));
+}
 
 /// What waits, by account and nonce. Bounded by the engine's mempool.
 #[derive(Clone, Debug, Default)]
 pub struct Waiting {
     accounts: BTreeMap<AccountId, BTreeMap<u64, Entry>>,
     commits: u64,
-    /// What was read of the state below height `seen_for`.
-    seen: Seen,
-    seen_for: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +54,15 @@ struct Entry {
     makes: Option<Key>,
     /// When it was last asked about: the count of commits, and Unix seconds of the newest header.
     asked: (u64, u64),
+}
+
+/// What waits before a transaction, of its payer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Before {
+    /// What it takes of the balance; none if nothing waits before.
+    spends: Option<u64>,
+    /// The key with which the first of it makes the payer.
+    makes: Option<Key>,
 }
 
 impl Waiting {
@@ -66,13 +81,9 @@ impl Waiting {
         self.accounts.is_empty()
     }
 
-    /// The nonce that the next transaction of an account should carry.
-    pub fn next_nonce(&self, view: &dyn Read, payer: &AccountId) -> Result<u64, Broken> {
-        let committed = account::get(view, payer)?.map_or(0, |account| account.nonce);
-        Ok(self.after(payer, committed))
-    }
-
-    fn after(&self, payer: &AccountId, committed: u64) -> u64 {
+    /// The nonce that the next transaction of an account should carry; in the committed state it is
+    /// `committed`.
+    pub fn next_nonce(&self, payer: &AccountId, committed: u64) -> u64 {
         let mut next = committed;
         if let Some(entries) = self.accounts.get(payer) {
             while entries.contains_key(&next) {
@@ -82,17 +93,16 @@ impl Waiting {
         next
     }
 
-    /// Forgets what the last blocks took or the engine dropped. Call after each commit, once its
-    /// state is what [`Waiting::check`] is asked on, with its header time in Unix seconds and the
-    /// payers and nonces of the block's transactions.
-    pub fn on_commit<'a>(&mut self, time_s: u64, included: impl IntoIterator<Item = &'a Tx>) {
-        self.commits = self.commits.saturating_add(1);
-        for tx in included {
-            if let Some(entries) = self.accounts.get_mut(&tx.payer) {
-                // Lower nonces went before it.
-                *entries = entries.split_off(&tx.nonce.saturating_add(1));
-            }
+    /// Takes out what a block took of an account: lower nonces went before it.
+    fn on_included(&mut self, tx: &Tx) {
+        if let Some(entries) = self.accounts.get_mut(&tx.payer) {
+            *entries = entries.split_off(&tx.nonce.saturating_add(1));
         }
+    }
+
+    /// Counts a commit, and forgets what the engine dropped.
+    fn count_commit(&mut self, time_s: u64) {
+        self.commits = self.commits.saturating_add(1);
         let oldest = self.commits.saturating_sub(COMMITS_MIN);
         let oldest_s = time_s.saturating_sub(SECONDS_MIN);
         self.accounts.retain(|_, entries| {
@@ -103,38 +113,6 @@ impl Waiting {
         });
     }
 
-    /// Whether `tx` may wait, on the committed state `view` as the block `next` would see it. The
-    /// same question again, such as a recheck, gets the same answer while nothing else changed.
-    pub fn check(
-        &mut self,
-        view: &dyn Read,
-        next: &Block,
-        tx: &Tx,
-    ) -> Result<Result<(), Refusal>, Broken> {
-        let mut seen = std::mem::take(&mut self.seen);
-        if self.seen_for != next.height || seen.len() > SEEN_MAX {
-            seen.clear();
-            self.seen_for = next.height;
-        }
-        let cached = Cached::with(view, seen);
-        let checked = self.try_check(&cached, next, tx);
-        self.seen = cached.into_seen();
-        match checked {
-            Ok(spends) => {
-                let makes = account::made_by(tx);
-                let asked = (self.commits, next.time_s);
-                let entry = Entry { hash: tx.hash, spends, makes, asked };
-                self.accounts.entry(tx.payer).or_default().insert(tx.nonce, entry);
-                Ok(Ok(()))
-            }
-            Err(fault) => {
-                let refusal = fault.refusal()?;
-                self.forget(tx);
-                Ok(Err(refusal))
-            }
-        }
-    }
-
     /// A transaction that no longer may wait makes room for another with its nonce.
     fn forget(&mut self, tx: &Tx) {
         let Some(entries) = self.accounts.get_mut(&tx.payer) else { return };
@@ -143,13 +121,13 @@ impl Waiting {
         }
     }
 
-    fn try_check(&self, view: &dyn Read, next: &Block, tx: &Tx) -> Result<u64, Fault> {
-        let payer = account::get(view, &tx.payer)?;
-        let committed = payer.as_ref().map_or(0, |account| account.nonce);
+    /// Whether there is a place for `tx`, and what waits before it.
+    fn before(&self, tx: &Tx, payer: Option<&proto::Account>) -> Result<Before, Fault> {
+        let committed = payer.map_or(0, |account| account.nonce);
         let none = BTreeMap::new();
         let waiting = self.accounts.get(&tx.payer).unwrap_or(&none);
         let again = waiting.get(&tx.nonce).is_some_and(|entry| entry.hash == tx.hash);
-        let expected = if again { tx.nonce } else { self.after(&tx.payer, committed) };
+        let expected = if again { tx.nonce } else { self.next_nonce(&tx.payer, committed) };
         if tx.nonce != expected || tx.nonce < committed {
             let expected = expected.max(committed);
             return Err(if tx.nonce < expected {
@@ -162,39 +140,100 @@ impl Waiting {
         if !again && waiting.len() >= most {
             return Err(account::error::waiting_many(&tx.payer, waiting.len()));
         }
-        // As if the ones before had been executed: their nonces are spent, and their balance.
-        let before = || waiting.range(..tx.nonce).map(|(_, entry)| entry.spends);
-        let spent = before().fold(0u64, u64::saturating_add);
-        let follows = before().next().is_some();
-        let mut base = Run::unheard(next, view);
-        if follows {
-            let mut value = match payer {
-                Some(value) => value,
-                None => unmade(&mut base, tx, waiting)?,
-            };
-            value.nonce = tx.nonce;
-            value.balance = value.balance.saturating_sub(spent);
-            account::put(&mut base, &tx.payer, &value)?;
-        }
-        let mut run = Run::unheard(next, &base.state);
-        admit(&mut run, tx)?;
-        if !follows {
-            // Nothing waits before it, so its actions can be tried.
-            run_actions(&mut run, tx)?;
-        }
-        Ok(spends(tx))
+        let before = waiting.range(..tx.nonce).map(|(_, entry)| entry.spends);
+        let spends = before.reduce(u64::saturating_add);
+        Ok(Before { spends, makes: waiting.get(&0).and_then(|first| first.makes) })
     }
+
+    /// Lets `tx` in, unless something else waits before it by now than `before`.
+    fn let_in(
+        &mut self,
+        tx: &Tx,
+        payer: Option<&proto::Account>,
+        before: &Before,
+        time_s: u64,
+    ) -> bool {
+        if self.before(tx, payer).as_ref() != Ok(before) {
+            return false;
+        }
+        let asked = (self.commits, time_s);
+        let makes = account::made_by(tx);
+        let entry = Entry { hash: tx.hash, spends: spends(tx), makes, asked };
+        self.accounts.entry(tx.payer).or_default().insert(tx.nonce, entry);
+        true
+    }
+}
+
+/// Forgets what the last block took or the engine dropped. Call after each commit, once its state
+/// is what [`check`] is asked on, with its header time in Unix seconds and its transactions.
+pub fn on_commit<'a>(waiting: &impl Lend, time_s: u64, included: impl IntoIterator<Item = &'a Tx>) {
+    for tx in included {
+        waiting.lend(&tx.payer, |waiting| waiting.on_included(tx));
+    }
+    waiting.lend_each(|waiting| waiting.count_commit(time_s));
+}
+
+/// Whether `tx` may wait, on the committed state `view` as the block `next` would see it. The same
+/// question again, such as a recheck, gets the same answer while nothing else changed.
+pub fn check(
+    waiting: &impl Lend,
+    view: &dyn Read,
+    next: &Block,
+    tx: &Tx,
+) -> Result<Result<(), Refusal>, Broken> {
+    let payer = account::get(view, &tx.payer)?;
+    let lend_before = || waiting.lend(&tx.payer, |waiting| waiting.before(tx, payer.as_ref()));
+    loop {
+        let tried = lend_before()
+            .and_then(|before| try_after(&before, view, next, tx, payer.clone()).map(|()| before));
+        let before = match tried {
+            Ok(before) => before,
+            Err(fault) => {
+                let refusal = fault.refusal()?;
+                waiting.lend(&tx.payer, |waiting| waiting.forget(tx));
+                return Ok(Err(refusal));
+            }
+        };
+        let let_in =
+            |waiting: &mut Waiting| waiting.let_in(tx, payer.as_ref(), &before, next.time_s);
+        // Where another came in between, it is looked at once more.
+        if waiting.lend(&tx.payer, let_in) {
+            return Ok(Ok(()));
+        }
+    }
+}
+
+/// Tries `tx` as if what waits before it had been executed: its nonces are spent, and its balance.
+fn try_after(
+    before: &Before,
+    view: &dyn Read,
+    next: &Block,
+    tx: &Tx,
+    payer: Option<proto::Account>,
+) -> Result<(), Fault> {
+    let mut base = Run::unheard(next, view);
+    if let Some(spent) = before.spends {
+        let mut value = match payer {
+            Some(value) => value,
+            None => unmade(&mut base, tx, before.makes)?,
+        };
+        value.nonce = tx.nonce;
+        value.balance = value.balance.saturating_sub(spent);
+        account::put(&mut base, &tx.payer, &value)?;
+    }
+    let mut run = Run::unheard(next, &base.state);
+    admit(&mut run, tx)?;
+    if before.spends.is_none() {
+        // Nothing waits before it, so its actions can be tried.
+        run_actions(&mut run, tx)?;
+    }
+    Ok(())
 }
 
 /// The payer as the first of what waits will make it, in so far as that is certain: with one key,
 /// and without a balance.
-fn unmade(
-    base: &mut Run<'_>,
-    tx: &Tx,
-    waiting: &BTreeMap<u64, Entry>,
-) -> Result<proto::Account, Fault> {
-    let key = waiting.get(&0).and_then(|first| first.makes);
-    let key = key.ok_or_else(|| account::error::unknown(&tx.payer))?;
+fn unmade(base: &mut Run<'_>, tx: &Tx, makes: Option<Key>) -> Result<proto::Account, Fault> {
+    let key = makes.ok_or_else(|| account::error::unknown(&tx.payer))?;
     account::new_account(base, &tx.payer, &key)
 }
 

@@ -2,7 +2,7 @@
 //! time from the newest snapshot. Both are thin: the rules are in `guts-app-core`.
 
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use guts_abci::proto::abci::response_process_proposal::ProposalStatus;
@@ -19,7 +19,7 @@ use guts_app_core::attest::Said;
 use guts_app_core::run::Block;
 use guts_app_core::simulate::no_tx;
 use guts_app_core::{
-    App, Broken, Checker as _, Refusal, Waiting, app, query as core_query, simulate,
+    App, Broken, Checker as _, Lend, Refusal, Waiting, app, mempool, query as core_query, simulate,
 };
 use guts_git::{PackStore, Repositories};
 use guts_schema::codes::CODESPACE;
@@ -27,7 +27,7 @@ use guts_schema::events::{PUSH_MOVED, REPO_EDITED, attribute};
 use guts_schema::{
     AccountId, ChainRules, Code, Hash, PushId, RepoId, Tx, Verified, proto, query, validate, values,
 };
-use guts_state::Store;
+use guts_state::{Cached, Store};
 use guts_state_disk::{Database, Head as DiskHead};
 use prost::Message;
 use tokio::sync::mpsc;
@@ -36,6 +36,7 @@ use crate::chain::{Chain, Committed};
 use crate::checker::{Checker, Subject};
 use crate::follower::Notice;
 use crate::host::Receipts;
+use crate::kept::{Glances, Kept};
 use crate::timings::Timings;
 use crate::trials::{TRIALS_PER_SECOND, Trials};
 use crate::verified::VerifiedCache;
@@ -47,7 +48,7 @@ pub struct Shared {
     /// Transactions checked before.
     pub verified: VerifiedCache,
     /// What CheckTx let in.
-    pub waiting: Mutex<Waiting>,
+    pub waiting: Kept,
     /// Checks of pushes.
     pub checker: Checker,
     /// Transactions tried and not sent.
@@ -214,12 +215,8 @@ impl Application for Machine {
         self.tell_of_upgrade().map_err(broken)?;
         self.shared.checker.failed(commit.failed);
         self.publish(&commit.closed)?;
-        {
-            // After the new state is seen: with the old one, what this takes out would be missing.
-            let waiting = &self.shared.waiting;
-            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.on_commit(commit.head.time_s, app::good_txs(&commit.txs));
-        }
+        // After the new state is seen: with the old one, what this takes out would be missing.
+        mempool::on_commit(&self.shared.waiting, commit.head.time_s, app::good_txs(&commit.txs));
         for repo in self.edited.drain(..) {
             // An error means that the node is stopping.
             let _ = self.shared.notices.send(Notice::Again(repo));
@@ -244,28 +241,26 @@ fn told<'a, T: FromStr>(
 pub struct Reading {
     shared: Arc<Shared>,
     store: Arc<dyn Store>,
+    seen: Glances,
 }
 
 impl Reading {
     /// Over the database's rows.
     pub fn new(store: Arc<dyn Store>, shared: Arc<Shared>) -> Self {
-        Self { shared, store }
+        Self { shared, store, seen: Glances::default() }
     }
 
-    /// What CheckTx says of a transaction that is one.
+    /// What CheckTx says of a transaction that is one, on a view of that state.
     fn check_on_state(
         &self,
         state: &Committed,
+        view: &Cached<'_>,
         next: &Block,
         kind: i32,
         tx: &Arc<Verified<Tx>>,
     ) -> Answer<ResponseCheckTx> {
-        let answer = {
-            let waiting = &self.shared.waiting;
-            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.check(&state.snapshot, next, tx).map_err(broken)?
-        };
-        if let Err(refusal) = answer {
+        let answer = mempool::check(&self.shared.waiting, view, next, tx);
+        if let Err(refusal) = answer.map_err(broken)? {
             return Ok(refused(refusal.code, refusal.sentence));
         }
         if kind == CheckTxType::New as i32 {
@@ -286,9 +281,10 @@ impl Reading {
             return Ok(unanswered(&Refusal::new(Code::QueryData, &[])));
         };
         let state = self.shared.chain.newest();
-        let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let nonce = waiting.next_nonce(&state.snapshot, &account).map_err(broken)?;
-        let exists = state.account(&account).map_err(broken)?.is_some();
+        let committed = state.account(&account).map_err(broken)?;
+        let (nonce, exists) = (committed.as_ref().map_or(0, |a| a.nonce), committed.is_some());
+        let nonce =
+            self.shared.waiting.lend(&account, |waiting| waiting.next_nonce(&account, nonce));
         Ok(answered(&state, &proto::PendingNonce { nonce, exists }))
     }
 
@@ -305,11 +301,10 @@ impl Reading {
         let next = head.next_block();
         let simulation = match validate(data, &ChainRules::new(&state.chain_id)) {
             Ok(tx) => {
-                let nonce = {
-                    let waiting = &self.shared.waiting;
-                    let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                    waiting.next_nonce(&state.snapshot, &tx.payer).map_err(broken)?
-                };
+                let payer = state.account(&tx.payer).map_err(broken)?;
+                let nonce = payer.map_or(0, |account| account.nonce);
+                let next_nonce = |waiting: &mut Waiting| waiting.next_nonce(&tx.payer, nonce);
+                let nonce = self.shared.waiting.lend(&tx.payer, next_nonce);
                 simulate(&state.snapshot, &next, &tx, nonce).map_err(broken)?
             }
             Err(error) => no_tx(&next, &error),
@@ -359,18 +354,33 @@ impl Reader for Reading {
         let rules = ChainRules::new(&self.shared.chain.newest().chain_id);
         let txs: Vec<&[u8]> = requests.iter().map(|request| &request.tx[..]).collect();
         let checked = self.shared.verified.check(&txs, &rules);
-        // Signatures take a while: a block may have been committed meanwhile.
-        let state = self.shared.chain.newest();
-        let Some(head) = &state.head else {
-            let early = || Err(Exception("CheckTx before InitChain".into()));
-            return requests.iter().map(|_| early()).collect();
-        };
-        let next = head.next_block();
-        let answers = requests.iter().zip(checked).map(|(request, checked)| match checked {
-            Ok(tx) => self.check_on_state(&state, &next, request.r#type, &tx),
-            Err(error) => Ok(refused(error.code(), error.to_string())),
-        });
-        answers.collect()
+        let mut left = requests.iter().zip(checked).peekable();
+        let mut answers = Vec::with_capacity(requests.len());
+        while left.peek().is_some() {
+            // Signatures take a while: a block may have been committed meanwhile.
+            let state = self.shared.chain.newest();
+            let Some(head) = &state.head else {
+                answers.extend(left.map(|_| Err(Exception("CheckTx before InitChain".into()))));
+                break;
+            };
+            let next = head.next_block();
+            let view = Cached::with(&state.snapshot, self.seen.take(next.height));
+            while let Some((request, checked)) = left.peek() {
+                let answer = match checked {
+                    Ok(tx) => self.check_on_state(&state, &view, &next, request.r#type, tx),
+                    Err(error) => Ok(refused(error.code(), error.to_string())),
+                };
+                let is_refused = answer.as_ref().is_ok_and(|answer| answer.code != 0);
+                if is_refused && self.shared.chain.newest().height != state.height {
+                    // What it follows may have left the waiting for the block: once more there.
+                    break;
+                }
+                answers.push(answer);
+                left.next();
+            }
+            self.seen.keep(next.height, view.into_seen());
+        }
+        answers
     }
 
     fn query(&self, request: RequestQuery) -> Answer<ResponseQuery> {

@@ -37,6 +37,7 @@ pub mod gateways;
 pub mod held;
 pub mod host;
 pub mod identity;
+pub mod kept;
 pub mod metrics;
 pub mod node;
 pub mod page;

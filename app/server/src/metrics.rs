@@ -4,7 +4,7 @@
 //! is the documentation, with that; `guts-app metrics` prints it.
 
 use std::fmt::Write;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
@@ -80,8 +80,7 @@ static TABLE: [Metric; 12] = [
         Ok(r.meters.served.watch().borrow().behind() as u64)
     }),
     metric("guts_app_waiting_transactions", "Let in by CheckTx and in no block yet", |r| {
-        let waiting = r.meters.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(waiting.len() as u64)
+        Ok(r.meters.shared.waiting.count() as u64)
     }),
     metric("guts_app_packs", "Packs kept for pushes", |r| Ok(r.meters.packs.all()?.len() as u64)),
     metric("guts_app_database_memory_bytes", "Memory of the database", |r| {

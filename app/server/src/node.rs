@@ -3,13 +3,13 @@
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use guts_abci::socket::{STOP_TIMEOUT, ServeError, Server};
 use guts_abci::{Reader, Served as AbciServed};
 use guts_app_core::rules::Rules;
-use guts_app_core::{App, Broken, Head, Waiting};
+use guts_app_core::{App, Broken, Head};
 use guts_git::{Gateway, GitError, Limits, PackStore, Repositories};
 use guts_rpc::client::{Client, ClientError};
 use guts_state_disk::{Database, DiskError};
@@ -28,6 +28,7 @@ use crate::gateways::Gateways;
 use crate::held::Held;
 use crate::host::{ChainHost, HostParts, Receipts};
 use crate::identity::{Identity, IdentityError};
+use crate::kept::Kept;
 use crate::metrics::{self, Meters};
 use crate::page::{self, About};
 use crate::pruner;
@@ -129,7 +130,7 @@ impl Node {
         let shared = Arc::new(Shared {
             chain: chain.clone(),
             verified: VerifiedCache::default(),
-            waiting: Mutex::new(Waiting::new()),
+            waiting: Kept::default(),
             checker: checker.clone(),
             trials: Trials::default(),
             receipts: receipts.clone(),

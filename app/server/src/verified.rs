@@ -24,10 +24,14 @@ const OVERHEAD_BYTES: usize = 256;
 /// Keys whose points are remembered, of some 300 bytes each.
 const POINTS_MAX: usize = 16_384;
 
+/// Parts of what is remembered, each with a lock: a thread that loses its processor while it holds
+/// one of them holds up few others.
+const PARTS: usize = 8;
+
 /// What was checked before.
 #[derive(Default)]
 pub struct VerifiedCache {
-    inner: Mutex<Inner>,
+    parts: [Mutex<Inner>; PARTS],
     points: KnownPoints,
 }
 
@@ -55,42 +59,47 @@ struct Inner {
 }
 
 impl VerifiedCache {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, hash: &Hash) -> MutexGuard<'_, Inner> {
+        let part = usize::from(hash.as_bytes()[0]) % PARTS;
+        self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    fn remember(&mut self, hash: Hash, checked: Checked, length: usize) {
+    /// Remembers a check; what is forgotten for it.
+    fn remember(&mut self, hash: Hash, checked: Checked, length: usize) -> Vec<Checked> {
+        let mut forgotten = Vec::new();
         let bytes = length.saturating_add(OVERHEAD_BYTES);
         if self.checked.insert(hash, (checked, bytes)).is_some() {
-            return;
+            return forgotten;
         }
         self.order.push_back(hash);
         self.bytes = self.bytes.saturating_add(bytes);
-        while self.bytes > REMEMBERED_BYTES_MAX {
-            let Some(oldest) = self.order.pop_front() else { return };
-            if let Some((_, bytes)) = self.checked.remove(&oldest) {
+        while self.bytes > REMEMBERED_BYTES_MAX / PARTS {
+            let Some(oldest) = self.order.pop_front() else { return forgotten };
+            if let Some((checked, bytes)) = self.checked.remove(&oldest) {
                 self.bytes = self.bytes.saturating_sub(bytes);
+                forgotten.push(checked);
             }
         }
+        forgotten
     }
 }
 
 impl Checker for VerifiedCache {
+    /// Looks at what is known for one transaction at a time, and frees what is forgotten after
+    /// each look: nobody who asks about one stands behind the thousand of another.
     fn check(&self, txs: &[&[u8]], rules: &ChainRules) -> Vec<Checked> {
         let hashes: Vec<Hash> = txs.iter().map(|tx| Hash::of(tx)).collect();
-        let mut answers: Vec<Option<Checked>> = {
-            let known = self.lock();
-            let answer = |hash| known.checked.get(hash).map(|(checked, _)| checked.clone());
-            hashes.iter().map(answer).collect()
-        };
+        let known = |hash| self.lock(hash).checked.get(hash).map(|(checked, _)| checked.clone());
+        let mut answers: Vec<Option<Checked>> = hashes.iter().map(known).collect();
         let places: Vec<usize> = (0..txs.len()).filter(|i| answers[*i].is_none()).collect();
         let news: Vec<&[u8]> = places.iter().map(|i| txs[*i]).collect();
         let found = check_in_parallel(&news, rules, &self.points);
-        let mut known = self.lock();
         for (place, checked) in places.into_iter().zip(found) {
-            known.remember(hashes[place], checked.clone(), txs[place].len());
+            let (hash, length) = (hashes[place], txs[place].len());
+            let forgotten = self.lock(&hash).remember(hash, checked.clone(), length);
+            drop(forgotten);
             answers[place] = Some(checked);
         }
         answers.into_iter().map(|answer| answer.expect("known before or found now")).collect()

@@ -3,6 +3,9 @@
 //!
 //! An entry is the newest row of its key that was ever written. It answers for every version from
 //! its own on: nothing lies between. A reader that asks for an older version goes to the database.
+//!
+//! The entries are in parts with a lock each, held for one of them at a time: a thread that loses
+//! its processor while it writes a block's rows holds up few who read.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +14,8 @@ use guts_state::store::Row;
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
+/// Parts, by the first byte of a key.
+const PARTS: usize = 32;
 /// Bytes of rows kept, with [`OVERHEAD_BYTES`] for each.
 const KEPT_BYTES: u64 = 24 << 20;
 /// What an entry takes beside its value: key, version, links.
@@ -37,7 +42,7 @@ pub(crate) struct Asked(Option<Version>);
 
 /// See the module.
 pub(crate) struct NewestRows {
-    inner: Mutex<Inner>,
+    parts: [Mutex<Inner>; PARTS],
 }
 
 struct Inner {
@@ -58,18 +63,19 @@ impl Weighter<KeyHash, Entry> for Bytes {
 impl NewestRows {
     /// Empty, of a database whose newest version is `newest`.
     pub(crate) fn new(newest: Option<Version>) -> Self {
-        let rows = Cache::with_weighter(ENTRIES_EXPECTED, KEPT_BYTES, Bytes);
-        Self { inner: Mutex::new(Inner { newest, rows }) }
+        let (entries, bytes) = (ENTRIES_EXPECTED / PARTS, KEPT_BYTES / PARTS as u64);
+        let part =
+            |_| Mutex::new(Inner { newest, rows: Cache::with_weighter(entries, bytes, Bytes) });
+        Self { parts: std::array::from_fn(part) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every update leaves the cache whole: a panic elsewhere does not spoil it.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, key: &KeyHash) -> MutexGuard<'_, Inner> {
+        lock(&self.parts[usize::from(key[0]) % PARTS])
     }
 
     /// The last row of `key` not above `version`.
     pub(crate) fn find(&self, key: &KeyHash, version: Version) -> Found {
-        let inner = self.lock();
+        let inner = self.lock(key);
         match inner.rows.get(key) {
             Some(None) => Found::Row(None),
             Some(Some((written, value))) if *written <= version => {
@@ -82,7 +88,7 @@ impl NewestRows {
     /// Keeps what the database says is the last row of `key` not above `version`, if that is its
     /// newest one.
     pub(crate) fn learn(&self, asked: &Asked, key: KeyHash, version: Version, row: Option<&Row>) {
-        let mut inner = self.lock();
+        let mut inner = self.lock(&key);
         if inner.newest != asked.0 || inner.newest.is_some_and(|newest| newest > version) {
             return;
         }
@@ -98,25 +104,32 @@ impl NewestRows {
 
     /// Forgets everything: the newest version of the database is an older one now.
     pub(crate) fn taken_back(&self, newest: Option<Version>) {
-        let mut inner = self.lock();
-        inner.newest = newest;
-        inner.rows.clear();
+        for part in &self.parts {
+            let mut inner = lock(part);
+            inner.newest = newest;
+            inner.rows.clear();
+        }
     }
 
-    /// Takes the rows of a version that was just written to the database.
+    /// Takes the rows of a version that was just written to the database, before anybody reads at
+    /// that version.
     pub(crate) fn wrote<'a>(
         &self,
         version: Version,
         rows: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     ) {
-        let mut inner = self.lock();
-        inner.newest = Some(version);
+        self.parts.iter().for_each(|part| lock(part).newest = Some(version));
         for (row, value) in rows {
             if let (Some(key), Some(written)) = (key_of(row), version_of(row)) {
-                inner.rows.insert(key, Some((written, value.into())));
+                self.lock(&key).rows.insert(key, Some((written, value.into())));
             }
         }
     }
+}
+
+fn lock(part: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    // Every update leaves the cache whole: a panic elsewhere does not spoil it.
+    part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The key in the key of a row of values.

@@ -1,13 +1,51 @@
 //! CheckTx with what waits: nonces in a row, spent balances, rechecks, what is forgotten.
 
+use std::cell::{Cell, RefCell};
+
 use guts_schema::tx::Draft;
 use guts_schema::work::Puzzle;
-use guts_schema::{Action, ChainRules, Code, Tx, Verified, validate};
+use guts_schema::{AccountId, Action, ChainRules, Code, Tx, Verified, validate};
+use guts_state::Read;
 
-use super::Waiting;
+use super::{Lend, Waiting};
+use crate::fault::{Broken, Refusal};
 use crate::modules::account;
+use crate::run::Block;
 use crate::testing::refusals::{What, hear};
 use crate::testing::{CHAIN, FEE, Person, World};
+
+impl Lend for RefCell<Waiting> {
+    fn lend<T>(&self, _: &AccountId, look: impl FnOnce(&mut Waiting) -> T) -> T {
+        look(&mut self.borrow_mut())
+    }
+
+    fn lend_each(&self, mut look: impl FnMut(&mut Waiting)) {
+        look(&mut self.borrow_mut());
+    }
+}
+
+impl Waiting {
+    /// Alone with it.
+    fn alone<T>(&mut self, work: impl FnOnce(&RefCell<Waiting>) -> T) -> T {
+        let kept = RefCell::new(std::mem::take(self));
+        let done = work(&kept);
+        *self = kept.into_inner();
+        done
+    }
+
+    fn check(
+        &mut self,
+        view: &dyn Read,
+        next: &Block,
+        tx: &Tx,
+    ) -> Result<Result<(), Refusal>, Broken> {
+        self.alone(|kept| super::check(kept, view, next, tx))
+    }
+
+    fn on_commit<'a>(&mut self, time_s: u64, included: impl IntoIterator<Item = &'a Tx>) {
+        self.alone(|kept| super::on_commit(kept, time_s, included));
+    }
+}
 
 fn tx(world: &World, who: &Person, nonce: u64, amount: u64) -> Verified<Tx> {
     let action = Action::Transfer { actor: who.id, to: world.bob.id, amount };
@@ -29,7 +67,7 @@ fn nonces_wait_in_a_row() {
     for nonce in 0..3 {
         assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, nonce, 1)), None);
     }
-    assert_eq!(waiting.next_nonce(&world.state(), &alice.id).unwrap(), 3);
+    assert_eq!(waiting.next_nonce(&alice.id, 0), 3);
     assert_eq!(waiting.len(), 3);
     // Another with a nonce that waits already is late; the same one, asked about again, is not.
     assert_eq!(check(&world, &mut waiting, &tx(&world, &alice, 1, 2)), Some(Code::NonceLow));
@@ -175,4 +213,41 @@ fn nobody_rides_for_nothing_behind_an_account_that_waits_to_be_made() {
     let good = by_work(&world, &carol, 1, std::slice::from_ref(&go_on), 8);
     assert_eq!(refused(good.clone(), &Person::new(51)), Some(Code::KeyInvalid));
     assert_eq!(refused(good, &carol), None);
+}
+
+/// Lends what waits to somebody else first, before the look `at`.
+struct Between<'a> {
+    kept: RefCell<Waiting>,
+    at: Cell<usize>,
+    other: &'a dyn Fn(&mut Waiting),
+}
+
+impl Lend for Between<'_> {
+    fn lend<T>(&self, _: &AccountId, look: impl FnOnce(&mut Waiting) -> T) -> T {
+        let mut waiting = self.kept.borrow_mut();
+        if self.at.get() == 0 {
+            (self.other)(&mut waiting);
+        }
+        self.at.set(self.at.get().wrapping_sub(1));
+        look(&mut waiting)
+    }
+
+    fn lend_each(&self, look: impl FnMut(&mut Waiting)) {
+        self.kept.lend_each(look);
+    }
+}
+
+#[test]
+fn of_two_that_are_checked_at_once_for_one_place_the_first_gets_it() {
+    let world = World::new();
+    let alice = world.alice.clone();
+    let next = world.node.app.head().unwrap().next_block();
+    let (one, two) = (tx(&world, &alice, 0, 1), tx(&world, &alice, 0, 2));
+    let other = |waiting: &mut Waiting| assert_eq!(check(&world, waiting, &two), None);
+    for at in 0..2 {
+        let between = Between { kept: RefCell::default(), at: Cell::new(at), other: &other };
+        let answer = super::check(&between, &world.state(), &next, &one).unwrap();
+        assert_eq!(answer.unwrap_err().code, Code::NonceLow);
+        assert_eq!(between.kept.into_inner().len(), 1);
+    }
 }

@@ -20,7 +20,8 @@ fn answers_are_those_of_a_direct_check_and_in_order() {
     assert_eq!(format!("{:?}", cache.check(&txs, &rules)), expected);
     // From memory.
     assert_eq!(format!("{:?}", cache.check(&txs, &rules)), expected);
-    assert_eq!(cache.lock().checked.len(), 2 * PER_THREAD_MIN);
+    let remembered = |part: &Mutex<Inner>| part.lock().unwrap().checked.len();
+    assert_eq!(cache.parts.iter().map(remembered).sum::<usize>(), 2 * PER_THREAD_MIN);
 }
 
 #[test]
@@ -28,12 +29,19 @@ fn the_memory_is_bounded_and_forgets_the_oldest() {
     let rules = ChainRules::new("guts-test");
     let cache = VerifiedCache::default();
     let length = 1 << 20;
-    for number in 0..20 {
-        cache.check(&[&tx(length, number)], &rules);
+    let all: Vec<Vec<u8>> = (0..100).map(|number| tx(length, number)).collect();
+    for tx in &all {
+        cache.check(&[tx], &rules);
     }
-    let inner = cache.lock();
-    assert!(inner.bytes <= REMEMBERED_BYTES_MAX);
-    assert_eq!(inner.checked.len(), inner.order.len());
-    assert!(!inner.checked.contains_key(&Hash::of(&tx(length, 0))));
-    assert!(inner.checked.contains_key(&Hash::of(&tx(length, 19))));
+    let is_known = |hash: &Hash| cache.lock(hash).checked.contains_key(hash);
+    let mut known = 0;
+    for part in &cache.parts {
+        let part = part.lock().unwrap();
+        assert!(part.bytes <= REMEMBERED_BYTES_MAX / PARTS);
+        assert_eq!(part.checked.len(), part.order.len());
+        known += part.checked.len();
+    }
+    assert!((1..16).contains(&known));
+    assert!(!is_known(&Hash::of(&all[0])));
+    assert!(is_known(&Hash::of(&all[99])));
 }

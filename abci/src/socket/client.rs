@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -116,21 +117,27 @@ impl Client {
     /// Opens the four connections, in the order every engine does. Does not try again: how often
     /// and how long is the caller's to decide.
     pub async fn connect(address: &Address) -> Result<Self, ConnectError> {
-        Self::connect_with(address, Decoder::default()).await
+        Self::connect_on(address, &Handle::current()).await
     }
 
-    /// Like [`Client::connect`], with another limit on the length of responses.
-    pub async fn connect_with(address: &Address, decoder: Decoder) -> Result<Self, ConnectError> {
+    /// Like [`Client::connect`], with the query connection on the runtime `readers`, where nothing
+    /// else that this client does is in the way of an answer.
+    pub async fn connect_on(address: &Address, readers: &Handle) -> Result<Self, ConnectError> {
+        let here = Handle::current();
+        let runtime = |connection| if connection == Connection::Query { readers } else { &here };
         let mut halves = Vec::with_capacity(Connection::ALL.len());
         for connection in Connection::ALL {
             let address = address.clone();
-            match tokio::time::timeout(CONNECT_TIMEOUT, connect(&address)).await {
-                Ok(Ok(both)) => halves.push(both),
-                Ok(Err(source)) => {
-                    return Err(ConnectError::Socket { address, connection, source });
-                }
-                Err(_elapsed) => return Err(ConnectError::Timeout { address, connection }),
-            }
+            let timeout = ConnectError::Timeout { address: address.clone(), connection };
+            let connecting = runtime(connection).spawn(async move {
+                let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect(&address)).await;
+                connected.map(|done| {
+                    done.map_err(|source| ConnectError::Socket { address, connection, source })
+                })
+            });
+            // One that was cut off with its runtime has no time either.
+            let connected = connecting.await.ok().and_then(Result::ok);
+            halves.push(connected.unwrap_or(Err(timeout))?);
         }
         let shared = Arc::new(Shared {
             lanes: Connection::ALL.map(Lane::new),
@@ -138,8 +145,9 @@ impl Client {
         });
         let mut tasks = Vec::with_capacity(2 * halves.len());
         for (index, (read, write)) in halves.into_iter().enumerate() {
-            tasks.push(tokio::spawn(read_responses(Arc::clone(&shared), index, read, decoder)));
-            tasks.push(tokio::spawn(write_requests(Arc::clone(&shared), index, write)));
+            let runtime = runtime(Connection::ALL[index]);
+            tasks.push(runtime.spawn(read_responses(Arc::clone(&shared), index, read)));
+            tasks.push(runtime.spawn(write_requests(Arc::clone(&shared), index, write)));
         }
         Ok(Self { shared, tasks })
     }
@@ -282,17 +290,18 @@ impl Shared {
 }
 
 /// Reads until the connection is lost; ends early when another one is.
-async fn read_responses(shared: Arc<Shared>, index: usize, read: ReadHalf, decoder: Decoder) {
+async fn read_responses(shared: Arc<Shared>, index: usize, read: ReadHalf) {
     let lane = &shared.lanes[index];
     let mut loss = shared.loss.subscribe();
     let cause = tokio::select! {
-        cause = read_until_lost(lane, read, decoder) => cause,
+        cause = read_until_lost(lane, read) => cause,
         _ = loss.wait_for(Option::is_some) => return,
     };
     shared.lose(lane.connection, cause);
 }
 
-async fn read_until_lost(lane: &Lane, mut read: ReadHalf, decoder: Decoder) -> LossCause {
+async fn read_until_lost(lane: &Lane, mut read: ReadHalf) -> LossCause {
+    let decoder = Decoder::default();
     let mut buffer = BytesMut::with_capacity(READ_BYTES);
     loop {
         buffer.reserve(READ_BYTES);

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod queue;
+mod readers;
 pub mod shell;
 pub mod signer;
 pub mod store;

@@ -10,6 +10,7 @@ use crate::metrics::{Measured, Steps};
 use crate::network::dial::AddressError;
 use crate::network::hello::NodeInfo;
 use crate::network::{self, Keypair, Network, channels};
+use crate::readers::Readers;
 use crate::shell::{Inbox, Parts, Shell, ShellError, Shown, app};
 use crate::signer::{FileSigner, SignerError};
 use crate::store::{Store, StoreError};
@@ -92,6 +93,7 @@ pub struct Node {
     stop: watch::Sender<bool>,
     servers: Vec<tokio::task::JoinHandle<()>>,
     indexing: Option<std::thread::JoinHandle<()>>,
+    readers: Readers,
     _lock: Lock,
 }
 
@@ -156,7 +158,8 @@ impl Node {
         };
         let (stop, stopped) = watch::channel(false);
         let metrics = serve_metrics(&config, backend.clone()).await?;
-        let (rpc, server) = serve(&config, backend, stopped).await?;
+        let readers = Readers::start().map_err(NodeError::Start)?;
+        let (rpc, server) = serve(&config, backend, &readers, stopped).await?;
         let waiting = Tell(waiting);
         let watchers = Watchers { waiting, index, feed, measured: measured.clone() };
         let shell = Shell::new(Parts {
@@ -176,10 +179,12 @@ impl Node {
         });
         let ended = run_thread(shell)?;
         let address = config.proxy_app.parse()?;
-        let keep = tokio::spawn(app::keep_connected(address, inbox.clone(), reader, measured));
+        let place = readers.handle().clone();
+        let keep = app::keep_connected(address, place, inbox.clone(), reader, measured);
+        let keep = tokio::spawn(keep);
         let mut servers = vec![server, keep];
         servers.extend(metrics);
-        Ok(Node { inbox, network, rpc, ended, stop, servers, indexing, _lock: lock })
+        Ok(Node { inbox, network, rpc, ended, stop, servers, indexing, readers, _lock: lock })
     }
 
     /// `host:port` the RPC listens on.
@@ -224,6 +229,7 @@ impl Node {
             timeout_at(deadline, self.network.closed())
         );
         server.abort();
+        self.readers.stop(deadline).await;
         match ended {
             Ok(ended) => {
                 tracing::info!("stopped");
@@ -438,11 +444,14 @@ pub async fn inspect(
     let searches = Searches::default();
     let chain = Chain { config: config.clone(), genesis, store, shown, searches };
     let (stop, stopped) = watch::channel(false);
-    let (address, server) = serve(&config, Arc::new(chain), stopped).await?;
+    let readers = Readers::start().map_err(NodeError::Start)?;
+    let (address, server) = serve(&config, Arc::new(chain), &readers, stopped).await?;
     ready(&address);
     signal.await;
     stop.send_replace(true);
-    let _ = tokio::time::timeout(STOP_MAX, server).await;
+    let deadline = Instant::now() + STOP_MAX;
+    let _ = timeout_at(deadline, server).await;
+    readers.stop(deadline).await;
     Ok(())
 }
 
@@ -456,12 +465,14 @@ fn bring_index(store: &Store, top: Height, is_over: &AtomicBool) -> Result<(), S
 async fn serve(
     config: &Config,
     backend: Arc<dyn Backend>,
+    readers: &Readers,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(String, tokio::task::JoinHandle<()>), NodeError> {
     let address = config.rpc.laddr.clone();
-    let plain = address.strip_prefix("tcp://").unwrap_or(&address);
+    let plain = address.strip_prefix("tcp://").unwrap_or(&address).to_owned();
     let failed = |source| NodeError::Rpc { address: address.clone(), source };
-    let listener = TcpListener::bind(plain).await.map_err(failed)?;
+    let listener = readers.handle().spawn(TcpListener::bind(plain)).await;
+    let listener = listener.map_err(|_| NodeError::Thread)?.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?.to_string();
     let limits = Limits {
         body_bytes_max: config.rpc.max_body_bytes,
@@ -477,6 +488,6 @@ async fn serve(
     let shutdown = async move {
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let server = tokio::spawn(server::serve(listener, backend, limits, shutdown));
+    let server = readers.handle().spawn(server::serve(listener, backend, limits, shutdown));
     Ok((bound, server))
 }

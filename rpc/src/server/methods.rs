@@ -225,6 +225,24 @@ where
     Ok(())
 }
 
+/// Bytes from which on an answer takes long to print: some hundred microseconds.
+const LONG_BYTES: usize = 64 << 10;
+/// What the result of a transaction with some events takes, about.
+const RESULT_BYTES: usize = 512;
+
+/// As [`put`] or [`put_long`], of an answer of about so many bytes.
+async fn put_of<T>(out: &mut Vec<u8>, bytes: usize, value: T) -> Result<(), RpcError>
+where
+    T: Serialize + Send + 'static,
+{
+    if bytes < LONG_BYTES { put(out, &value) } else { put_long(out, value).await }
+}
+
+fn block_bytes(found: &types::BlockResult) -> usize {
+    let txs = found.block.iter().flat_map(|block| &block.data.txs);
+    txs.fold(0, |bytes, tx| bytes.saturating_add(tx.0.len()))
+}
+
 /// Calls the backend and appends the result.
 pub(super) async fn call(
     service: &Service,
@@ -240,15 +258,22 @@ pub(super) async fn call(
         Method::Genesis => put(out, &search::genesis(backend).await?),
         Method::Block => match stored_height(backend, args)? {
             0 => put(out, &types::BlockResult::default()),
-            height => put(out, &backend.block(height).await?),
+            height => {
+                let found = backend.block(height).await?;
+                put_of(out, block_bytes(&found), found).await
+            }
         },
         Method::BlockByHash => {
             let hash = args.bytes(0, Coding::Base64)?.into();
-            put(out, &backend.block_by_hash(hash).await?.unwrap_or_default())
+            let found = backend.block_by_hash(hash).await?.unwrap_or_default();
+            put_of(out, block_bytes(&found), found).await
         }
         Method::BlockResults => match stored_height(backend, args)? {
             0 => Err(RpcError::internal("could not find results for height #0")),
-            height => put(out, &backend.block_results(height).await?),
+            height => {
+                let found = backend.block_results(height).await?;
+                put_of(out, found.txs_results.len().saturating_mul(RESULT_BYTES), found).await
+            }
         },
         Method::Blockchain => blockchain(backend, args, out).await,
         Method::Header => match stored_height(backend, args)? {

@@ -11,6 +11,7 @@ use guts_abci::{Address, Connection, Kind};
 use guts_consensus::io::{AppAnswer, AppCall, AppException, Ticket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 /// Pause after the first failed connection, doubled up to the second.
@@ -85,6 +86,7 @@ impl Life {
 /// Keeps the application connected until the process ends.
 pub(crate) async fn keep_connected(
     address: Address,
+    readers: Handle,
     inbox: Inbox,
     reader: watch::Sender<Option<Arc<Client>>>,
     measured: Arc<Measured>,
@@ -93,7 +95,7 @@ pub(crate) async fn keep_connected(
     let mut pause = PAUSE.0;
     let mut is_said = false;
     loop {
-        match Client::connect(&address).await {
+        match Client::connect_on(&address, &readers).await {
             Ok(client) => {
                 number += 1;
                 pause = PAUSE.0;

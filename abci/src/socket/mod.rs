@@ -8,7 +8,9 @@ mod client;
 mod lane;
 mod server;
 mod stream;
+mod turns;
 
 pub use client::{CONNECT_TIMEOUT, CallError, Client, ConnectError, Loss, LossCause, Pending};
 pub use lane::IN_FLIGHT_MAX;
 pub use server::{CONNECTIONS_MAX, STOP_TIMEOUT, ServeError, Server, serve};
+pub use turns::take_short_turns;

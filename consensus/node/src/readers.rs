@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use guts_abci::socket::take_short_turns;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
@@ -31,8 +32,13 @@ impl Readers {
             let is_first = named.fetch_add(1, Ordering::Relaxed) < THREADS;
             if is_first { ANSWERS } else { LONG }.to_owned()
         };
+        let begin = || {
+            if std::thread::current().name() == Some(ANSWERS) {
+                take_short_turns();
+            }
+        };
         let mut builder = Builder::new_multi_thread();
-        let builder = builder.worker_threads(THREADS).thread_name_fn(name);
+        let builder = builder.worker_threads(THREADS).thread_name_fn(name).on_thread_start(begin);
         Ok(Self(Some(builder.enable_all().build()?)))
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use bytes::BytesMut;
 
 use super::super::stream::Stream;
+use super::super::turns::take_short_turns;
 use super::host::Host;
 use crate::application::CHECK_TXS_MAX;
 use crate::codec::{Decoder, FrameError, encode};
@@ -34,8 +35,10 @@ pub fn hold(mut stream: Stream, host: &Host, decoder: Decoder) -> Result<(), End
     let mut input = BytesMut::new();
     let mut output = BytesMut::new();
     let mut chunk = vec![0_u8; READ_BYTES];
+    let mut is_prompt = false;
     loop {
-        let answered = answer_all(&mut input, &mut output, &mut stream, host, decoder);
+        let answered =
+            answer_all(&mut input, &mut output, &mut stream, host, decoder, &mut is_prompt);
         if let Err(End::Frame(error)) = &answered {
             // The engine's log should say what was wrong with what it sent.
             encode(&exception(error.to_string()), &mut output);
@@ -58,6 +61,7 @@ fn answer_all(
     stream: &mut Stream,
     host: &Host,
     decoder: Decoder,
+    is_prompt: &mut bool,
 ) -> Result<(), End> {
     let mut checks = Vec::new();
     loop {
@@ -75,8 +79,13 @@ fn answer_all(
             encode(&exception("a request without a value".to_owned()), output);
             continue;
         };
+        let connection = Kind::of_request(&request).connection();
+        if connection == Connection::Query && !std::mem::replace(is_prompt, true) {
+            // Whoever asks on this connection waits; on the others work is done.
+            take_short_turns();
+        }
         // A call that may take long does not hold back the answers before it.
-        let is_long = Kind::of_request(&request).connection() == Connection::Consensus;
+        let is_long = connection == Connection::Consensus;
         if output.len() >= WRITE_BYTES || (is_long && !output.is_empty()) {
             write_out(output, stream)?;
         }

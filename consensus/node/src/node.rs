@@ -181,8 +181,7 @@ impl Node {
         let address = config.proxy_app.parse()?;
         let place = readers.handle().clone();
         let keep = app::keep_connected(address, place, inbox.clone(), reader, measured);
-        let keep = tokio::spawn(keep);
-        let mut servers = vec![server, keep];
+        let mut servers = vec![server, tokio::spawn(keep)];
         servers.extend(metrics);
         Ok(Node { inbox, network, rpc, ended, stop, servers, indexing, readers, _lock: lock })
     }

@@ -238,9 +238,15 @@ where
     if bytes < LONG_BYTES { put(out, &value) } else { put_long(out, value).await }
 }
 
-fn block_bytes(found: &types::BlockResult) -> usize {
+async fn put_block(out: &mut Vec<u8>, found: types::BlockResult) -> Result<(), RpcError> {
     let txs = found.block.iter().flat_map(|block| &block.data.txs);
-    txs.fold(0, |bytes, tx| bytes.saturating_add(tx.0.len()))
+    let bytes = txs.fold(0, |bytes: usize, tx| bytes.saturating_add(tx.0.len()));
+    put_of(out, bytes, found).await
+}
+
+async fn put_results(out: &mut Vec<u8>, found: types::BlockResults) -> Result<(), RpcError> {
+    let bytes = found.txs_results.len().saturating_mul(RESULT_BYTES);
+    put_of(out, bytes, found).await
 }
 
 /// Calls the backend and appends the result.
@@ -258,22 +264,15 @@ pub(super) async fn call(
         Method::Genesis => put(out, &search::genesis(backend).await?),
         Method::Block => match stored_height(backend, args)? {
             0 => put(out, &types::BlockResult::default()),
-            height => {
-                let found = backend.block(height).await?;
-                put_of(out, block_bytes(&found), found).await
-            }
+            height => put_block(out, backend.block(height).await?).await,
         },
         Method::BlockByHash => {
             let hash = args.bytes(0, Coding::Base64)?.into();
-            let found = backend.block_by_hash(hash).await?.unwrap_or_default();
-            put_of(out, block_bytes(&found), found).await
+            put_block(out, backend.block_by_hash(hash).await?.unwrap_or_default()).await
         }
         Method::BlockResults => match stored_height(backend, args)? {
             0 => Err(RpcError::internal("could not find results for height #0")),
-            height => {
-                let found = backend.block_results(height).await?;
-                put_of(out, found.txs_results.len().saturating_mul(RESULT_BYTES), found).await
-            }
+            height => put_results(out, backend.block_results(height).await?).await,
         },
         Method::Blockchain => blockchain(backend, args, out).await,
         Method::Header => match stored_height(backend, args)? {

@@ -206,7 +206,9 @@ impl Node {
             ended = &mut self.ended => {
                 // Nothing more may be promised to anybody: no graceful end for clients.
                 self.servers.iter().for_each(tokio::task::JoinHandle::abort);
-                self.join_index(Instant::now() + STOP_MAX).await;
+                let deadline = Instant::now() + STOP_MAX;
+                self.join_index(deadline).await;
+                self.readers.stop(deadline).await;
                 return ended.map_err(|_| NodeError::Thread)?.map_err(NodeError::Shell);
             }
             () = signal => {}

@@ -21,6 +21,9 @@ use crate::types;
 /// The answer to a call.
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, RpcError>>;
 
+/// Answers to several calls, in the order of the calls.
+pub type Replies<'a, T> = BoxFuture<'a, Vec<Result<T, RpcError>>>;
+
 /// The heights a node can answer for. Both 0 before the first block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Heights {
@@ -203,9 +206,11 @@ pub trait Backend: Send + Sync + 'static {
         unsupported("abci_query")
     }
 
-    /// Hands a transaction to the mempool and does not wait for CheckTx.
-    fn broadcast_tx_async(&self, _tx: Bytes) -> Reply<'_, types::BroadcastTx> {
-        unsupported("broadcast_tx_async")
+    /// Hands transactions to the mempool, each a call of its own, and does not wait for CheckTx.
+    /// Those that follow one another in a batch come together.
+    fn broadcast_txs_async(&self, txs: Vec<Bytes>) -> Replies<'_, types::BroadcastTx> {
+        let refuse = |_| Err(RpcError::not_supported("broadcast_tx_async"));
+        Box::pin(std::future::ready(txs.into_iter().map(refuse).collect()))
     }
 
     /// Hands a transaction to the mempool and waits for CheckTx. The calls of one batch are first

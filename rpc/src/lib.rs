@@ -38,5 +38,5 @@ pub mod server;
 mod time;
 pub mod types;
 
-pub use backend::{Backend, Dial, Heights, PAGE_BYTES_MAX, PageRoom, Query, Reply, TxHit};
+pub use backend::{Backend, Dial, Heights, PAGE_BYTES_MAX, PageRoom, Query, Replies, Reply, TxHit};
 pub use error::{MEMPOOL_FULL, RpcError};

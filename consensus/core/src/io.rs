@@ -426,8 +426,8 @@ pub enum Loaded {
 pub enum ClientRequest {
     /// Check a transaction and take it into the mempool. Answered when it was checked.
     SubmitTx(Bytes),
-    /// The same, answered before it is checked: whether it will be.
-    AdmitTx(Bytes),
+    /// The same of each of these, answered before they are checked: whether they will be.
+    AdmitTxs(Vec<Bytes>),
     /// Verify evidence and take it into the pool.
     SubmitEvidence(Box<Evidence>),
     /// The first transactions of the mempool, at most so many.
@@ -444,10 +444,10 @@ pub enum ClientRequest {
 pub enum ClientReply {
     /// To [`ClientRequest::SubmitTx`]: what the application says of it.
     Checked(Box<pb::ResponseCheckTx>),
-    /// To [`ClientRequest::AdmitTx`]: it is shown to the application.
-    Admitted,
-    /// To [`ClientRequest::SubmitTx`] and [`ClientRequest::AdmitTx`]: not even shown to the
-    /// application.
+    /// To [`ClientRequest::AdmitTxs`], of each in their order: it is shown to the application, or
+    /// not even that.
+    Admitted(Vec<Result<(), TxRefused>>),
+    /// To [`ClientRequest::SubmitTx`]: not even shown to the application.
     Refused(TxRefused),
     /// To [`ClientRequest::SubmitEvidence`].
     Evidence(Result<[u8; 32], String>),

@@ -14,8 +14,8 @@ use super::args::{Args, query_pairs};
 use super::door::Pass;
 use super::envelope::{self, Body, Call, Id};
 use super::methods::{self, Cache, Methods};
-use super::ws;
-use crate::{Backend, RpcError};
+use super::{submit, ws};
+use crate::{Backend, RpcError, types};
 
 const SERVER_TIME: HeaderName = HeaderName::from_static("x-server-time");
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
@@ -166,11 +166,18 @@ impl Service {
     async fn answer_all(&self, calls: &[Call<'_>]) -> Vec<Outcome> {
         let is_long =
             |call: &Call<'_>| methods::find(&call.method).is_some_and(|spec| spec.method.is_long());
+        // Transactions in a row are handed over together: the mempool is woken once.
+        let rows = calls.chunk_by(|a, b| a.method == submit::NAME && b.method == submit::NAME);
         // At once: calls of a batch that wait for the application wait together.
-        let short = calls
-            .iter()
-            .map(|call| async move { if is_long(call) { None } else { self.answer(call).await } });
-        let mut answers = futures::future::join_all(short).await;
+        let short = rows.map(|row| async move {
+            match row {
+                [call] if is_long(call) => vec![None],
+                [call] => vec![self.answer(call).await],
+                _ => self.submit_row(row).await,
+            }
+        });
+        let mut answers: Vec<Option<Outcome>> =
+            futures::future::join_all(short).await.into_iter().flatten().collect();
         let mut bytes: usize = answers.iter().flatten().map(|one| one.json.len()).sum();
         // One after another: a batch holds no more than one page beyond its bound.
         for (call, answer) in calls.iter().zip(&mut answers) {
@@ -187,6 +194,17 @@ impl Service {
             *answer = one;
         }
         answers.into_iter().flatten().collect()
+    }
+
+    /// The answers to transactions that follow one another.
+    async fn submit_row(&self, row: &[Call<'_>]) -> Vec<Option<Outcome>> {
+        let told = submit::row(&*self.backend, row).await;
+        let answer = |(call, told): (&Call<'_>, Option<Result<types::BroadcastTx, RpcError>>)| {
+            let mut json = opened(&call.id);
+            let done = told?.and_then(|told| methods::put(&mut json, &told));
+            Some(closed(&call.id, json, done, false))
+        };
+        row.iter().zip(told).map(answer).collect()
     }
 
     fn check_batch(&self, len: usize) -> Result<(), RpcError> {
@@ -235,9 +253,7 @@ impl Service {
     }
 
     async fn run(&self, id: &Id<'_>, target: &Target<'_>, args: &Args<'_>) -> Outcome {
-        let mut json = Vec::with_capacity(256);
-        envelope::begin(id, &mut json);
-        json.extend_from_slice(b",\"result\":");
+        let mut json = opened(id);
         let (done, cache) = match target {
             Target::Table(spec) => {
                 (methods::call(self, spec.method, args, &mut json).await, spec.cache)
@@ -252,13 +268,7 @@ impl Service {
             Cache::Always => true,
             Cache::WithHeight => args.is_given(0),
         };
-        match done {
-            Ok(()) => {
-                json.push(b'}');
-                Outcome { json, is_cacheable, refused: None }
-            }
-            Err(error) => failed(id, error, is_cacheable),
-        }
+        closed(id, json, done, is_cacheable)
     }
 
     /// A call by path: `/METHOD?name=value`, or a form in the body.
@@ -377,6 +387,30 @@ impl Target<'_> {
             Self::Table(spec) => spec.params,
             Self::Extra(extra) => extra.params,
         }
+    }
+}
+
+/// The beginning of an answer, up to its result.
+fn opened(id: &Id<'_>) -> Vec<u8> {
+    let mut json = Vec::with_capacity(256);
+    envelope::begin(id, &mut json);
+    json.extend_from_slice(b",\"result\":");
+    json
+}
+
+/// The answer that began with `json`, if it has its result.
+fn closed(
+    id: &Id<'_>,
+    mut json: Vec<u8>,
+    done: Result<(), RpcError>,
+    is_cacheable: bool,
+) -> Outcome {
+    match done {
+        Ok(()) => {
+            json.push(b'}');
+            Outcome { json, is_cacheable, refused: None }
+        }
+        Err(error) => failed(id, error, is_cacheable),
     }
 }
 

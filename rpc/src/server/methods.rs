@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::args::{Args, Coding};
 use super::http::Service;
-use super::search;
+use super::{search, submit};
 use crate::backend::{Backend, Dial, Heights, Query};
 use crate::{RpcError, json, types};
 
@@ -110,7 +110,7 @@ pub(super) static TABLE: [Spec; 31] = [
     spec("block_results", &["height"], Cache::WithHeight, Method::BlockResults),
     spec("blockchain", &["minHeight", "maxHeight"], Cache::Always, Method::Blockchain),
     spec("broadcast_evidence", &["evidence"], Cache::Never, Method::BroadcastEvidence),
-    spec("broadcast_tx_async", &["tx"], Cache::Never, Method::BroadcastTxAsync),
+    spec(submit::NAME, submit::PARAMS, Cache::Never, Method::BroadcastTxAsync),
     spec("broadcast_tx_commit", &["tx"], Cache::Never, Method::BroadcastTxCommit),
     spec("broadcast_tx_sync", &["tx"], Cache::Never, Method::BroadcastTxSync),
     spec("check_tx", &["tx"], Cache::Never, Method::CheckTx),
@@ -207,7 +207,7 @@ pub(super) fn find(name: &str) -> Option<&'static Spec> {
     TABLE.iter().find(|spec| spec.name == name)
 }
 
-fn put<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), RpcError> {
+pub(super) fn put<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), RpcError> {
     json::append(value, out).map_err(|e| RpcError::internal(e.to_string()))
 }
 
@@ -294,9 +294,7 @@ pub(super) async fn call(
         }
         Method::AbciInfo => put(out, &backend.abci_info().await?),
         Method::AbciQuery => put(out, &backend.abci_query(query(args)?).await?),
-        Method::BroadcastTxAsync => {
-            put(out, &backend.broadcast_tx_async(args.bytes(0, Coding::Base64)?).await?)
-        }
+        Method::BroadcastTxAsync => put(out, &submit::one(backend, args).await?),
         Method::BroadcastTxSync => {
             put(out, &backend.broadcast_tx_sync(args.bytes(0, Coding::Base64)?).await?)
         }

@@ -30,6 +30,7 @@ mod methods;
 mod patient;
 mod quotes;
 mod search;
+mod submit;
 mod ws;
 
 use std::future::Future;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use guts_rpc::events::Batch;
 use guts_rpc::search::Search;
-use guts_rpc::{Backend, Dial, Heights, Query, Reply, RpcError, TxHit, types};
+use guts_rpc::{Backend, Dial, Heights, Query, Replies, Reply, RpcError, TxHit, types};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::broadcast;
@@ -310,9 +310,12 @@ impl Backend for Chain {
     fn abci_query(&self, query: Query) -> Reply<'_, types::AbciQueryResult> {
         ready(Ok(types::AbciQueryResult { response: self.answer_query(&query) }))
     }
-    fn broadcast_tx_async(&self, tx: Bytes) -> Reply<'_, types::BroadcastTx> {
-        let hash = sha256(&tx).into();
-        ready(self.admit(&tx).map(|_| types::BroadcastTx { hash, ..Default::default() }))
+    fn broadcast_txs_async(&self, txs: Vec<Bytes>) -> Replies<'_, types::BroadcastTx> {
+        let told = |tx: Bytes| {
+            let hash = sha256(&tx).into();
+            self.admit(&tx).map(|_| types::BroadcastTx { hash, ..Default::default() })
+        };
+        Box::pin(std::future::ready(txs.into_iter().map(told).collect()))
     }
     fn broadcast_tx_sync(&self, tx: Bytes) -> Reply<'_, types::BroadcastTx> {
         let hash = sha256(&tx).into();

@@ -1,17 +1,19 @@
 //! What the recordings do not show: methods of one's own, keep-alive, shutting down.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 use guts_rpc::client::Client;
 use guts_rpc::search::Search;
 use guts_rpc::server::{Coding, Limits, Methods};
-use guts_rpc::{Backend, Reply, RpcError, types};
+use guts_rpc::{Backend, Replies, Reply, RpcError, types};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::chain::sha256;
 use crate::requests::{DEADLINE, send};
 use crate::wire::Server;
 
@@ -169,6 +171,67 @@ async fn long_answers_of_a_batch_come_one_after_another_and_not_without_end() {
     assert_eq!(refused, [false, false, false, false, false, true, true, true, true, true]);
     let says = answers[9]["error"]["data"].as_str().unwrap();
     assert_eq!(says, "the answers to this batch are longer than 67108864 bytes: ask for less");
+    server.stop().await;
+}
+
+/// Takes every transaction but the empty one and remembers which came together.
+#[derive(Default)]
+struct Taking(Mutex<Vec<Vec<Bytes>>>);
+
+impl Backend for Taking {
+    fn broadcast_txs_async(&self, txs: Vec<Bytes>) -> Replies<'_, types::BroadcastTx> {
+        self.0.lock().unwrap().push(txs.clone());
+        let told = |tx: Bytes| match tx.is_empty() {
+            false => Ok(types::BroadcastTx { hash: sha256(&tx).into(), ..<_>::default() }),
+            true => Err(RpcError::internal("nothing to take")),
+        };
+        async move { txs.into_iter().map(told).collect() }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn transactions_in_a_row_are_handed_over_together_and_each_is_answered() {
+    let backend = Arc::new(Taking::default());
+    let server = Server::start(backend.clone(), Limits::default(), <_>::default()).await;
+    let submit = |id: Value, tx: Value| {
+        let params = json!({ "tx": tx });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "broadcast_tx_async", "params": params })
+    };
+    let batch = json!([
+        submit(json!(1), json!("YQ==")),
+        submit(Value::Null, json!("bm9ib2R5IGFza3M=")),
+        submit(json!(2), json!("no base64")),
+        submit(json!("three"), json!("Yg==")),
+        submit(json!(4), json!("")),
+        json!({ "jsonrpc": "2.0", "id": 5, "method": "health" }),
+        submit(json!(6), json!("Yw==")),
+    ]);
+    let body = batch.to_string();
+    let got = send(&server.address, "POST", "/", &[], Some(body.as_bytes())).await;
+    assert_eq!(got.status, 200);
+    let answers: Vec<Value> = serde_json::from_str(&got.body).unwrap();
+    let said: Vec<(&Value, &str)> = answers
+        .iter()
+        .map(|one| {
+            let says = [&one["result"]["hash"], &one["error"]["data"]];
+            (&one["id"], says.into_iter().find_map(Value::as_str).unwrap_or_default())
+        })
+        .collect();
+    let hash = |tx: &[u8]| hex::encode_upper(sha256(tx));
+    let (a, b, c) = (hash(b"a"), hash(b"b"), hash(b"c"));
+    let refused = "error converting json params to arguments: illegal base64 data: Invalid symbol \
+                   32, offset 2.";
+    let wanted = [
+        (&json!(1), a.as_str()),
+        (&json!(2), refused),
+        (&json!("three"), &b),
+        (&json!(4), "nothing to take"),
+        (&json!(5), ""),
+        (&json!(6), &c),
+    ];
+    assert_eq!(said, wanted);
+    let together: Vec<Vec<&[u8]>> = vec![vec![b"a", b"b", b""], vec![b"c"]];
+    assert_eq!(*backend.0.lock().unwrap(), together, "none but those in a row");
     server.stop().await;
 }
 

@@ -46,10 +46,10 @@ impl Engine {
                     self.refuse(Some(ticket), refused);
                 }
             }
-            ClientRequest::AdmitTx(tx) => match self.submit(tx, None, None) {
-                Ok(()) => self.act(Action::Reply { ticket, reply: ClientReply::Admitted }),
-                Err(refused) => self.refuse(Some(ticket), refused),
-            },
+            ClientRequest::AdmitTxs(txs) => {
+                let admitted = txs.into_iter().map(|tx| self.submit(tx, None, None)).collect();
+                self.act(Action::Reply { ticket, reply: ClientReply::Admitted(admitted) });
+            }
             ClientRequest::SubmitEvidence(evidence) => {
                 self.on_submitted_evidence(ticket, *evidence);
             }

@@ -26,7 +26,7 @@ use guts_consensus::types::{BLOCK_PROTOCOL, P2P_PROTOCOL, SOFTWARE_VERSION, abci
 use guts_genesis::{PublicKey, key_file};
 use guts_rpc::events::Batch;
 use guts_rpc::search::Search;
-use guts_rpc::{Backend, Dial, Heights, Query, Reply, RpcError, TxHit, types};
+use guts_rpc::{Backend, Dial, Heights, Query, Replies, Reply, RpcError, TxHit, types};
 pub(crate) use search::{Searches, Watchers};
 use std::future::Future;
 use std::ops::Deref;
@@ -255,8 +255,8 @@ impl Backend for NodeBackend {
         })
     }
 
-    fn broadcast_tx_async(&self, tx: Bytes) -> Reply<'_, types::BroadcastTx> {
-        self.submit_async(tx)
+    fn broadcast_txs_async(&self, txs: Vec<Bytes>) -> Replies<'_, types::BroadcastTx> {
+        Box::pin(self.submit_async(txs))
     }
 
     fn broadcast_tx_sync(&self, tx: Bytes) -> Reply<'_, types::BroadcastTx> {

@@ -88,26 +88,39 @@ fn stopped() -> RpcError {
     RpcError::internal("the engine has stopped")
 }
 
-async fn checked(
-    answer: Option<oneshot::Receiver<ClientReply>>,
-) -> Result<pb::ResponseCheckTx, RpcError> {
+type Answer = Option<oneshot::Receiver<ClientReply>>;
+
+async fn replied(answer: Answer) -> Result<ClientReply, RpcError> {
     let answer = answer.ok_or_else(|| RpcError::internal("too many requests are waiting"))?;
-    match answer.await.map_err(|_| stopped())? {
+    answer.await.map_err(|_| stopped())
+}
+
+async fn checked(answer: Answer) -> Result<pb::ResponseCheckTx, RpcError> {
+    match replied(answer).await? {
         ClientReply::Checked(response) => Ok(*response),
-        // What the application will say of it is not waited for.
-        ClientReply::Admitted => Ok(pb::ResponseCheckTx::default()),
         ClientReply::Refused(why) => Err(refused(why)),
         _ => Err(stopped()),
     }
 }
 
 impl NodeBackend {
-    pub(super) fn submit_async(&self, tx: Bytes) -> Reply<'_, types::BroadcastTx> {
-        reply(async move {
-            let hash = tx_hash(&tx).to_vec();
-            let answer = self.inbox.request(ClientRequest::AdmitTx(tx));
-            Ok(types::BroadcastTx::new(hash, checked(answer).await?))
-        })
+    /// Hands `txs` to the engine in one message, which wakes it once, and says of each whether the
+    /// application will be shown it. What that will say is not waited for.
+    pub(super) async fn submit_async(
+        &self,
+        txs: Vec<Bytes>,
+    ) -> Vec<Result<types::BroadcastTx, RpcError>> {
+        let hashes: Vec<_> = txs.iter().map(|tx| tx_hash(tx).to_vec()).collect();
+        let admitted = match replied(self.inbox.request(ClientRequest::AdmitTxs(txs))).await {
+            Ok(ClientReply::Admitted(admitted)) => admitted,
+            Ok(_) => return hashes.iter().map(|_| Err(stopped())).collect(),
+            Err(error) => return hashes.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let told = |(hash, admitted): (_, Result<_, _>)| match admitted {
+            Ok(()) => Ok(types::BroadcastTx::new(hash, pb::ResponseCheckTx::default())),
+            Err(why) => Err(refused(why)),
+        };
+        hashes.into_iter().zip(admitted).map(told).collect()
     }
 
     pub(super) fn submit_sync(&self, tx: Bytes) -> Reply<'_, types::BroadcastTx> {

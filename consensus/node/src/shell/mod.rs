@@ -23,6 +23,7 @@ use crate::signer::{FileSigner, SignerError};
 use crate::store::Store;
 use crate::wal::Log;
 use app::Life;
+use bytes::Bytes;
 use disk::Disk;
 use guts_consensus::engine::Engine;
 use guts_consensus::io::{
@@ -98,7 +99,8 @@ impl Inbox {
     /// Hands a client's request to the engine; `None` when too many wait.
     pub(crate) fn request(&self, request: ClientRequest) -> Option<oneshot::Receiver<ClientReply>> {
         let bytes = match &request {
-            ClientRequest::SubmitTx(tx) | ClientRequest::AdmitTx(tx) => tx.len(),
+            ClientRequest::SubmitTx(tx) => tx.len(),
+            ClientRequest::AdmitTxs(txs) => txs.iter().map(Bytes::len).sum(),
             _ => 0,
         };
         let (reply, answer) = oneshot::channel();

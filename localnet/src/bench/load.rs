@@ -1,12 +1,13 @@
 //! Sends the requests of a plan when they are due, and what a full mempool does not take again.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::Notify;
 
 use crate::Failure;
 use crate::http::Connection;
@@ -19,7 +20,7 @@ const TIMER_GRAIN: Duration = Duration::from_millis(1);
 /// How long after the end of the run requests that are late may still be sent.
 const LATE_MAX: Duration = Duration::from_millis(500);
 /// After so long, what a full mempool did not take is sent again. An account's next transactions
-/// build on it: were it left out, none of them would be taken any more.
+/// build on it: were it left out, or sent after one of them, they would not be taken any more.
 const FULL_PAUSE: Duration = Duration::from_millis(20);
 
 /// What the nodes answered.
@@ -40,9 +41,55 @@ struct Shared {
     plan: Arc<Plan>,
     /// The next request of each lane.
     next: Vec<AtomicUsize>,
+    /// What each node has had no room for.
+    full: Vec<Full>,
     begun: Instant,
     sent: AtomicU64,
     refused: AtomicU64,
+}
+
+/// Requests that a node has not taken all of, its mempool being full. Later ones wait for them.
+#[derive(Default)]
+struct Full {
+    requests: Mutex<BTreeSet<usize>>,
+    taken: Notify,
+}
+
+impl Full {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until every request before this one was taken.
+    async fn wait(&self, request: usize) {
+        loop {
+            // From here on it is heard, whoever looks first.
+            let taken = self.taken.notified();
+            if self.lock().first().is_none_or(|first| *first >= request) {
+                return;
+            }
+            taken.await;
+        }
+    }
+
+    /// Keeps those after this one waiting until what is returned is dropped.
+    fn hold(&self, request: usize) -> Held<'_> {
+        self.lock().insert(request);
+        Held { full: self, request }
+    }
+}
+
+/// A request that was not taken whole.
+struct Held<'a> {
+    full: &'a Full,
+    request: usize,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.full.lock().remove(&self.request);
+        self.full.taken.notify_waiters();
+    }
 }
 
 /// Connections to all nodes, each with the place of its node in the list. They are opened before
@@ -67,8 +114,10 @@ pub async fn send(
     begun: Instant,
 ) -> Result<Sent, Failure> {
     let total = plan.total;
+    let nodes = connections.iter().map(|(at, _)| at + 1).max().unwrap_or(0);
     let shared = Arc::new(Shared {
         next: (0..plan.lanes).map(|_| AtomicUsize::new(0)).collect(),
+        full: (0..nodes).map(|_| Full::default()).collect(),
         plan,
         begun,
         sent: AtomicU64::new(0),
@@ -76,8 +125,7 @@ pub async fn send(
     });
     let mut workers = Vec::new();
     for (at, connection) in connections {
-        let lane = at % shared.next.len();
-        workers.push(tokio::spawn(work(Arc::clone(&shared), connection, lane)));
+        workers.push(tokio::spawn(work(Arc::clone(&shared), connection, at)));
     }
     for worker in workers {
         worker.await??;
@@ -87,8 +135,9 @@ pub async fn send(
     Ok(Sent { sent, accepted: sent - refused, refused, unsent: total - sent })
 }
 
-async fn work(shared: Arc<Shared>, mut connection: Connection, lane: usize) -> Result<(), Failure> {
-    let plan = &shared.plan;
+async fn work(shared: Arc<Shared>, mut connection: Connection, at: usize) -> Result<(), Failure> {
+    let (plan, full) = (&shared.plan, &shared.full[at]);
+    let lane = at % plan.lanes;
     let end = plan.due(plan.total - 1) + LATE_MAX;
     loop {
         let turn = shared.next[lane].fetch_add(1, Ordering::Relaxed);
@@ -96,28 +145,31 @@ async fn work(shared: Arc<Shared>, mut connection: Connection, lane: usize) -> R
         let Some(body) = plan.bodies.get(request) else { return Ok(()) };
         let first = request as u64 * plan.batch;
         let due = plan.due(first);
-        let now = shared.begun.elapsed();
-        // However late it is, the first is sent: a run that sends nothing tells nothing.
-        if now > end && turn > 0 {
-            return Ok(());
-        }
-        if due > now + TIMER_GRAIN {
+        if due > shared.begun.elapsed() + TIMER_GRAIN {
             tokio::time::sleep_until((shared.begun + due).into()).await;
+        }
+        full.wait(request).await;
+        // However late it is, the first is sent: a run that sends nothing tells nothing.
+        if shared.begun.elapsed() > end && turn > 0 {
+            return Ok(());
         }
         let mut answer = connection.post(body).await?;
         let count = plan.batch.min(plan.total - first);
         shared.sent.fetch_add(count, Ordering::Relaxed);
-        let mut left = None;
+        let (mut left, mut held) = (None, None);
         while let Some(untaken) = untaken(left.as_deref().unwrap_or(body), &answer)? {
             if shared.begun.elapsed() > end {
                 break;
             }
+            held.get_or_insert_with(|| full.hold(request));
             let refused = refusals(&answer) - untaken.count;
             shared.refused.fetch_add(refused, Ordering::Relaxed);
             tokio::time::sleep(FULL_PAUSE).await;
+            full.wait(request).await;
             answer = connection.post(&untaken.body).await?;
             left = Some(untaken.body);
         }
+        drop(held);
         shared.refused.fetch_add(refusals(&answer), Ordering::Relaxed);
     }
 }

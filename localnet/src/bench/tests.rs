@@ -1,5 +1,6 @@
 //! The generator's own arithmetic: due times, what was refused, percentiles, answers in pieces.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -120,6 +121,44 @@ async fn what_a_full_mempool_does_not_take_is_sent_again() {
     assert_eq!((sent.sent, sent.accepted, sent.refused, sent.unsent), (6, 4, 2, 0));
     let order = [0, 1, 2, 1, 3, 4, 5, 4].map(|number: u8| base64(&[number]));
     assert_eq!(*asked.lock().expect("not poisoned"), order);
+}
+
+/// An account's later transaction that finds room before an earlier one is lost.
+#[tokio::test(flavor = "current_thread")]
+async fn what_comes_after_waits_until_a_full_node_has_room() {
+    const REFUSED: usize = 4;
+    let asked = Arc::new(Mutex::new(BTreeMap::<String, usize>::new()));
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let (asks, takes) = (asked.clone(), taken.clone());
+    let first = base64(&[0]);
+    let node = node(move |_, body| {
+        let call: Value = serde_json::from_str(body).expect("one call");
+        let (id, tx) = (&call["id"], call["params"]["tx"].as_str().expect("text"));
+        let mut asks = asks.lock().expect("not poisoned");
+        *asks.entry(tx.to_owned()).or_default() += 1;
+        if asks.get(&first).is_none_or(|count| *count <= REFUSED) {
+            let full = json!({"code": -32603, "data": "mempool is full: number of txs 5"});
+            return json!({"jsonrpc": "2.0", "id": id, "error": full});
+        }
+        takes.lock().expect("not poisoned").push(tx.to_owned());
+        json!({"jsonrpc": "2.0", "id": id, "result": {"code": 0}})
+    })
+    .await;
+    let txs: Vec<Vec<u8>> = (0..8).map(|number| vec![number]).collect();
+    let plan = Arc::new(work::Plan::of(&txs, 1, 1_000, 1));
+    let mut connections = Vec::new();
+    for _ in 0..4 {
+        connections.push((0, Connection::open(&node).await.expect("connected")));
+    }
+    let sent = load::send(plan, connections, Instant::now()).await.expect("sent");
+    assert_eq!((sent.sent, sent.accepted, sent.refused, sent.unsent), (8, 8, 0, 0));
+    let (asked, taken) = (asked.lock().expect("not poisoned"), taken.lock().expect("not poisoned"));
+    let first = base64(&[0]);
+    assert_eq!((taken.len(), &taken[0]), (8, &first), "nothing finds room before it");
+    assert_eq!(asked[&first], REFUSED + 1);
+    let of_others = asked.iter().filter(|(tx, _)| **tx != first).map(|(_, count)| *count);
+    // Once when they were on their way already, and once more.
+    assert!(of_others.max() <= Some(2), "{asked:?}");
 }
 
 #[test]

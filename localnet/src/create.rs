@@ -102,11 +102,14 @@ fn engine_config(network: &Network, index: usize) -> String {
         "moniker = \"validator-{index}\"\n\
          proxy_app = \"unix://{}\"\n\n\
          [rpc]\nladdr = \"tcp://127.0.0.1:{}\"\n\n\
-         [p2p]\nladdr = \"tcp://127.0.0.1:{}\"\npersistent_peers = [{}]\n",
+         [p2p]\nladdr = \"tcp://127.0.0.1:{}\"\npersistent_peers = [{}]\n\n\
+         [instrumentation]\nprometheus = true\n\
+         prometheus_listen_addr = \"tcp://127.0.0.1:{}\"\n",
         network.socket(index).display(),
         validator.rpc_port(),
         validator.p2p_port(),
         others.join(", "),
+        validator.metrics_port(),
     )
 }
 

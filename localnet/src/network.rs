@@ -22,10 +22,11 @@ const PORT_STRIDE: u16 = 10;
 pub const PORT_OFFSET_MAX: u16 = 38_000;
 const P2P_PORT: u16 = 26656;
 const RPC_PORT: u16 = 26657;
+const METRICS_PORT: u16 = 26660;
 const GATEWAY_PORT: u16 = 8080;
 
 const _: () = assert!(
-    RPC_PORT as u32 + PORT_STRIDE as u32 * VALIDATORS_MAX as u32 + PORT_OFFSET_MAX as u32
+    METRICS_PORT as u32 + PORT_STRIDE as u32 * VALIDATORS_MAX as u32 + PORT_OFFSET_MAX as u32
         <= u16::MAX as u32
 );
 
@@ -129,6 +130,11 @@ impl Validator {
     /// TCP port of the engine's RPC.
     pub fn rpc_port(&self) -> u16 {
         self.port(RPC_PORT)
+    }
+
+    /// TCP port where the engine shows its metrics.
+    pub fn metrics_port(&self) -> u16 {
+        self.port(METRICS_PORT)
     }
 
     /// TCP port of the application's git gateway.

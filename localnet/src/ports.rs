@@ -12,7 +12,12 @@ pub fn check_free(validators: &[Validator], is_guts: bool) -> Result<()> {
     let both = |port| tcp(port) && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     for validator in validators {
         let (p2p, rpc) = (validator.p2p_port(), validator.rpc_port());
-        let mut uses = vec![(p2p, "peer-to-peer", both(p2p)), (rpc, "RPC", tcp(rpc))];
+        let metrics = validator.metrics_port();
+        let mut uses = vec![
+            (p2p, "peer-to-peer", both(p2p)),
+            (rpc, "RPC", tcp(rpc)),
+            (metrics, "metrics", tcp(metrics)),
+        ];
         if is_guts {
             let gateway = validator.gateway_port();
             uses.push((gateway, "gateway", tcp(gateway)));

@@ -96,9 +96,11 @@ fn a_taken_port_is_named() {
         other => panic!("{other:?}"),
     };
     let (rpc, p2p) = (network.validators[0].rpc_port(), network.validators[0].p2p_port());
-    let held = TcpListener::bind(("127.0.0.1", rpc)).expect("a free port");
-    is_named(rpc, "RPC of validator 15");
-    drop(held);
+    let metrics = network.validators[0].metrics_port();
+    for (port, name) in [(rpc, "RPC of validator 15"), (metrics, "metrics of validator 15")] {
+        let _held = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+        is_named(port, name);
+    }
     let _held = UdpSocket::bind(("127.0.0.1", p2p)).expect("a free port");
     is_named(p2p, "peer-to-peer of validator 15");
 }
@@ -215,7 +217,8 @@ fn parameters_and_tokens_of_a_new_network_are_in_its_genesis() {
     assert_eq!(account["balance"], app_state::FUNDED_BALANCE.to_string());
 
     let first = &network.validators[0];
-    assert_eq!((first.p2p_port(), first.rpc_port(), first.gateway_port()), (26756, 26757, 8180));
+    let ports = [first.p2p_port(), first.rpc_port(), first.metrics_port(), first.gateway_port()];
+    assert_eq!(ports, [26756, 26757, 26760, 8180]);
 
     // The genesis is made once, and that of another application is its own.
     let late = start::start(&options).expect_err("refused").to_string();

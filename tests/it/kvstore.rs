@@ -1,7 +1,7 @@
 //! Four real engines under the reference application: agreement, a killed pair, all killed.
 
 use guts_tests::localnet::Localnet;
-use guts_tests::program;
+use guts_tests::{http, program};
 
 fn app() -> String {
     format!("{} --address unix://{{socket}} --home {{socket}}.d", program("kvstore").display())
@@ -34,6 +34,11 @@ fn four_engines_agree_and_survive_kills() {
     let net = Localnet::start(&["--app", &app]);
     let height = put(&net, 0, "a", "1");
     net.wait_agreed(&[0, 1, 2, 3], height);
+    for validator in 0..4 {
+        let address = format!("127.0.0.1:{}", 26660 + 10 * validator);
+        let metrics = http::text(&address, "metrics").expect("each shows its own");
+        assert!(metrics.contains("cometbft_consensus_height"), "{metrics}");
+    }
 
     // One pair gone: the others go on, and it catches up when it comes back.
     net.kill(3);

@@ -1,6 +1,9 @@
 //! What CheckTx keeps between calls, in parts with a lock each: a thread that loses its processor
 //! while it holds one of them holds up few others.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use guts_app_core::{Lend, Waiting};

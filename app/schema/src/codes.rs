@@ -121,7 +121,7 @@ codes! {
     OperatorBusy = 302, "operator_busy",
         "account {} operates validator {} already: delegate to that";
     StakeSmall = 303, "stake_small",
-        "{} is too little, {} is the least: bond more";
+        "a stake of {} is too little, {} is the least: stake more";
     StakeLow = 304, "stake_low",
         "account {} has {} with validator {}, not {}: ask for less";
     CommissionStep = 305, "commission_step",
@@ -135,7 +135,7 @@ codes! {
     JailedUntil = 309, "jailed_until",
         "validator {} is jailed until {}, header time is {}: wait";
     Tombstoned = 310, "tombstoned",
-        "validator {} signed two blocks of one height and is out for ever: bond another key";
+        "validator {} signed two blocks of one height and is out for ever: choose another";
     CandidatesMany = 311, "candidates_many",
         "{} validators have enough stake to be elected, which is the most: {}";
     StakeLocked = 312, "stake_locked",
@@ -158,6 +158,8 @@ codes! {
         "account {} drew from the faucet already: come back after {}";
     FaucetEmpty = 352, "faucet_empty",
         "the faucet has {} left for now, not {}: come back after {}";
+    FaucetShut = 353, "faucet_shut",
+        "the faucet of this network is shut: ask somebody who has something";
 
     // 400..: repositories.
     RepoUnknown = 400, "repo_unknown",

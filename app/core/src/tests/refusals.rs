@@ -54,6 +54,7 @@ const BREAKING: &[fn()] = &[
     faucet::work_is_paid_once_an_epoch,
     faucet::only_work_is_paid,
     faucet::all_accounts_together_have_a_bound,
+    faucet::a_shut_faucet_says_so,
     org::an_organisation_is_founded_under_a_claimed_handle,
     org::members_are_invited_and_accept,
     org::there_is_always_an_owner,

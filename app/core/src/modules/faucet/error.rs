@@ -15,3 +15,7 @@ pub(super) fn drawn(account: &AccountId, after_s: u64) -> Fault {
 pub(super) fn empty(left: u64, wanted: u64, after_s: u64) -> Fault {
     Fault::refuse(Code::FaucetEmpty, &[&left, &wanted, &after_s])
 }
+
+pub(super) fn shut() -> Fault {
+    Fault::refuse(Code::FaucetShut, &[])
+}

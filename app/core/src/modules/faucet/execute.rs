@@ -16,6 +16,10 @@ const STAKE_SHARE: u64 = 1000;
 pub fn execute(run: &mut Run<'_>, tx: &Tx, actor: &AccountId) -> Result<(), Fault> {
     authorize::check(run, tx, actor)?;
     let params = params::get(&run.state)?;
+    let amount = params.faucet_amount;
+    if amount == 0 || params.faucet_epoch_max < amount {
+        return Err(error::shut());
+    }
     let epoch = staking::epoch(&run.state)?;
     if state::has_drawn(&run.state, actor, epoch.number)? {
         return Err(error::drawn(actor, epoch.ends_s));
@@ -24,8 +28,7 @@ pub fn execute(run: &mut Run<'_>, tx: &Tx, actor: &AccountId) -> Result<(), Faul
     let bound = params.faucet_epoch_max.min(Pot::Bonded.of(&supply) / STAKE_SHARE);
     let given = state::given(&run.state, epoch.number)?;
     let left = bound.saturating_sub(given).min(Pot::Treasury.of(&supply));
-    let amount = params.faucet_amount;
-    if amount == 0 || left < amount {
+    if left < amount {
         return Err(error::empty(left, amount, epoch.ends_s));
     }
     // No more than the bound, so it cannot overflow.

@@ -81,5 +81,17 @@ pub(crate) fn all_accounts_together_have_a_bound() {
     refused(easy(|s| s.params.faucet_amount = 30_000), "has 10000 left for now, not 30000");
     refused(easy(|s| s.params.faucet_epoch_max = 15_000), "has 5000 left for now");
     refused(easy(|s| s.account.treasury = 12_000), "has 2000 left for now");
-    refused(easy(|s| s.params.faucet_amount = 0), "shut");
+}
+
+#[test]
+pub(crate) fn a_shut_faucet_says_so() {
+    let shut = |change: fn(&mut AppState)| {
+        let mut world = easy(change);
+        let alice = world.alice.clone();
+        let (code, sentence) = world.refused(worked(&world, &alice, &[draw(&alice)]));
+        assert_eq!(code, Code::FaucetShut);
+        assert!(sentence.contains("is shut"), "{sentence}");
+    };
+    shut(|s| s.params.faucet_amount = 0);
+    shut(|s| s.params.faucet_epoch_max = s.params.faucet_amount - 1);
 }

@@ -92,7 +92,11 @@ fn check_admin(run: &Run<'_>, repo: RepoId, actor: &AccountId) -> Result<(), Fau
 fn check_controls(run: &Run<'_>, owner: &AccountId, actor: &AccountId) -> Result<(), Fault> {
     if !state::controls(&run.state, owner, actor)? {
         let name = |id| account::name(&run.state, id);
-        return Err(org::error::not_owner(&name(owner)?, &name(actor)?));
+        let (owned, who) = (name(owner)?, name(actor)?);
+        return Err(match org::get(&run.state, owner)? {
+            Some(_) => org::error::not_owner(&owned, &who),
+            None => error::not_yours("controls", &owned, &who),
+        });
     }
     match account::get(&run.state, owner)? {
         Some(account) if !account.handle.is_empty() => Ok(()),

@@ -262,6 +262,8 @@ pub(crate) fn a_fork_says_where_it_comes_from() {
         |owner: &AccountId, name: &str| RepoAction::Fork { owner: *owner, name: name.into() };
     refused(w, &gateway, fork(&gateway.id, "x"), Code::HandleMissing, "has no handle");
     refused(w, &bob, fork(&org, "x"), Code::OrgNotOwner, "only an owner of guild");
+    let of_another = "only who controls alice may do that; bob does not";
+    refused(w, &bob, fork(&alice.id, "x"), Code::RepoNotYours, of_another);
     refused(w, &alice, fork(&alice.id, "hello"), Code::RepoExists, "alice/hello exists");
     done(w, &bob, fork(&bob.id, "hello"));
     done(w, &alice, fork(&org, "hello"));

@@ -119,5 +119,5 @@ pub fn plan(
         txs.push(draft.sign(actor, &chain.keys[from]).encode());
         chain.nonces[from] += 1;
     }
-    Ok(Plan::of(&txs, batch, rate, nodes))
+    Ok(Plan::of(&txs, batch, rate, nodes).apart(per_node / batch as usize))
 }

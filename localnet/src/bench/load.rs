@@ -1,6 +1,6 @@
 //! Sends the requests of a plan when they are due, and what a full mempool does not take again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -41,54 +41,72 @@ struct Shared {
     plan: Arc<Plan>,
     /// The next request of each lane.
     next: Vec<AtomicUsize>,
-    /// What each node has had no room for.
-    full: Vec<Full>,
+    /// What is on its way to each node.
+    lines: Vec<Line>,
     begun: Instant,
     sent: AtomicU64,
     refused: AtomicU64,
 }
 
-/// Requests that a node has not taken all of, its mempool being full. Later ones wait for them.
-#[derive(Default)]
-struct Full {
-    requests: Mutex<BTreeSet<usize>>,
-    taken: Notify,
+/// The requests on their way to a node, by their turns.
+struct Line {
+    /// Whether the node's mempool was too full for it.
+    open: Mutex<BTreeMap<usize, bool>>,
+    moved: Notify,
+    /// Turns between two requests that speak of one account.
+    apart: usize,
 }
 
-impl Full {
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<usize>> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+impl Line {
+    fn new(apart: usize) -> Line {
+        Line { open: Mutex::default(), moved: Notify::new(), apart }
     }
 
-    /// Waits until every request before this one was taken.
-    async fn wait(&self, request: usize) {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, bool>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, turn: usize) -> Place<'_> {
+        self.lock().insert(turn, false);
+        Place { line: self, turn }
+    }
+}
+
+/// A request that is not answered yet, or not taken whole.
+struct Place<'a> {
+    line: &'a Line,
+    turn: usize,
+}
+
+impl Place<'_> {
+    /// Waits while the node has no room for an earlier request, or has not answered what went
+    /// before of the same accounts.
+    async fn wait(&self) {
         loop {
             // From here on it is heard, whoever looks first.
-            let taken = self.taken.notified();
-            if self.lock().first().is_none_or(|first| *first >= request) {
+            let moved = self.line.moved.notified();
+            if self.is_next() {
                 return;
             }
-            taken.await;
+            moved.await;
         }
     }
 
-    /// Keeps those after this one waiting until what is returned is dropped.
-    fn hold(&self, request: usize) -> Held<'_> {
-        self.lock().insert(request);
-        Held { full: self, request }
+    fn is_next(&self) -> bool {
+        let open = self.line.lock();
+        let first = *open.first_key_value().expect("its own").0;
+        self.turn - first < self.line.apart && !open.range(..self.turn).any(|(_, is_full)| *is_full)
+    }
+
+    fn set_full(&self) {
+        self.line.lock().insert(self.turn, true);
     }
 }
 
-/// A request that was not taken whole.
-struct Held<'a> {
-    full: &'a Full,
-    request: usize,
-}
-
-impl Drop for Held<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.full.lock().remove(&self.request);
-        self.full.taken.notify_waiters();
+        self.line.lock().remove(&self.turn);
+        self.line.moved.notify_waiters();
     }
 }
 
@@ -117,7 +135,7 @@ pub async fn send(
     let nodes = connections.iter().map(|(at, _)| at + 1).max().unwrap_or(0);
     let shared = Arc::new(Shared {
         next: (0..plan.lanes).map(|_| AtomicUsize::new(0)).collect(),
-        full: (0..nodes).map(|_| Full::default()).collect(),
+        lines: (0..nodes).map(|_| Line::new(plan.apart)).collect(),
         plan,
         begun,
         sent: AtomicU64::new(0),
@@ -136,40 +154,42 @@ pub async fn send(
 }
 
 async fn work(shared: Arc<Shared>, mut connection: Connection, at: usize) -> Result<(), Failure> {
-    let (plan, full) = (&shared.plan, &shared.full[at]);
+    let (plan, line) = (&shared.plan, &shared.lines[at]);
     let lane = at % plan.lanes;
     let end = plan.due(plan.total - 1) + LATE_MAX;
+    let is_late = || shared.begun.elapsed() > end;
     loop {
         let turn = shared.next[lane].fetch_add(1, Ordering::Relaxed);
         let request = turn * plan.lanes + lane;
         let Some(body) = plan.bodies.get(request) else { return Ok(()) };
+        let place = line.enter(turn);
         let first = request as u64 * plan.batch;
         let due = plan.due(first);
         if due > shared.begun.elapsed() + TIMER_GRAIN {
             tokio::time::sleep_until((shared.begun + due).into()).await;
         }
-        full.wait(request).await;
+        place.wait().await;
         // However late it is, the first is sent: a run that sends nothing tells nothing.
-        if shared.begun.elapsed() > end && turn > 0 {
+        if is_late() && turn > 0 {
             return Ok(());
         }
         let mut answer = connection.post(body).await?;
         let count = plan.batch.min(plan.total - first);
         shared.sent.fetch_add(count, Ordering::Relaxed);
-        let (mut left, mut held) = (None, None);
+        let mut left = None;
         while let Some(untaken) = untaken(left.as_deref().unwrap_or(body), &answer)? {
-            if shared.begun.elapsed() > end {
+            place.set_full();
+            tokio::time::sleep(FULL_PAUSE).await;
+            place.wait().await;
+            // What came before may have been given up.
+            if is_late() {
                 break;
             }
-            held.get_or_insert_with(|| full.hold(request));
             let refused = refusals(&answer) - untaken.count;
             shared.refused.fetch_add(refused, Ordering::Relaxed);
-            tokio::time::sleep(FULL_PAUSE).await;
-            full.wait(request).await;
             answer = connection.post(&untaken.body).await?;
             left = Some(untaken.body);
         }
-        drop(held);
         shared.refused.fetch_add(refusals(&answer), Ordering::Relaxed);
     }
 }

@@ -30,6 +30,8 @@ pub struct Plan {
     /// 1 when any node may get any request. Otherwise the number of nodes, and request `i` is for
     /// node `i % lanes`, so that what one account sends goes one way and arrives in order.
     pub lanes: usize,
+    /// A node's requests between two that may speak of one account.
+    pub apart: usize,
     /// Transactions a second.
     rate: u64,
     ours: Ours,
@@ -63,6 +65,11 @@ impl Plan {
         }
     }
 
+    /// The same plan where of a node's requests so many in a row speak of different accounts.
+    pub fn apart(self, requests: usize) -> Plan {
+        Plan { apart: requests.max(1), ..self }
+    }
+
     /// A plan of transactions made elsewhere, recognised by their hashes.
     pub fn of(txs: &[Vec<u8>], batch: u64, rate: u64, lanes: usize) -> Plan {
         let hashes = (0u64..).zip(txs).map(|(at, tx)| (Sha256::digest(tx).into(), at));
@@ -73,6 +80,7 @@ impl Plan {
             total: txs.len() as u64,
             size: txs.first().map_or(0, Vec::len),
             lanes,
+            apart: usize::MAX,
             rate,
             ours: Ours::Hashes(hashes.collect()),
         }
@@ -93,7 +101,16 @@ pub fn kvstore(total: u64, size: usize, batch: u64, rate: u64) -> Result<Plan, F
     };
     let txs: Vec<String> = (0..total).map(tx).collect();
     let bodies = txs.chunks(batch as usize).map(body).collect();
-    Ok(Plan { bodies, batch, total, size, lanes: 1, rate, ours: Ours::Prefix(run) })
+    Ok(Plan {
+        bodies,
+        batch,
+        total,
+        size,
+        lanes: 1,
+        apart: usize::MAX,
+        rate,
+        ours: Ours::Prefix(run),
+    })
 }
 
 /// What a client asks meanwhile, `rate` times a second: whether transactions are admitted, and for

@@ -82,13 +82,13 @@ impl Default for Pacing {
 /// Bounds of the mempool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MempoolLimits {
-    /// Transactions at most: 20,000.
+    /// Transactions at which it is full for clients: 20,000. For peers it is at twice as many.
     pub txs_max: u64,
-    /// Bytes of all of them at most: 64 MiB.
+    /// The same of the bytes of all of them: 32 MiB.
     pub bytes_max: u64,
     /// Bytes of one at most: 1 MiB.
     pub tx_bytes_max: u64,
-    /// Hashes of transactions seen, remembered so as not to check them again: 40,000.
+    /// Hashes of transactions seen, remembered so as not to check them again: 80,000.
     pub cache_max: u64,
 }
 
@@ -96,9 +96,9 @@ impl Default for MempoolLimits {
     fn default() -> MempoolLimits {
         MempoolLimits {
             txs_max: 20_000,
-            bytes_max: 64 << 20,
+            bytes_max: 32 << 20,
             tx_bytes_max: 1 << 20,
-            cache_max: 40_000,
+            cache_max: 80_000,
         }
     }
 }

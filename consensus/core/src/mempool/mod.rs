@@ -24,6 +24,11 @@ pub type TxKey = [u8; 32];
 /// two.
 const AGES_PER_ENTRY: u64 = 4;
 
+/// What peers send finds so many times the room that clients may fill. A node that is the last to
+/// commit a block still holds its transactions when the others have filled up again: it would drop
+/// what they have taken, and with one transaction of an account all that build on it.
+const PEERS_ROOM: u64 = 2;
+
 /// The hash by which the mempool knows a transaction.
 pub fn key_of(tx: &[u8]) -> TxKey {
     Sha256::digest(tx).into()
@@ -96,7 +101,8 @@ impl Mempool {
         }
     }
 
-    /// Whether a transaction may be shown to the application; remembers it if so.
+    /// Whether a transaction of a peer or a client may be shown to the application; remembers it
+    /// if so.
     pub fn admit(&mut self, tx: &Bytes, from: Option<PeerId>) -> Result<TxKey, TxRefused> {
         let len = tx.len() as u64;
         if len > self.limits.tx_bytes_max {
@@ -113,8 +119,10 @@ impl Mempool {
         }
         let count = self.waiting.len() as u64 + self.checking;
         let bytes = self.bytes + self.checking_bytes;
-        if count >= self.limits.txs_max || bytes + len > self.limits.bytes_max {
-            let (count_max, bytes_max) = (self.limits.txs_max, self.limits.bytes_max);
+        let room = if from.is_some() { PEERS_ROOM } else { 1 };
+        let count_max = self.limits.txs_max.saturating_mul(room);
+        let bytes_max = self.limits.bytes_max.saturating_mul(room);
+        if count >= count_max || bytes + len > bytes_max {
             return Err(TxRefused::Full { count, count_max, bytes, bytes_max });
         }
         self.checking += 1;
@@ -305,7 +313,8 @@ impl Mempool {
         assert_eq!(waiting, self.waiting.len(), "the mempool knows all its places");
         let found = (checking, checking_bytes);
         assert_eq!(found, (self.checking, self.checking_bytes), "it counts what is checked");
-        assert!(waiting as u64 + checking <= self.limits.txs_max, "the mempool is bounded");
+        let most = self.limits.txs_max.saturating_mul(PEERS_ROOM);
+        assert!(waiting as u64 + checking <= most, "the mempool is bounded");
         let ages_max = self.limits.cache_max.saturating_mul(AGES_PER_ENTRY);
         let is_small = self.ages.len() as u64 <= ages_max || self.ages.len() <= self.seen.len();
         assert!(is_small, "the ages of what was seen are bounded");

@@ -85,6 +85,19 @@ fn it_is_bounded_with_what_is_being_checked() {
 }
 
 #[test]
+fn peers_find_room_that_clients_do_not() {
+    let mut pool = pool(2, 100);
+    (0..2).for_each(|n| put(&mut pool, n));
+    let full = pool.admit(&tx(2), None);
+    assert!(matches!(full, Err(TxRefused::Full { count: 2, count_max: 2, .. })), "{full:?}");
+    let peer = Some(PeerId(1));
+    (2..4).for_each(|n| drop(pool.admit(&tx(n), peer).unwrap()));
+    let full = pool.admit(&tx(4), peer);
+    assert!(matches!(full, Err(TxRefused::Full { count: 4, count_max: 4, .. })), "{full:?}");
+    pool.audit();
+}
+
+#[test]
 fn the_cache_forgets_the_oldest() {
     let mut pool = pool(10, 3);
     pool.remove_committed(&committed(&(0..4).map(tx).collect::<Vec<_>>()));

@@ -119,9 +119,9 @@ pub struct P2p {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mempool {
-    /// Most transactions.
+    /// Transactions at which it is full for clients; for peers it is at twice as many.
     pub size: u64,
-    /// Most bytes over all of them.
+    /// The same of the bytes of all of them.
     pub max_txs_bytes: u64,
     /// Most bytes of one.
     pub max_tx_bytes: u64,

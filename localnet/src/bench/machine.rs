@@ -29,6 +29,20 @@ pub struct Machine {
     pub fsync_p50_us: u64,
 }
 
+impl Machine {
+    /// What it did on average, before a load and after: a shared machine is not the same for long.
+    pub fn mean(self, after: Machine) -> Machine {
+        Machine {
+            cores: self.cores,
+            ed25519_batch256_per_s: self
+                .ed25519_batch256_per_s
+                .midpoint(after.ed25519_batch256_per_s),
+            sha256_mb_per_s: self.sha256_mb_per_s.midpoint(after.sha256_mb_per_s),
+            fsync_p50_us: self.fsync_p50_us.midpoint(after.fsync_p50_us),
+        }
+    }
+}
+
 /// Takes about two seconds.
 pub fn measure(home: Option<&Path>) -> Result<Machine, Failure> {
     let cores = std::thread::available_parallelism()?.get();

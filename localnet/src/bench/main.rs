@@ -148,7 +148,7 @@ impl Run {
         Ok((guts::plan(chain, total, options.batch, rate, self.targets.len())?, calls))
     }
 
-    async fn transactions(self) -> Result<Outcome, Failure> {
+    async fn transactions(mut self) -> Result<Outcome, Failure> {
         let (plan, calls) = self.plan(self.options.kind == Kind::Guts).await?;
         let plan = Arc::new(plan);
         let (rate, seconds) = (self.options.rate(), self.options.seconds());
@@ -176,6 +176,8 @@ impl Run {
         }
         let usage = usage::difference(&before, &usage::sample(&self.processes));
         eprintln!("✓ {} of {} transactions committed", seen.committed(), plan.total);
+        eprintln!("• measuring this machine at rest once more");
+        self.machine = self.machine.mean(machine::measure(self.options.home.as_deref())?);
         let mut report = self.report(plan.size, &sent, &seen, &usage, None);
         report.disk = usage::grown(&dirs, &disk);
         report.calls = (self.options.calls > 0).then_some(answered);

@@ -49,7 +49,7 @@ struct Shared {
 }
 
 /// The requests on their way to a node, by their turns.
-struct Line {
+pub struct Line {
     /// Whether the node's mempool was too full for it.
     open: Mutex<BTreeMap<usize, bool>>,
     moved: Notify,
@@ -58,7 +58,8 @@ struct Line {
 }
 
 impl Line {
-    fn new(apart: usize) -> Line {
+    /// Nothing is on its way yet.
+    pub fn new(apart: usize) -> Line {
         Line { open: Mutex::default(), moved: Notify::new(), apart }
     }
 
@@ -66,14 +67,15 @@ impl Line {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, turn: usize) -> Place<'_> {
+    /// The request of this turn is the next to be sent, or nearly.
+    pub fn enter(&self, turn: usize) -> Place<'_> {
         self.lock().insert(turn, false);
         Place { line: self, turn }
     }
 }
 
 /// A request that is not answered yet, or not taken whole.
-struct Place<'a> {
+pub struct Place<'a> {
     line: &'a Line,
     turn: usize,
 }
@@ -81,7 +83,7 @@ struct Place<'a> {
 impl Place<'_> {
     /// Waits while the node has no room for an earlier request, or has not answered what went
     /// before of the same accounts.
-    async fn wait(&self) {
+    pub async fn wait(&self) {
         loop {
             // From here on it is heard, whoever looks first.
             let moved = self.line.moved.notified();
@@ -98,7 +100,8 @@ impl Place<'_> {
         self.turn - first < self.line.apart && !open.range(..self.turn).any(|(_, is_full)| *is_full)
     }
 
-    fn set_full(&self) {
+    /// The node had no room for all of it.
+    pub fn set_full(&self) {
         self.line.lock().insert(self.turn, true);
     }
 }

@@ -1,7 +1,9 @@
 //! The generator's own arithmetic: due times, what was refused, percentiles, answers in pieces.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
@@ -161,39 +163,20 @@ async fn what_comes_after_waits_until_a_full_node_has_room() {
     assert!(of_others.max() <= Some(2), "{asked:?}");
 }
 
-/// There are four connections, and every other request is of the same account.
-#[tokio::test(flavor = "current_thread")]
-async fn an_account_has_one_request_under_way() {
-    let open = Arc::new(Mutex::new(Vec::new()));
-    let crowds = Arc::new(Mutex::new(Vec::new()));
-    let log = crowds.clone();
-    let address = serve(move |_, body| {
-        let call: Value = serde_json::from_str(body).expect("one call");
-        let (id, tx) = (call["id"].clone(), call["params"]["tx"].to_string());
-        let open = open.clone();
-        open.lock().expect("not poisoned").push(tx.clone());
-        log.lock().expect("not poisoned").push(open.lock().expect("not poisoned").clone());
-        async move {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            open.lock().expect("not poisoned").retain(|other| *other != tx);
-            json!({"jsonrpc": "2.0", "id": id, "result": {"code": 0}})
-        }
-    })
-    .await;
-    let txs: Vec<Vec<u8>> = (0..12).map(|number| vec![number]).collect();
-    let plan = Arc::new(work::Plan::of(&txs, 1, 1_000, 1).apart(2));
-    let mut connections = Vec::new();
-    for _ in 0..4 {
-        connections.push((0, Connection::open(&address).await.expect("connected")));
-    }
-    let sent = load::send(plan, connections, Instant::now()).await.expect("sent");
-    assert_eq!((sent.sent, sent.accepted), (12, 12));
-    let crowds = crowds.lock().expect("not poisoned");
-    assert_eq!(crowds.iter().map(Vec::len).max(), Some(2), "{crowds:?}");
-    let texts: Vec<String> = txs.iter().map(|tx| Value::from(base64(tx)).to_string()).collect();
-    let place = |tx: &String| texts.iter().position(|text| text == tx).expect("one of them");
-    let is_odd = |crowd: &Vec<String>| crowd.iter().filter(|tx| place(tx) % 2 == 1).count() > 1;
-    assert!(!crowds.iter().any(is_odd), "{crowds:?}");
+#[test]
+fn a_request_waits_for_its_accounts_and_for_room() {
+    let line = load::Line::new(2);
+    let [first, second, third] = [0, 1, 2].map(|turn| line.enter(turn));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut may_go = |place: &load::Place<'_>| pin!(place.wait()).poll(&mut context).is_ready();
+    assert!(may_go(&first) && may_go(&second));
+    assert!(!may_go(&third), "it is of the first one's accounts");
+    drop(first);
+    assert!(may_go(&third));
+    second.set_full();
+    assert!(may_go(&second) && !may_go(&third), "there was no room for what comes before it");
+    drop(second);
+    assert!(may_go(&third));
 }
 
 #[test]
@@ -289,13 +272,6 @@ async fn plain_git_takes_pushes_over_http() {
 
 /// A node that answers each request as `answer(path, body)` says; its address.
 async fn node(answer: impl Fn(&str, &str) -> Value + Send + Sync + 'static) -> String {
-    serve(move |path, body| std::future::ready(answer(path, body))).await
-}
-
-/// The same with answers that take their time.
-async fn serve<A: Future<Output = Value> + Send>(
-    answer: impl Fn(&str, &str) -> A + Send + Sync + 'static,
-) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let answer = Arc::new(answer);
@@ -313,7 +289,7 @@ async fn serve<A: Future<Output = Value> + Send>(
                         continue;
                     }
                     let path = head.split(' ').nth(1).expect("a path");
-                    let said = answer(path, body).await.to_string();
+                    let said = answer(path, body).to_string();
                     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}", said.len());
                     let said = format!("{head}\r\n\r\n{said}");
                     stream.write_all(said.as_bytes()).await.expect("written");

@@ -1,3 +1,5 @@
+//! Who finds what was read, and for how long.
+
 use super::*;
 
 fn read(keys: impl IntoIterator<Item = u32>) -> Seen {

@@ -19,7 +19,7 @@ use guts_app_core::attest::Said;
 use guts_app_core::run::Block;
 use guts_app_core::simulate::no_tx;
 use guts_app_core::{
-    App, Broken, Checker as _, Lend, Refusal, Waiting, app, mempool, query as core_query, simulate,
+    App, Broken, Checker as _, Lend, Refusal, app, mempool, query as core_query, simulate,
 };
 use guts_git::{PackStore, Repositories};
 use guts_schema::codes::CODESPACE;
@@ -282,10 +282,15 @@ impl Reading {
         };
         let state = self.shared.chain.newest();
         let committed = state.account(&account).map_err(broken)?;
-        let (nonce, exists) = (committed.as_ref().map_or(0, |a| a.nonce), committed.is_some());
-        let nonce =
-            self.shared.waiting.lend(&account, |waiting| waiting.next_nonce(&account, nonce));
+        let nonce = self.next_nonce(&account, committed.as_ref());
+        let exists = committed.is_some();
         Ok(answered(&state, &proto::PendingNonce { nonce, exists }))
+    }
+
+    /// The nonce after those that wait; `committed` is the account in the state.
+    fn next_nonce(&self, account: &AccountId, committed: Option<&proto::Account>) -> u64 {
+        let nonce = committed.map_or(0, |account| account.nonce);
+        self.shared.waiting.lend(account, |waiting| waiting.next_nonce(account, nonce))
     }
 
     /// What a transaction would do in the next block. What was checked here is not remembered:
@@ -302,9 +307,7 @@ impl Reading {
         let simulation = match validate(data, &ChainRules::new(&state.chain_id)) {
             Ok(tx) => {
                 let payer = state.account(&tx.payer).map_err(broken)?;
-                let nonce = payer.map_or(0, |account| account.nonce);
-                let next_nonce = |waiting: &mut Waiting| waiting.next_nonce(&tx.payer, nonce);
-                let nonce = self.shared.waiting.lend(&tx.payer, next_nonce);
+                let nonce = self.next_nonce(&tx.payer, payer.as_ref());
                 simulate(&state.snapshot, &next, &tx, nonce).map_err(broken)?
             }
             Err(error) => no_tx(&next, &error),

@@ -67,7 +67,7 @@ impl Line {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The request of this turn is the next to be sent, or nearly.
+    /// Takes the place of the request of this turn, which is to be sent when it may.
     pub fn enter(&self, turn: usize) -> Place<'_> {
         self.lock().insert(turn, false);
         Place { line: self, turn }

@@ -128,11 +128,6 @@ impl NodeBackend {
         })
     }
 
-    async fn ask_engine(&self, request: ClientRequest) -> Result<ClientReply, RpcError> {
-        let answer = self.inbox.request(request).ok_or_else(|| internal(&"too busy"))?;
-        answer.await.map_err(|_| internal(&"the engine has stopped"))
-    }
-
     pub(super) fn unconfirmed(&self, limit: u64) -> Reply<'_, types::UnconfirmedTxs> {
         reply(async move {
             match self.ask_engine(ClientRequest::Unconfirmed { limit }).await? {

@@ -88,22 +88,22 @@ fn stopped() -> RpcError {
     RpcError::internal("the engine has stopped")
 }
 
-type Answer = Option<oneshot::Receiver<ClientReply>>;
-
-async fn replied(answer: Answer) -> Result<ClientReply, RpcError> {
-    let answer = answer.ok_or_else(|| RpcError::internal("too many requests are waiting"))?;
-    answer.await.map_err(|_| stopped())
-}
-
-async fn checked(answer: Answer) -> Result<pb::ResponseCheckTx, RpcError> {
-    match replied(answer).await? {
-        ClientReply::Checked(response) => Ok(*response),
-        ClientReply::Refused(why) => Err(refused(why)),
-        _ => Err(stopped()),
-    }
-}
-
 impl NodeBackend {
+    /// What the engine says to a client's request.
+    pub(super) async fn ask_engine(&self, request: ClientRequest) -> Result<ClientReply, RpcError> {
+        let answer = self.inbox.request(request);
+        let answer = answer.ok_or_else(|| RpcError::internal("too many requests are waiting"))?;
+        answer.await.map_err(|_| stopped())
+    }
+
+    async fn checked(&self, tx: Bytes) -> Result<pb::ResponseCheckTx, RpcError> {
+        match self.ask_engine(ClientRequest::SubmitTx(tx)).await? {
+            ClientReply::Checked(response) => Ok(*response),
+            ClientReply::Refused(why) => Err(refused(why)),
+            _ => Err(stopped()),
+        }
+    }
+
     /// Hands `txs` to the engine in one message, which wakes it once, and says of each whether the
     /// application will be shown it. What that will say is not waited for.
     pub(super) async fn submit_async(
@@ -111,7 +111,7 @@ impl NodeBackend {
         txs: Vec<Bytes>,
     ) -> Vec<Result<types::BroadcastTx, RpcError>> {
         let hashes: Vec<_> = txs.iter().map(|tx| tx_hash(tx).to_vec()).collect();
-        let admitted = match replied(self.inbox.request(ClientRequest::AdmitTxs(txs))).await {
+        let admitted = match self.ask_engine(ClientRequest::AdmitTxs(txs)).await {
             Ok(ClientReply::Admitted(admitted)) => admitted,
             Ok(_) => return hashes.iter().map(|_| Err(stopped())).collect(),
             Err(error) => return hashes.iter().map(|_| Err(error.clone())).collect(),
@@ -126,8 +126,7 @@ impl NodeBackend {
     pub(super) fn submit_sync(&self, tx: Bytes) -> Reply<'_, types::BroadcastTx> {
         reply(async move {
             let hash = tx_hash(&tx).to_vec();
-            let answer = self.inbox.request(ClientRequest::SubmitTx(tx));
-            Ok(types::BroadcastTx::new(hash, checked(answer).await?))
+            Ok(types::BroadcastTx::new(hash, self.checked(tx).await?))
         })
     }
 
@@ -135,9 +134,8 @@ impl NodeBackend {
         reply(async move {
             let hash = tx_hash(&tx).to_vec();
             let mut waiter = self.waiting.add(hash.clone());
-            let answer = self.inbox.request(ClientRequest::SubmitTx(tx));
             let limit = self.config.rpc.timeout_broadcast_tx_commit.0;
-            let check = checked(answer).await.map_err(|e| {
+            let check = self.checked(tx).await.map_err(|e| {
                 let why = e.data.unwrap_or_default();
                 RpcError::internal(format!("error on broadcastTxCommit: {why}"))
             })?;

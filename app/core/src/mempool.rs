@@ -84,11 +84,13 @@ impl Waiting {
     /// The nonce that the next transaction of an account should carry; in the committed state it is
     /// `committed`.
     pub fn next_nonce(&self, payer: &AccountId, committed: u64) -> u64 {
+        let Some(entries) = self.accounts.get(payer) else { return committed };
         let mut next = committed;
-        if let Some(entries) = self.accounts.get(payer) {
-            while entries.contains_key(&next) {
-                next = next.saturating_add(1);
+        for nonce in entries.range(committed..).map(|(nonce, _)| *nonce) {
+            if nonce != next {
+                break;
             }
+            next = next.saturating_add(1);
         }
         next
     }

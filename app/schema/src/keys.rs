@@ -70,7 +70,9 @@ pub const TAGS: [&str; 58] = [
 ];
 
 fn join(tag: &str, parts: &[&[u8]]) -> Vec<u8> {
-    let mut key = tag.as_bytes().to_vec();
+    let length = parts.iter().map(|part| part.len()).sum::<usize>();
+    let mut key = Vec::with_capacity(tag.len() + length);
+    key.extend_from_slice(tag.as_bytes());
     for part in parts {
         key.extend_from_slice(part);
     }

@@ -5,7 +5,8 @@
 //! them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
 
 use crate::StateError;
 
@@ -15,10 +16,14 @@ pub trait Read {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
 }
 
+/// What keys were found to be, or are to become; `None`: nothing. Looked up many times for each
+/// transaction, so not a sorted map: a block's has thousands of keys that begin alike.
+type Values = IndexMap<Vec<u8>, Option<Vec<u8>>>;
+
 /// A set of writes, owned: what an overlay leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    writes: Values,
 }
 
 impl Changes {
@@ -34,7 +39,10 @@ impl Changes {
 
     /// The writes in order of key; `None` deletes.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.writes.iter().map(|(key, value)| (&key[..], value.as_deref()))
+        let mut writes: Vec<_> =
+            self.writes.iter().map(|(key, value)| (&key[..], value.as_deref())).collect();
+        writes.sort_unstable_by_key(|(key, _)| *key);
+        writes.into_iter()
     }
 }
 
@@ -95,7 +103,7 @@ impl Read for Overlay<'_> {
 }
 
 /// What was read of one version, by key.
-pub type Seen = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+pub type Seen = Values;
 
 /// Remembers what was read from below, so that the keys every transaction reads cost one look-up
 /// per block. For one version of the state: it is never invalidated.

@@ -95,6 +95,24 @@ fn overlays_stack_and_drop() {
 }
 
 #[test]
+fn changes_are_told_in_the_order_of_their_keys() {
+    let snapshot = World::new().snapshot(0);
+    let mut block = Overlay::new(&snapshot);
+    block.put(b"c".to_vec(), b"1".to_vec()).unwrap();
+    let mut over = Overlay::new(&block);
+    over.put(b"b".to_vec(), b"2".to_vec()).unwrap();
+    over.delete(b"a".to_vec());
+    let changes = over.into_changes();
+    block.absorb(changes);
+    block.put(b"aa".to_vec(), b"3".to_vec()).unwrap();
+    let text = |bytes| std::str::from_utf8(bytes).unwrap();
+    let told = block.changes().iter().map(|(key, value)| (text(key), value.map(text)));
+    let sorted = [("a", None), ("aa", Some("3")), ("b", Some("2")), ("c", Some("1"))];
+    assert_eq!(told.collect::<Vec<_>>(), sorted);
+    assert_eq!(block.changes().len(), 4);
+}
+
+#[test]
 fn a_version_is_written_once() {
     let mut world = World::new();
     world.block(&[put("a", "1")]);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use bytes::Bytes;
+use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 
 use crate::config::MempoolLimits;
@@ -79,7 +80,7 @@ pub struct Mempool {
     checking: u64,
     checking_bytes: u64,
     /// The cache: all that wait or are being checked, and what left lately.
-    seen: BTreeMap<TxKey, Seen>,
+    seen: IndexMap<TxKey, Seen>,
     /// In order of age. A transaction that was seen again or forgotten leaves its old age behind.
     ages: VecDeque<(TxKey, u64)>,
     age: u64,
@@ -95,7 +96,7 @@ impl Mempool {
             bytes: 0,
             checking: 0,
             checking_bytes: 0,
-            seen: BTreeMap::new(),
+            seen: IndexMap::new(),
             ages: VecDeque::new(),
             age: 0,
         }
@@ -145,7 +146,7 @@ impl Mempool {
         self.checking -= 1;
         self.checking_bytes -= checking.len;
         if !good {
-            self.seen.remove(&key);
+            self.seen.swap_remove(&key);
             return None;
         }
         let from = std::mem::take(&mut checking.from);
@@ -209,7 +210,7 @@ impl Mempool {
     pub fn drop_rechecked(&mut self, key: &TxKey) {
         if let Some(Place::Waiting(number)) = self.seen.get(key).map(|seen| &seen.place) {
             self.remove(*number);
-            self.seen.remove(key);
+            self.seen.swap_remove(key);
         }
     }
 
@@ -276,7 +277,7 @@ impl Mempool {
             let Some((old, age)) = self.ages.pop_front() else { break };
             match self.seen.get(&old) {
                 Some(seen) if seen.age == age => match seen.place {
-                    Place::Gone => self.seen.remove(&old),
+                    Place::Gone => self.seen.swap_remove(&old),
                     Place::Checking(_) | Place::Waiting(_) => {
                         self.ages.push_back((old, age));
                         break;

@@ -16,9 +16,10 @@ use guts_consensus::types::Hash;
 use guts_genesis::Height;
 use guts_rpc::TxHit;
 use guts_rpc::search::{Condition, Op, Plan};
+use indexmap::IndexMap;
 use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 /// Bytes of a value that stands whole in its row: most do, and many long ones would fill the disk
@@ -66,8 +67,8 @@ fn push_value(key: &mut Vec<u8>, value: &[u8]) {
     }
 }
 
-/// Keys and what stands under them, in their order: so neighbours are written one after another.
-type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+/// Keys and what stands under them.
+type Rows = IndexMap<Vec<u8>, Vec<u8>>;
 
 fn add_rows(rows: &mut Rows, kind: Indexed, (height, place): (Height, u32), events: &[pb::Event]) {
     let mut key = Vec::new();
@@ -85,24 +86,24 @@ fn add_rows(rows: &mut Rows, kind: Indexed, (height, place): (Height, u32), even
             }
             push_value(&mut key, attribute.value.as_bytes());
             key.extend_from_slice(&keys::height(height));
-            if !rows.contains_key(&key) {
-                rows.insert(key.clone(), Vec::with_capacity(PLACE));
-            }
-            if let Some(places) = rows.get_mut(&key) {
-                places.extend_from_slice(&place.to_be_bytes());
-                places.extend_from_slice(&number.to_be_bytes());
+            let entry = (u64::from(place) << 32 | u64::from(number)).to_be_bytes();
+            match rows.get_mut(&key) {
+                Some(places) => places.extend_from_slice(&entry),
+                None => drop(rows.insert(key.clone(), entry.to_vec())),
             }
         }
     }
 }
 
-/// Every row that the answer to a block makes.
+/// Every row that the answer to a block makes, in the order of keys: so neighbours are written one
+/// after another.
 pub(super) fn rows_of(height: Height, response: &pb::ResponseFinalizeBlock) -> Rows {
     let mut rows = Rows::new();
     add_rows(&mut rows, Indexed::Blocks, (height, 0), &response.events);
     for (place, result) in (0_u32..).zip(&response.tx_results) {
         add_rows(&mut rows, Indexed::Txs, (height, place), &result.events);
     }
+    rows.sort_unstable_keys();
     rows
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn check_signers(run: &Run<'_>, tx: &Tx) -> Result<(), Fault> {
             _ => {}
         }
         // An account that exists is not made again: its founding key may be revoked by now.
-        if state::get(&run.state, &signer.account)?.is_some() {
+        if state::exists(&run.state, &signer.account)? {
             return Err(error::key_invalid(&signer.key, &signer.account));
         }
         if valid.is_none() && creates(tx, signer) {
@@ -98,8 +98,5 @@ fn check_change(run: &Run<'_>, actor: &AccountId, change: &AccountAction) -> Res
 }
 
 fn check_exists(run: &Run<'_>, actor: &AccountId) -> Result<(), Fault> {
-    match state::get(&run.state, actor)? {
-        Some(_) => Ok(()),
-        None => Err(error::unknown(actor)),
-    }
+    if state::exists(&run.state, actor)? { Ok(()) } else { Err(error::unknown(actor)) }
 }

@@ -152,7 +152,7 @@ pub(crate) fn transfer(
     if from.balance < amount {
         return Err(error::balance_low(actor, from.balance, amount));
     }
-    if state::get(&run.state, to)?.is_none() {
+    if !state::exists(&run.state, to)? {
         return Err(error::unknown(to));
     }
     state::pay(run, Purse::Balance(actor), Purse::Balance(to), amount)?;
@@ -298,7 +298,7 @@ fn set_guardians(
     delay_s: u64,
 ) -> Result<(), Fault> {
     for guardian in guardians {
-        if guardian == actor || state::get(&run.state, guardian)?.is_none() {
+        if guardian == actor || !state::exists(&run.state, guardian)? {
             return Err(error::guardian_unknown(guardian, actor));
         }
     }

@@ -51,7 +51,8 @@ pub use state::{
     valid_key,
 };
 pub(crate) use state::{
-    anchor, collect_fee, issue, last_active_s, pay, put, queue_pop_due, queue_push, queue_range,
+    anchor, collect_fee, exists, issue, last_active_s, pay, put, queue_pop_due, queue_push,
+    queue_range,
 };
 
 use crate::modules::Module;

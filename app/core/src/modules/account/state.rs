@@ -14,6 +14,11 @@ pub fn get(view: &dyn Read, id: &AccountId) -> Result<Option<proto::Account>, Br
     load(view, &keys::account(id))
 }
 
+/// Whether there is such an account.
+pub(crate) fn exists(view: &dyn Read, id: &AccountId) -> Result<bool, Broken> {
+    Ok(view.get(&keys::account(id))?.is_some())
+}
+
 /// How people call an account: its handle, or its id while it has none.
 pub fn name(view: &dyn Read, id: &AccountId) -> Result<String, Broken> {
     let handle = get(view, id)?.unwrap_or_default().handle;

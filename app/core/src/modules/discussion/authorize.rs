@@ -68,7 +68,7 @@ pub(crate) fn check_open(
     id: RepoId,
     actor: &AccountId,
 ) -> Result<proto::Repo, Fault> {
-    if account::get(&run.state, actor)?.is_none() {
+    if !account::exists(&run.state, actor)? {
         return Err(account::error::unknown(actor));
     }
     let value = repo::get(&run.state, id)?.ok_or_else(|| repo::error::unknown(&id))?;

@@ -10,7 +10,7 @@ use crate::run::Run;
 /// Refuses an actor that may not act.
 pub(super) fn check(run: &Run<'_>, tx: &Tx, actor: &AccountId) -> Result<(), Fault> {
     // Any account may draw, in a transaction that is paid by proof of work.
-    if account::get(&run.state, actor)?.is_none() {
+    if !account::exists(&run.state, actor)? {
         return Err(account::error::unknown(actor));
     }
     match tx.payment {

@@ -225,7 +225,7 @@ fn set_collaborator(
     role: RepoRole,
 ) -> Result<(), Fault> {
     let repo = existing(run, id)?;
-    if account::get(&run.state, who)?.is_none() {
+    if !account::exists(&run.state, who)? {
         return Err(account::error::unknown(who));
     }
     let mut access = state::access(&run.state, id)?;

@@ -45,7 +45,7 @@ pub(super) fn init(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), Broken>
     let mut operators = BTreeMap::new();
     for operator in &origin.state.staking.operators {
         let Operator { consensus_key, account, gateway } = operator;
-        if account::get(&run.state, account)?.is_none() {
+        if !account::exists(&run.state, account)? {
             return Err(wrong(format!("the operator {account} is no account of genesis")));
         }
         if !gateway.is_empty() {

@@ -117,9 +117,12 @@ impl Snapshot {
             tree.put_value_set(pairs, version).map_err(from_tree)?
         };
         let mut batch = Batch::new(Root { version, hash: hash.0 });
+        // Encoded in one place and copied: a vector of borsh's own keeps a KiB for each node.
+        let mut bytes = Vec::new();
         for (key, node) in update.node_batch.nodes() {
-            let bytes = borsh::to_vec(node).map_err(|e| StateError::Store(e.to_string()))?;
-            batch.put(Column::Nodes, node_row(key.version(), key), bytes);
+            bytes.clear();
+            borsh::to_writer(&mut bytes, node).map_err(|e| StateError::Store(e.to_string()))?;
+            batch.put(Column::Nodes, node_row(key.version(), key), bytes.clone());
         }
         let mut stale = StaleRows::default();
         for write in writes {

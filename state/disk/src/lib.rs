@@ -16,8 +16,8 @@ use guts_state::store::Row;
 use guts_state::{Batch, Column, Read, Root, Snapshot, StateError, Store, Version};
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
-    DBCompressionType, IteratorMode, Options, ReadOptions, SliceTransform, WriteBatch,
-    WriteOptions,
+    DBCompressionType, FlushOptions, IteratorMode, Options, ReadOptions, SliceTransform,
+    WriteBatch, WriteOptions,
 };
 
 mod newest;
@@ -146,7 +146,11 @@ impl Database {
             write.put_cf(self.inner.family(column.name())?, key, value);
         }
         write.put_cf(self.inner.family(HEADS)?, head.height.to_be_bytes(), &head.memo);
+        let is_large = write.size_in_bytes() > MEMTABLES_BYTES;
         self.inner.db.write_opt(write, &WriteOptions::default())?;
+        if is_large {
+            self.inner.pack_in_background()?;
+        }
         for batch in batches {
             self.inner.newest.wrote(batch.root.version, batch.values());
         }
@@ -231,6 +235,19 @@ impl Inner {
     fn family(&self, name: &str) -> Result<&ColumnFamily, StateError> {
         let missing = || StateError::Damaged(format!("column family {name} is missing"));
         self.db.cf_handle(name).ok_or_else(missing)
+    }
+
+    /// Has memtables written to table files, without waiting for it. RocksDB looks at their size
+    /// when the next write comes: after a large genesis that would be the first block, and its
+    /// clients would wait for all of it.
+    fn pack_in_background(&self) -> Result<(), StateError> {
+        let mut options = FlushOptions::default();
+        options.set_wait(false);
+        for column in Column::ALL {
+            let family = self.family(column.name())?;
+            self.db.flush_cf_opt(family, &options).map_err(store_error)?;
+        }
+        Ok(())
     }
 
     /// The head that is met first.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use guts_state::{Changes, MemoryStore, Overlay, Read, Snapshot};
 use proptest::prelude::*;
+use rocksdb::WaitForCompactOptions;
 
 use super::*;
 
@@ -146,4 +147,25 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_is_larger_than_all_memtables_is_written_to_files_at_once() {
+    let files = |database: &Database| {
+        let family = database.inner.family(Column::Values.name()).unwrap();
+        let count = database.inner.db.property_int_value_cf(family, "rocksdb.num-files-at-level0");
+        count.unwrap().unwrap()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::open(dir.path()).unwrap();
+    commit(&database, 1, &[put("small", "1")]);
+    assert_eq!(files(&database), 0);
+    let value = "v".repeat(MEMTABLES_BYTES / 16);
+    let large: Vec<Write> = (0..17).map(|number| put(&format!("{number}"), &value)).collect();
+    commit(&database, 2, &large);
+    // What is under way is waited for; nothing is asked for that was not before.
+    database.inner.db.wait_for_compact(&WaitForCompactOptions::default()).unwrap();
+    assert_eq!(files(&database), 1);
+    let snapshot = database.snapshot(2).unwrap();
+    assert_eq!(snapshot.get(b"16").unwrap().unwrap().len(), value.len());
 }

@@ -237,15 +237,19 @@ impl Inner {
         self.db.cf_handle(name).ok_or_else(missing)
     }
 
-    /// Has memtables written to table files, without waiting for it. RocksDB looks at their size
-    /// when the next write comes: after a large genesis that would be the first block, and its
+    /// Has full memtables written to table files, without waiting for it. RocksDB looks at their
+    /// size when the next write comes: after a large genesis that would be the first block, and its
     /// clients would wait for all of it.
-    fn pack_in_background(&self) -> Result<(), StateError> {
+    fn pack_in_background(&self) -> Result<(), DiskError> {
         let mut options = FlushOptions::default();
         options.set_wait(false);
         for column in Column::ALL {
             let family = self.family(column.name())?;
-            self.db.flush_cf_opt(family, &options).map_err(store_error)?;
+            let size =
+                self.db.property_int_value_cf(family, "rocksdb.cur-size-active-mem-table")?;
+            if size > Some(MEMTABLE_BYTES as u64) {
+                self.db.flush_cf_opt(family, &options)?;
+            }
         }
         Ok(())
     }

@@ -97,6 +97,7 @@ fn check_change(run: &Run<'_>, actor: &AccountId, change: &AccountAction) -> Res
     }
 }
 
-fn check_exists(run: &Run<'_>, actor: &AccountId) -> Result<(), Fault> {
-    if state::exists(&run.state, actor)? { Ok(()) } else { Err(error::unknown(actor)) }
+/// Refuses an account that there is not.
+pub(crate) fn check_exists(run: &Run<'_>, id: &AccountId) -> Result<(), Fault> {
+    if state::exists(&run.state, id)? { Ok(()) } else { Err(error::unknown(id)) }
 }

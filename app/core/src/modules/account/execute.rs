@@ -152,9 +152,7 @@ pub(crate) fn transfer(
     if from.balance < amount {
         return Err(error::balance_low(actor, from.balance, amount));
     }
-    if !state::exists(&run.state, to)? {
-        return Err(error::unknown(to));
-    }
+    authorize::check_exists(run, to)?;
     state::pay(run, Purse::Balance(actor), Purse::Balance(to), amount)?;
     run.emit(events::TRANSFERRED, &[("from", actor), ("to", to), ("amount", &amount)]);
     Ok(())

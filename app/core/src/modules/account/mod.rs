@@ -41,7 +41,7 @@ mod invariants;
 mod query;
 mod state;
 
-pub(crate) use authorize::{check_signers, made_by};
+pub(crate) use authorize::{check_exists, check_signers, made_by};
 pub use execute::execute;
 pub(crate) use execute::{announce, create_org, new_account, transfer};
 pub use genesis::{Genesis, GenesisAccount};

@@ -68,9 +68,7 @@ pub(crate) fn check_open(
     id: RepoId,
     actor: &AccountId,
 ) -> Result<proto::Repo, Fault> {
-    if !account::exists(&run.state, actor)? {
-        return Err(account::error::unknown(actor));
-    }
+    account::check_exists(run, actor)?;
     let value = repo::get(&run.state, id)?.ok_or_else(|| repo::error::unknown(&id))?;
     // An archived repository stays as it is.
     if value.archived {

@@ -10,9 +10,7 @@ use crate::run::Run;
 /// Refuses an actor that may not act.
 pub(super) fn check(run: &Run<'_>, tx: &Tx, actor: &AccountId) -> Result<(), Fault> {
     // Any account may draw, in a transaction that is paid by proof of work.
-    if !account::exists(&run.state, actor)? {
-        return Err(account::error::unknown(actor));
-    }
+    account::check_exists(run, actor)?;
     match tx.payment {
         Payment::Work { .. } => Ok(()),
         Payment::None | Payment::Fee(_) | Payment::Stake => Err(error::work()),

@@ -58,9 +58,7 @@ pub(super) fn check_content(run: &Run<'_>, content: Option<&Content>) -> Result<
         Some(Content::Spend(spend)) => {
             let to = AccountId::from_slice(&spend.to);
             let to = to.map_err(|error| Broken::Contradiction(error.to_string()))?;
-            if !account::exists(&run.state, &to)? {
-                return Err(account::error::unknown(&to));
-            }
+            account::check_exists(run, &to)?;
             let held = Pot::Treasury.of(&account::supply(&run.state)?);
             if held >= spend.amount {
                 return Ok(());

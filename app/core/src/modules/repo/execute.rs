@@ -225,9 +225,7 @@ fn set_collaborator(
     role: RepoRole,
 ) -> Result<(), Fault> {
     let repo = existing(run, id)?;
-    if !account::exists(&run.state, who)? {
-        return Err(account::error::unknown(who));
-    }
+    account::check_exists(run, who)?;
     let mut access = state::access(&run.state, id)?;
     let list = &mut access.collaborators;
     let place = list.binary_search_by(|c| c.account[..].cmp(&who.as_bytes()[..]));

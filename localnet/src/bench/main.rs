@@ -143,7 +143,9 @@ impl Run {
             let plan = work::kvstore(total, options.size(), options.batch, rate)?;
             return Ok((plan, work::calls(calls, options.calls)));
         }
-        let chain = funded(self.network()?, &self.targets[0], total).await?;
+        let network = self.network()?;
+        let accounts = self.options.accounts(network.accounts)?;
+        let chain = funded(network, accounts, &self.targets[0], total).await?;
         let calls = guts::calls(&chain, calls, options.calls);
         Ok((guts::plan(chain, total, options.batch, rate, self.targets.len())?, calls))
     }
@@ -270,12 +272,17 @@ impl Run {
     }
 }
 
-/// Accounts that send at most; the rest of those that genesis funds get what they send.
+/// Accounts that send at most; the rest of those that take part get what they send.
 const SENDERS_MAX: u64 = 16_384;
 
-async fn funded(network: &Network, node: &str, total: u64) -> Result<guts::Chain, Failure> {
+/// The chain, with the first `count` of the accounts that genesis funds.
+async fn funded(
+    network: &Network,
+    count: u64,
+    node: &str,
+    total: u64,
+) -> Result<guts::Chain, Failure> {
     let seed = hex::decode(&network.seed)?;
-    let count = network.accounts;
     let key = |index: u64| app_state::load_key(&seed, index);
     let keys: Vec<_> = (0..count.min(SENDERS_MAX)).map(key).collect();
     let mut chain = guts::Chain::ask(node, &network.chain_id, keys).await?;

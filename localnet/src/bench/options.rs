@@ -56,6 +56,10 @@ pub struct Options {
     /// 100000000]; others are as long as they are.
     #[arg(long, value_name = "BYTES")]
     size: Option<usize>,
+    /// Accounts that send and get Guts transactions, the first of those that genesis funds
+    /// [default: all of them].
+    #[arg(long, value_name = "N")]
+    accounts: Option<u64>,
     /// Meanwhile, calls of check_tx and of abci_query a second each, to see how long they take.
     #[arg(long, value_name = "R", default_value_t = 0)]
     pub calls: u64,
@@ -87,6 +91,18 @@ impl Options {
     /// How often to kill, or to clone from each.
     pub fn trials(&self) -> u64 {
         self.trials.unwrap_or(if self.kind == Kind::Kill { 20 } else { 5 })
+    }
+
+    /// How many accounts take part, of those that genesis funds.
+    pub fn accounts(&self, funded: u64) -> Result<u64, Failure> {
+        match self.accounts {
+            None => Ok(funded),
+            Some(wanted) if (1..=funded).contains(&wanted) => Ok(wanted),
+            Some(_) => {
+                Err(format!("--accounts takes 1 to {funded}: genesis funds so many for load")
+                    .into())
+            }
+        }
     }
 
     /// The kind as the command line has it.

@@ -506,3 +506,16 @@ fn more_than_a_run_can_hold_is_refused() {
         }
     }
 }
+
+#[test]
+fn a_load_is_over_all_funded_accounts_or_the_first_of_them() {
+    let accounts =
+        |args: &[&str]| Options::parse_from([&["guts-bench"], args].concat()).accounts(2048);
+    assert_eq!(accounts(&[]).expect("all"), 2048);
+    assert_eq!(accounts(&["--accounts", "2048"]).expect("all"), 2048);
+    assert_eq!(accounts(&["--accounts", "9"]).expect("some"), 9);
+    for wrong in ["0", "2049"] {
+        let error = accounts(&["--accounts", wrong]).expect_err("not so many").to_string();
+        assert_eq!(error, "--accounts takes 1 to 2048: genesis funds so many for load");
+    }
+}

@@ -11,7 +11,7 @@ use crate::{StateError, Version};
 /// Kinds of rows. A database keeps each as a column family of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
-    /// Tree nodes: version, number of nibbles (1 byte), nibbles packed -> node.
+    /// Tree nodes: version, nibbles packed, number of nibbles (1 byte) -> node.
     Nodes,
     /// Values: SHA-256 of the key, version -> `1 || value`, or `0` where it was deleted.
     Values,

@@ -20,16 +20,20 @@ pub(crate) fn key_hash(key: &[u8]) -> KeyHash {
     KeyHash(Sha256::digest(key).into())
 }
 
-/// Big-endian, so that rows lie in order of version (borsh's own encoding is little-endian).
+/// Version, nibbles packed, their number: the nodes of a version that lie below one another lie
+/// beside one another, so that the last steps to a leaf are read from one place. Big-endian, so
+/// that rows lie in order of version (borsh's own encoding is little-endian).
 pub(crate) fn node_row(version: Version, key: &NodeKey) -> Vec<u8> {
     let path = key.nibble_path();
-    let mut row = version.to_be_bytes().to_vec();
-    row.push(u8::try_from(path.num_nibbles()).expect("a path has at most 64 nibbles"));
+    let count = path.num_nibbles();
+    let mut row = Vec::with_capacity(size_of::<Version>() + count.div_ceil(2) + 1);
+    row.extend_from_slice(&version.to_be_bytes());
     let mut nibbles = path.nibbles();
     while let Some(high) = nibbles.next() {
         let low = nibbles.next().map_or(0, u8::from);
         row.push(u8::from(high) << 4 | low);
     }
+    row.push(u8::try_from(count).expect("a path has at most 64 nibbles"));
     row
 }
 

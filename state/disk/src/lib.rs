@@ -33,12 +33,14 @@ const CACHE_BYTES: usize = 32 << 20;
 const MEMTABLES_BYTES: usize = 24 << 20;
 /// Bytes of one memtable.
 const MEMTABLE_BYTES: usize = 8 << 20;
+/// What a row takes in a write batch beside its key and value: tag, column family, lengths.
+const ROW_OVERHEAD_BYTES: usize = 12;
 /// Open table files; each costs a descriptor and some memory.
 const OPEN_FILES_MAX: i32 = 256;
 /// Bytes of log kept for an operator who asks what RocksDB did.
 const LOG_BYTES: usize = 1 << 20;
 /// The format of rows and column families.
-const FORMAT: &[u8] = b"guts-state 6";
+const FORMAT: &[u8] = b"guts-state 7";
 
 /// The column family of heads: height -> memo. The last one is the newest commit.
 const HEADS: &str = "heads";
@@ -141,8 +143,11 @@ impl Database {
     /// Writes the batches of a height, in order, with the height: all or nothing. A height that
     /// changed nothing has no batch. Not synced.
     pub fn write(&self, head: &Head, batches: &[Arc<Batch>]) -> Result<(), DiskError> {
-        let mut write = WriteBatch::default();
-        for (column, key, value) in batches.iter().flat_map(|batch| batch.rows()) {
+        let rows = || batches.iter().flat_map(|batch| batch.rows());
+        let bytes = rows().map(|(_, key, value)| ROW_OVERHEAD_BYTES + key.len() + value.len());
+        // Megabytes after a full block: a buffer that doubles would copy them again and again.
+        let mut write = WriteBatch::with_capacity_bytes(bytes.sum());
+        for (column, key, value) in rows() {
             write.put_cf(self.inner.family(column.name())?, key, value);
         }
         write.put_cf(self.inner.family(HEADS)?, head.height.to_be_bytes(), &head.memo);

@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use guts_state::Version;
 use guts_state::store::Row;
-use quick_cache::Weighter;
-use quick_cache::unsync::Cache;
+use quick_cache::unsync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 /// Parts, by the first byte of a key.
 const PARTS: usize = 32;
@@ -20,6 +20,9 @@ const PARTS: usize = 32;
 const KEPT_BYTES: u64 = 24 << 20;
 /// What an entry takes beside its value: key, version, links.
 const OVERHEAD_BYTES: u64 = 128;
+/// The part of the bytes for what is asked for again and again. The rest is for what was met once,
+/// and is asked for again soon: CheckTx, the block and its commit read an account in turn.
+const HOT: f64 = 0.5;
 /// Entries there is room for at first; the table grows.
 const ENTRIES_EXPECTED: usize = 4096;
 
@@ -63,9 +66,17 @@ impl Weighter<KeyHash, Entry> for Bytes {
 impl NewestRows {
     /// Empty, of a database whose newest version is `newest`.
     pub(crate) fn new(newest: Option<Version>) -> Self {
-        let (entries, bytes) = (ENTRIES_EXPECTED / PARTS, KEPT_BYTES / PARTS as u64);
-        let part =
-            |_| Mutex::new(Inner { newest, rows: Cache::with_weighter(entries, bytes, Bytes) });
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(ENTRIES_EXPECTED / PARTS)
+            .weight_capacity(KEPT_BYTES / PARTS as u64)
+            .hot_allocation(HOT)
+            .build()
+            .expect("both capacities are set");
+        let rows = || {
+            let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+            Cache::with_options(options.clone(), Bytes, hasher, lifecycle)
+        };
+        let part = |_| Mutex::new(Inner { newest, rows: rows() });
         Self { parts: std::array::from_fn(part) }
     }
 

@@ -84,3 +84,25 @@ fn old_entries_make_room() {
     let weights = rows.parts.iter().map(|part| lock(part).rows.weight());
     assert!((1..=KEPT_BYTES).contains(&weights.sum()));
 }
+
+/// CheckTx, the block and its commit read the accounts of a full mempool one after another.
+#[test]
+fn what_was_read_once_is_there_while_a_third_as_much_is_read() {
+    let rows = NewestRows::new(Some(1));
+    let value = vec![1; 4 << 10];
+    let in_one_part = |i: u16| {
+        let [high, low] = i.to_be_bytes();
+        [0, 0, high, low].repeat(8).try_into().expect("32 bytes")
+    };
+    let read = |i: u16| {
+        let key = in_one_part(i);
+        if let Found::Unknown(question) = rows.find(&key, 1) {
+            rows.learn(&question, key, 1, Some(&(row_key(&key, 1), value.clone())));
+        }
+    };
+    let all = u16::try_from(KEPT_BYTES / PARTS as u64 / value.len() as u64).expect("few");
+    // More than there is room for, and then a third of it.
+    (0..=all).for_each(read);
+    (1000..1000 + all / 3).for_each(read);
+    assert!(matches!(rows.find(&in_one_part(1000), 1), Found::Row(Some(_))));
+}

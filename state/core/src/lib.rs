@@ -2,7 +2,8 @@
 //! snapshots, changed through overlays, written as batches, proved with ICS-23.
 //!
 //! Reading order: [`store`] (rows under a tree, and where they lie), [`overlay`] (changes that can
-//! be dropped), [`snapshot`] (one version: read, prove, commit), [`tree`] (the seam to `jmt`).
+//! be dropped), [`snapshot`] (one version: read, prove, commit), [`update`] (what a commit does to
+//! the tree), [`node`] and [`tree`] (its rows, and the seam to `jmt`, which proves from them).
 //!
 //! Rules:
 //! - one tree version per height that changed something. A height whose changes come to nothing
@@ -10,10 +11,12 @@
 //! - keys and values are never empty: ICS-23 cannot prove either;
 //! - there is no iteration: lists have dense ids and a count, sets have a root over their members.
 
+mod node;
 pub mod overlay;
 pub mod snapshot;
 pub mod store;
 mod tree;
+mod update;
 
 pub use overlay::{Cached, Changes, Overlay, Read, Seen};
 pub use snapshot::{Proof, Snapshot, verify_absent, verify_present};

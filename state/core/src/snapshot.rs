@@ -8,11 +8,11 @@ use jmt::Sha256Jmt;
 use prost013::Message;
 
 use crate::overlay::{Changes, Read};
-use crate::store::{Batch, Column, Root, StaleRows, Store};
+use crate::store::{Batch, Column, Root, Store};
 use crate::tree::{
-    Reader, key_hash, node_row, preimage_at, preimage_row, proof_spec, value_at, value_content,
-    value_row,
+    Reader, key_hash, preimage_at, preimage_row, proof_spec, value_at, value_content, value_row,
 };
+use crate::update::{Change, Updated, update};
 use crate::{StateError, Version};
 
 /// A version of the state. Cheap to make and to clone; stays as it is while others write. Once it
@@ -58,10 +58,6 @@ impl Snapshot {
         &self.store
     }
 
-    fn reader(&self, alias: Option<Version>) -> Reader<'_> {
-        Reader { store: self.store.as_ref(), parent: self.root, alias }
-    }
-
     /// The value of a key, or that it is absent, with an ICS-23 proof against [`Self::root`].
     /// An empty tree proves nothing: genesis writes at least one key.
     pub fn prove(&self, key: &[u8]) -> Result<Proof, StateError> {
@@ -69,7 +65,7 @@ impl Snapshot {
             return Err(StateError::Empty);
         }
         let root = self.root.ok_or(StateError::NoVersion(0))?;
-        let reader = self.reader(None);
+        let reader = Reader(self.store.as_ref());
         let proved = Sha256Jmt::new(&reader).get_with_ics23_proof(key.to_vec(), root.version);
         self.check_kept()?;
         let (value, proof) = proved.map_err(from_tree)?;
@@ -99,32 +95,17 @@ impl Snapshot {
         if writes.is_empty() {
             return Ok(None);
         }
-        self.write_tree(&writes, version).map(Some)
+        writes.sort_unstable_by_key(|write| write.hash);
+        self.write(&writes, version).map(Some)
     }
 
-    fn write_tree(&self, writes: &[Write<'_>], version: Version) -> Result<Batch, StateError> {
-        let reader = self.reader(version.checked_sub(1));
-        let tree = Sha256Jmt::new(&reader);
-        let pairs = writes.iter().map(|w| (w.hash, w.value.map(<[u8]>::to_vec)));
-        // The batch insertion is two to four times as fast, but cannot delete.
-        let (hash, update) = if writes.iter().all(|w| w.value.is_some()) {
-            let set = pairs.filter_map(|(hash, value)| Some((hash, value?))).collect();
-            let (hashes, update) =
-                tree.batch_put_value_sets(vec![set], None, version).map_err(from_tree)?;
-            let hash = hashes.first().copied();
-            (hash.ok_or_else(|| StateError::Damaged("a set without a root".into()))?, update)
-        } else {
-            tree.put_value_set(pairs, version).map_err(from_tree)?
-        };
-        let mut batch = Batch::new(Root { version, hash: hash.0 });
-        // Encoded in one place and copied: a vector of borsh's own keeps a KiB for each node.
-        let mut bytes = Vec::new();
-        for (key, node) in update.node_batch.nodes() {
-            bytes.clear();
-            borsh::to_writer(&mut bytes, node).map_err(|e| StateError::Store(e.to_string()))?;
-            batch.put(Column::Nodes, node_row(key.version(), key), bytes.clone());
-        }
-        let mut stale = StaleRows::default();
+    fn write(&self, writes: &[Write<'_>], version: Version) -> Result<Batch, StateError> {
+        let store = self.store.as_ref();
+        let change = |write: &Write<'_>| Change::new(write.hash, write.value, write.was_set);
+        let changes: Vec<_> = writes.iter().map(change).collect();
+        let Updated { hash, nodes, mut stale } = update(store, self.root, &changes, version)?;
+        let mut batch = Batch::new(Root { version, hash });
+        batch.put_all(Column::Nodes, nodes);
         for write in writes {
             batch.put(Column::Values, value_row(&write.hash, version), value_content(write.value));
             if let Some(replaced) = write.replaced {
@@ -138,15 +119,10 @@ impl Snapshot {
             if write.value.is_none() {
                 // It hides older values; without those, absence needs no row.
                 stale.push(Column::Values, &value_row(&write.hash, version));
-                let named = preimage_at(self.store.as_ref(), &write.hash, version)?;
+                let named = preimage_at(store, &write.hash, version)?;
                 let (row, _) =
                     named.ok_or_else(|| StateError::Damaged("a key is not named".into()))?;
                 stale.push(Column::Preimages, &row);
-            }
-        }
-        for node in &update.stale_node_index_batch {
-            if let Some(written) = reader.true_version(&node.node_key) {
-                stale.push(Column::Nodes, &node_row(written, &node.node_key));
             }
         }
         if !stale.is_empty() {

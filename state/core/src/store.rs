@@ -114,6 +114,11 @@ impl Batch {
         self.rows.entry(column).or_default().insert(key, value);
     }
 
+    /// Many at once, in any order.
+    pub(crate) fn put_all(&mut self, column: Column, rows: impl IntoIterator<Item = Row>) {
+        self.rows.entry(column).or_default().append(&mut rows.into_iter().collect());
+    }
+
     /// Rows to write, in order of column and key.
     pub fn rows(&self) -> impl Iterator<Item = (Column, &[u8], &[u8])> {
         all_rows(&self.rows)

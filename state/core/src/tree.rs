@@ -1,12 +1,12 @@
-//! The seam to `jmt`: how nodes and their keys are encoded, and how a version that is not the
-//! last height plus one finds its parent root.
+//! What lies beside the nodes of the tree - rows of values and of the keys they belong to - and the
+//! seam to `jmt`, which proves from them.
 
-use borsh::BorshDeserialize;
-use jmt::storage::{HasPreimage, LeafNode, Node, NodeKey, TreeReader};
+use jmt::storage::{HasPreimage, LeafNode, NodeKey, TreeReader};
 use jmt::{KeyHash, OwnedValue};
 use sha2::{Digest, Sha256};
 
-use crate::store::{Column, Root, Row, Store};
+use crate::node::{Node, Path};
+use crate::store::{Column, Row, Store};
 use crate::{StateError, Version};
 
 /// The ICS-23 proof specification of the tree. Verifiers need ics23 0.10 or newer, which know
@@ -20,28 +20,10 @@ pub(crate) fn key_hash(key: &[u8]) -> KeyHash {
     KeyHash(Sha256::digest(key).into())
 }
 
-/// Version, nibbles packed, their number: the nodes of a version that lie below one another lie
-/// beside one another, so that the last steps to a leaf are read from one place. Big-endian, so
-/// that rows lie in order of version (borsh's own encoding is little-endian).
-pub(crate) fn node_row(version: Version, key: &NodeKey) -> Vec<u8> {
-    let path = key.nibble_path();
-    let count = path.num_nibbles();
-    let mut row = Vec::with_capacity(size_of::<Version>() + count.div_ceil(2) + 1);
-    row.extend_from_slice(&version.to_be_bytes());
-    let mut nibbles = path.nibbles();
-    while let Some(high) = nibbles.next() {
-        let low = nibbles.next().map_or(0, u8::from);
-        row.push(u8::from(high) << 4 | low);
-    }
-    row.push(u8::try_from(count).expect("a path has at most 64 nibbles"));
-    row
-}
-
 /// SHA-256 of the key whose leaf a row of [`Column::Nodes`] holds; `None` for other nodes. Every
 /// value that a version sets has a leaf among the nodes of that version.
 pub fn leaf_key(node: &[u8]) -> Result<Option<[u8; 32]>, StateError> {
-    let damaged = |error: std::io::Error| StateError::Damaged(format!("a node: {error}"));
-    Ok(match Node::try_from_slice(node).map_err(damaged)? {
+    Ok(match Node::decode(node)? {
         Node::Leaf(leaf) => Some(leaf.key_hash().0),
         Node::Null | Node::Internal(_) => None,
     })
@@ -97,32 +79,13 @@ pub(crate) fn value_content(value: Option<&[u8]>) -> Vec<u8> {
     }
 }
 
-/// Reads the tree for `jmt`.
-///
-/// `jmt` looks for the parent of version `v` at `v - 1`, but heights that changed nothing have no
-/// root of their own: the reader answers with the root before, and writers put the true version
-/// back (`true_version`).
-pub(crate) struct Reader<'a> {
-    pub(crate) store: &'a dyn Store,
-    pub(crate) parent: Option<Root>,
-    pub(crate) alias: Option<Version>,
-}
-
-impl Reader<'_> {
-    /// The version a node was written under, when `jmt` speaks of the aliased root.
-    pub(crate) fn true_version(&self, key: &NodeKey) -> Option<Version> {
-        if key.nibble_path().is_empty() && Some(key.version()) == self.alias {
-            return self.parent.map(|root| root.version);
-        }
-        Some(key.version())
-    }
-}
+/// Reads the tree for `jmt`, which proves what is in it.
+pub(crate) struct Reader<'a>(pub(crate) &'a dyn Store);
 
 impl TreeReader for Reader<'_> {
-    fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<Node>> {
-        let Some(version) = self.true_version(key) else { return Ok(Some(Node::Null)) };
-        let row = self.store.get(Column::Nodes, &node_row(version, key))?;
-        Ok(row.map(|bytes| Node::try_from_slice(&bytes)).transpose()?)
+    fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<jmt::storage::Node>> {
+        let row = self.0.get(Column::Nodes, &Path::from(key).row(key.version()))?;
+        row.map(|row| anyhow::Ok(Node::decode(&row)?.to_jmt()?)).transpose()
     }
 
     fn get_value_option(
@@ -130,7 +93,7 @@ impl TreeReader for Reader<'_> {
         max_version: Version,
         key: KeyHash,
     ) -> anyhow::Result<Option<OwnedValue>> {
-        Ok(value_at(self.store, &key, max_version)?.and_then(|(_, value)| value))
+        Ok(value_at(self.0, &key, max_version)?.and_then(|(_, value)| value))
     }
 
     fn get_rightmost_leaf(&self) -> anyhow::Result<Option<(NodeKey, LeafNode)>> {
@@ -141,6 +104,6 @@ impl TreeReader for Reader<'_> {
 impl HasPreimage for Reader<'_> {
     fn preimage(&self, key: KeyHash) -> anyhow::Result<Option<Vec<u8>>> {
         // Whichever of them it is, it names the key.
-        Ok(preimage_at(self.store, &key, Version::MAX)?.map(|(_, key)| key))
+        Ok(preimage_at(self.0, &key, Version::MAX)?.map(|(_, key)| key))
     }
 }

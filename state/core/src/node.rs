@@ -63,6 +63,18 @@ impl From<&NodeKey> for Path {
     }
 }
 
+/// Version and place of the node of a row, if it is at most `steps_max` steps from the root. Places
+/// are numbered: 0 is the root; the one behind nibble `n` of place `p` is `16 p + 1 + n`.
+pub fn node_place(row: &[u8], steps_max: u32) -> Option<(&[u8], usize)> {
+    let (version, path) = row.split_at_checked(size_of::<Version>())?;
+    let (&count, packed) = path.split_last()?;
+    if u32::from(count) > steps_max {
+        return None;
+    }
+    let nibbles = packed.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).take(usize::from(count));
+    Some((version, nibbles.fold(0, |place, nibble| 16 * place + 1 + usize::from(nibble))))
+}
+
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Node {

@@ -124,9 +124,9 @@ impl Batch {
         all_rows(&self.rows)
     }
 
-    /// The rows of [`Column::Values`] among them.
-    pub fn values(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let rows = self.rows.get(&Column::Values).into_iter().flatten();
+    /// Those of one column.
+    pub fn rows_of(&self, column: Column) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let rows = self.rows.get(&column).into_iter().flatten();
         rows.map(|(key, value)| (&key[..], &value[..]))
     }
 }

@@ -4,8 +4,9 @@
 //! write batch, so that a crash leaves a height whole or not at all, and so is each step of taking
 //! commits back ([`rollback`]). Commits are not synced: after a power failure the engine replays
 //! the blocks whose commits were lost. Old versions stay until they are pruned ([`prune`]), so
-//! readers need no locks: they read the version they were given. What was read or written lately
-//! is answered from memory ([`newest`]).
+//! readers need no locks: they read the version they were given. Values that were read or written
+//! lately are answered from memory ([`newest`]), and so are the newest nodes near the tree's root
+//! ([`upper`]).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,9 +24,11 @@ use rocksdb::{
 mod newest;
 mod prune;
 mod rollback;
+mod upper;
 
 use newest::{Found, NewestRows, key_of, version_of};
 pub use prune::Pruner;
+use upper::UpperNodes;
 
 /// Bytes of blocks kept in memory, index and filter blocks included.
 const CACHE_BYTES: usize = 32 << 20;
@@ -106,6 +109,7 @@ pub struct Database {
 struct Inner {
     db: DB,
     newest: NewestRows,
+    upper: UpperNodes,
     /// What [`META_OLDEST`] says; 0 when it is absent.
     oldest: AtomicU64,
 }
@@ -127,7 +131,8 @@ impl Database {
                 DiskError::Rocks(error)
             }
         })?;
-        let mut inner = Inner { db, newest: NewestRows::new(None), oldest: AtomicU64::new(0) };
+        let (newest, upper) = (NewestRows::new(None), UpperNodes::new());
+        let mut inner = Inner { db, newest, upper, oldest: AtomicU64::new(0) };
         inner.check_format(dir)?;
         inner.oldest = AtomicU64::new(inner.read_oldest()?);
         let root = Root::find(&inner, Version::MAX)?;
@@ -157,7 +162,8 @@ impl Database {
             self.inner.pack_in_background()?;
         }
         for batch in batches {
-            self.inner.newest.wrote(batch.root.version, batch.values());
+            self.inner.newest.wrote(batch.root.version, batch.rows_of(Column::Values));
+            self.inner.upper.wrote(batch.rows_of(Column::Nodes));
         }
         Ok(())
     }
@@ -296,6 +302,11 @@ impl Inner {
 
 impl Store for Inner {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        if column == Column::Nodes
+            && let Some(node) = self.upper.find(key)
+        {
+            return Ok(Some(node));
+        }
         self.db.get_cf(self.family(column.name())?, key).map_err(store_error)
     }
 

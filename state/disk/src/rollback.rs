@@ -68,6 +68,7 @@ impl Inner {
         write.delete_range_cf(self.family(HEADS)?, &above[..], &END[..]);
         self.db.write(write)?;
         self.newest.taken_back(self.newest_version()?);
+        self.upper.taken_back();
         Ok(())
     }
 

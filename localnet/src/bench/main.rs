@@ -138,13 +138,15 @@ impl Run {
         let (options, rate) = (&self.options, self.options.rate());
         let total = rate * options.seconds();
         let calls = options.calls * options.seconds();
-        eprintln!("• making {total} transactions");
+        let making = || eprintln!("• making {total} transactions");
         if !is_guts {
+            making();
             let plan = work::kvstore(total, options.size(), options.batch, rate)?;
             return Ok((plan, work::calls(calls, options.calls)));
         }
         let network = self.network()?;
         let accounts = self.options.accounts(network.accounts)?;
+        making();
         let chain = funded(network, accounts, &self.targets[0], total).await?;
         let calls = guts::calls(&chain, calls, options.calls);
         Ok((guts::plan(chain, total, options.batch, rate, self.targets.len())?, calls))

@@ -125,6 +125,13 @@ impl Options {
         if is_many(self.calls) {
             return Err(format!("more than {TXS_MAX} calls: lower --calls or --seconds").into());
         }
+        if self.accounts.is_some() && !matches!(self.kind, Kind::Guts | Kind::Kill) {
+            let kind = self.kind_name();
+            return Err(format!(
+                "--accounts is for Guts transactions: leave it out of --kind {kind}"
+            )
+            .into());
+        }
         Ok(())
     }
 }

@@ -518,4 +518,12 @@ fn a_load_is_over_all_funded_accounts_or_the_first_of_them() {
         let error = accounts(&["--accounts", wrong]).expect_err("not so many").to_string();
         assert_eq!(error, "--accounts takes 1 to 2048: genesis funds so many for load");
     }
+    let check =
+        |kind: &str| Options::parse_from(["guts-bench", "--kind", kind, "--accounts", "9"]).check();
+    assert!(check("guts").is_ok() && check("kill").is_ok());
+    for kind in ["kvstore", "push", "clone", "idle"] {
+        let error = check(kind).expect_err(kind).to_string();
+        let said = format!("--accounts is for Guts transactions: leave it out of --kind {kind}");
+        assert_eq!(error, said);
+    }
 }

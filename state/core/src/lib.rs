@@ -18,7 +18,7 @@ pub mod store;
 mod tree;
 mod update;
 
-pub use node::node_place;
+pub use node::{is_inner_node, node_place};
 pub use overlay::{Cached, Changes, Overlay, Read, Seen};
 pub use snapshot::{Proof, Snapshot, verify_absent, verify_present};
 pub use store::{Batch, Column, Layered, MemoryStore, Root, Store, stale_rows};

@@ -24,7 +24,7 @@ const TAG_INTERNAL: u8 = 1;
 const TAG_LEAF: u8 = 2;
 
 /// A place in the tree: the nibbles that the keys below it begin with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Path {
     /// Two in a byte, the first one high; 0 behind the last.
     packed: [u8; 32],
@@ -75,6 +75,11 @@ pub fn node_place(row: &[u8], steps_max: u32) -> Option<(&[u8], usize)> {
     Some((version, nibbles.fold(0, |place, nibble| 16 * place + 1 + usize::from(nibble))))
 }
 
+/// Whether the node of a row has others below it.
+pub fn is_inner_node(node: &[u8]) -> bool {
+    node.first() == Some(&TAG_INTERNAL)
+}
+
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
@@ -111,8 +116,10 @@ impl Node {
         match self {
             Self::Null => vec![TAG_NULL],
             Self::Leaf(leaf) => {
-                let hashes = borsh::to_vec(leaf).expect("memory takes all that is written");
-                [&[TAG_LEAF], &hashes[..]].concat()
+                let mut row = Vec::with_capacity(1 + size_of::<LeafNode>());
+                row.push(TAG_LEAF);
+                borsh::to_writer(&mut row, leaf).expect("memory takes all that is written");
+                row
             }
             Self::Internal(node) => node.encode(),
         }

@@ -37,12 +37,9 @@ impl Changes {
         self.writes.len()
     }
 
-    /// The writes in order of key; `None` deletes.
+    /// The writes, in the order in which their keys were met; `None` deletes.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        let mut writes: Vec<_> =
-            self.writes.iter().map(|(key, value)| (&key[..], value.as_deref())).collect();
-        writes.sort_unstable_by_key(|(key, _)| *key);
-        writes.into_iter()
+        self.writes.iter().map(|(key, value)| (&key[..], value.as_deref()))
     }
 }
 

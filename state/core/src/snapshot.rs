@@ -78,9 +78,11 @@ impl Snapshot {
         if self.root.is_some_and(|root| root.version >= version) {
             return Err(StateError::Damaged(format!("version {version} is written already")));
         }
+        // In order of their hashes: so the tree is walked, and so lie the rows that are read.
+        let mut changes: Vec<_> = changes.iter().map(|(k, v)| (key_hash(k), k, v)).collect();
+        changes.sort_unstable_by_key(|(hash, ..)| *hash);
         let mut writes = Vec::new();
-        for (key, value) in changes.iter() {
-            let hash = key_hash(key);
+        for (hash, key, value) in changes {
             let before = match self.root {
                 Some(root) => value_at(self.store.as_ref(), &hash, root.version)?,
                 None => None,
@@ -95,7 +97,6 @@ impl Snapshot {
         if writes.is_empty() {
             return Ok(None);
         }
-        writes.sort_unstable_by_key(|write| write.hash);
         self.write(&writes, version).map(Some)
     }
 

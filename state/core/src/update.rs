@@ -78,7 +78,7 @@ impl Update<'_> {
             Some(root) => match self.replace(path, root.version)? {
                 Node::Null => self.sprout(path, changes)?,
                 Node::Leaf(leaf) => self.split(path, changes, || Ok(leaf))?,
-                Node::Internal(node) => self.descend(path, *node, changes)?,
+                Node::Internal(node) => self.descend(path, node, changes)?,
             },
         };
         match top {
@@ -101,7 +101,7 @@ impl Update<'_> {
         match (leaves.next(), leaves.next()) {
             (None, _) => Ok(Top::Nothing),
             (Some(leaf), None) => Ok(Top::Leaf(leaf.clone())),
-            _ => self.descend(path, Internal::default(), changes),
+            _ => self.descend(path, Box::default(), changes),
         }
     }
 
@@ -127,7 +127,7 @@ impl Update<'_> {
     fn descend(
         &mut self,
         path: Path,
-        mut node: Internal,
+        mut node: Box<Internal>,
         changes: &[Change],
     ) -> Result<Top, StateError> {
         let mut leaves = Vec::new();
@@ -142,7 +142,7 @@ impl Update<'_> {
                     self.split(below, group, || leaf_at(store, below, version))?
                 }
                 Some(child) => match self.replace(below, child.version)? {
-                    Node::Internal(node) => self.descend(below, *node, group)?,
+                    Node::Internal(node) => self.descend(below, node, group)?,
                     Node::Null | Node::Leaf(_) => return Err(damaged("an inner node")),
                 },
             };
@@ -164,7 +164,7 @@ impl Update<'_> {
     fn settle(
         &mut self,
         path: Path,
-        node: Internal,
+        node: Box<Internal>,
         mut leaves: Vec<(u8, LeafNode)>,
     ) -> Result<Top, StateError> {
         if node.is_empty() {
@@ -182,7 +182,7 @@ impl Update<'_> {
             self.write(path.child(nibble), &Node::Leaf(leaf));
         }
         let child = Child { hash: node.hash(), version: self.version, is_leaf: false };
-        self.write(path, &Node::Internal(Box::new(node)));
+        self.write(path, &Node::Internal(node));
         Ok(Top::Internal(child))
     }
 

@@ -19,11 +19,8 @@ pub struct Connection {
 impl Connection {
     /// Connects to `HOST:PORT`.
     pub async fn open(host: &str) -> Result<Connection, Failure> {
-        let stream = TcpStream::connect(host)
-            .await
-            .map_err(|error| format!("cannot connect to {host}: {error}"))?;
-        stream.set_nodelay(true)?;
-        Ok(Connection { stream, host: host.to_string(), buffer: Vec::with_capacity(4096) })
+        let (stream, buffer) = (connect(host).await?, Vec::with_capacity(4096));
+        Ok(Connection { stream, host: host.to_string(), buffer })
     }
 
     /// Posts a JSON body and returns the body of the answer.
@@ -46,7 +43,12 @@ impl Connection {
     }
 
     async fn exchange(&mut self, request: &[u8]) -> Result<Vec<u8>, Failure> {
-        self.stream.write_all(request).await?;
+        if self.begin(request).await.is_err() {
+            // A server closes what is idle, perhaps just as the next request comes.
+            self.stream = connect(&self.host).await?;
+            self.buffer.clear();
+            self.begin(request).await?;
+        }
         let head_len = loop {
             if let Some(at) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
@@ -63,6 +65,12 @@ impl Connection {
             None if head.contains("transfer-encoding: chunked") => self.chunks().await,
             None => Err("an answer without a length".into()),
         }
+    }
+
+    /// Sends a request, and waits until the first of the answer is there.
+    async fn begin(&mut self, request: &[u8]) -> Result<(), Failure> {
+        self.stream.write_all(request).await?;
+        self.fill().await
     }
 
     async fn fill(&mut self) -> Result<(), Failure> {
@@ -101,4 +109,11 @@ impl Connection {
             body.append(&mut chunk);
         }
     }
+}
+
+async fn connect(host: &str) -> Result<TcpStream, Failure> {
+    let stream = TcpStream::connect(host).await;
+    let stream = stream.map_err(|error| format!("cannot connect to {host}: {error}"))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }

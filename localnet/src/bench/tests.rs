@@ -240,6 +240,33 @@ async fn answers_come_whole_or_in_chunks() {
     server.await.expect("the server ends");
 }
 
+#[tokio::test(flavor = "current_thread")]
+async fn a_connection_that_was_closed_is_opened_once_more() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let server = tokio::spawn(async move {
+        // How many requests each connection answers before it is closed.
+        for answers in [0, 1, 1, 0] {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut request = [0u8; 1024];
+            for _ in 0..answers {
+                let read = stream.read(&mut request).await.expect("a request");
+                assert!(request[..read].starts_with(b"GET /x"), "a request");
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+                stream.write_all(answer).await.expect("written");
+            }
+        }
+    });
+    let mut connection = Connection::open(&address).await.expect("connected");
+    for when in ["before its first request", "between two"] {
+        assert_eq!(connection.get("/x").await.expect(when), b"hello");
+    }
+    assert!(connection.get("/x").await.is_err(), "nor is there an answer on the new one");
+    server.await.expect("the server ends");
+    let error = connection.get("/x").await.expect_err("nobody listens any more").to_string();
+    assert!(error.starts_with("cannot connect to"), "{error}");
+}
+
 #[test]
 fn heads_of_cgi_answers_are_read() {
     let head = |text: &[u8]| plain::head(text).expect("a head").body(()).expect("an answer");

@@ -1,7 +1,7 @@
 //! The whole of `./localnet/start`: make or find the network, start the pairs, wait for the first
 //! block, draw the table, stay or leave.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 const IDLE_PART: u32 = 60;
 /// How often the pairs are looked at while waiting.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// How often a log that nobody watches is told that the wait goes on.
+const LOGGED_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the command line says.
 #[derive(Args, Clone, Debug)]
@@ -226,11 +228,12 @@ pub fn start_pair(network: &mut Network, index: usize) -> Result<()> {
 fn wait_first_block(network: &Network, patience: Duration) -> Result<()> {
     let begun = Instant::now();
     let (mut last, mut last_at) = (Seen::default(), begun);
+    let mut line = WaitLine::new();
     loop {
         check_all_alive(network)?;
         let seen = Seen::of(network);
         if seen.heights.iter().all(|height| height.is_some_and(|height| height >= 1)) {
-            eprint!("\r");
+            drop(line);
             say(&format!("✓ first block on every validator after {:.1} s", secs(begun)));
             return Ok(());
         }
@@ -238,19 +241,48 @@ fn wait_first_block(network: &Network, patience: Duration) -> Result<()> {
         if seen.heights != last.heights || seen.worked_since(&last) > since / IDLE_PART {
             (last, last_at) = (seen.clone(), Instant::now());
         } else if since >= patience {
-            eprintln!();
             return Err(is_stuck(network, &seen, patience));
         }
         let ready = seen.heights.iter().flatten().count();
-        eprint!(
-            "\r• waiting for the first block: {ready} of {} answer, {:.0} s; the applications have \
-             worked {:.0} s ",
+        line.show(&format!(
+            "• waiting for the first block: {ready} of {} answer, {:.0} s; the applications have \
+             worked {:.0} s",
             seen.heights.len(),
             secs(begun),
             seen.app_cpu.iter().sum::<Duration>().as_secs_f64()
-        );
-        let _ = std::io::stderr().flush();
+        ));
         std::thread::sleep(LOOK_INTERVAL);
+    }
+}
+
+/// What is said of a wait: on a terminal one line that changes, in a log a line now and then.
+struct WaitLine {
+    is_drawn: bool,
+    logged_at: Option<Instant>,
+}
+
+impl WaitLine {
+    fn new() -> WaitLine {
+        WaitLine { is_drawn: std::io::stderr().is_terminal(), logged_at: None }
+    }
+
+    fn show(&mut self, line: &str) {
+        if self.is_drawn {
+            eprint!("\r{line} ");
+            let _ = std::io::stderr().flush();
+        } else if self.logged_at.is_none_or(|at| at.elapsed() >= LOGGED_INTERVAL) {
+            self.logged_at = Some(Instant::now());
+            say(line);
+        }
+    }
+}
+
+impl Drop for WaitLine {
+    /// Clears the line that was drawn: another follows.
+    fn drop(&mut self) {
+        if self.is_drawn {
+            eprint!("\r\x1b[K");
+        }
     }
 }
 

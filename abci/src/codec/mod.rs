@@ -18,6 +18,10 @@ pub const FRAME_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// The longest length prefix: a `u64` as an unsigned varint.
 const PREFIX_BYTES_MAX: usize = 10;
 
+/// A buffer that held more bytes than this keeps no memory once it is empty: so many are those of
+/// usual blocks, and more those of the one genesis state that a connection ever sees.
+const KEPT_BYTES: usize = 16 << 20;
+
 /// Bytes that are not a frame. The stream they came from cannot be read any further.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -43,6 +47,14 @@ pub fn encode(message: &impl Message, out: &mut BytesMut) {
     out.reserve(length + PREFIX_BYTES_MAX);
     put_uvarint(length as u64, out);
     message.encode(out).expect("a BytesMut grows as needed");
+}
+
+/// Gives back the memory of a buffer once it is empty, if it held more than usual; `most` is the
+/// most it held since it was empty before.
+pub(crate) fn give_back(buffer: &mut BytesMut, most: &mut usize) {
+    if buffer.is_empty() && std::mem::take(most) > KEPT_BYTES {
+        *buffer = BytesMut::new();
+    }
 }
 
 /// Splits a stream of bytes into frames, and frames into messages.

@@ -35,6 +35,34 @@ fn check_tx(size: usize) -> Request {
 }
 
 #[test]
+fn what_one_long_message_took_is_given_back() {
+    let mut buffer = BytesMut::new();
+    for (size, is_kept) in [(KEPT_BYTES / 2, true), (KEPT_BYTES, false)] {
+        // What is left of it when a message is split off holds on to all of it.
+        buffer.reserve(size + 1000);
+        encode(&check_tx(size), &mut buffer);
+        let mut most = buffer.split().len();
+        give_back(&mut buffer, &mut most);
+        assert_eq!(buffer.capacity() > 0, is_kept, "{size}");
+    }
+}
+
+#[test]
+fn a_long_message_is_not_forgotten_while_the_next_has_begun() {
+    let mut buffer = BytesMut::new();
+    encode(&check_tx(KEPT_BYTES), &mut buffer);
+    buffer.reserve(1000);
+    let mut most = buffer.len();
+    let _long = buffer.split();
+    buffer.extend_from_slice(b"begun");
+    give_back(&mut buffer, &mut most);
+    assert_eq!(buffer, "begun");
+    buffer.clear();
+    give_back(&mut buffer, &mut most);
+    assert_eq!((buffer.capacity(), most), (0, 0));
+}
+
+#[test]
 fn a_length_over_the_limit_is_refused_before_its_bytes_arrive() {
     let mut buffer = BytesMut::from(&[0xff, 0xff, 0xff, 0xff, 0xff, 0x1f][..]);
     let error = Decoder::default().decode::<Request>(&mut buffer).unwrap_err();

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::lane::Lane;
 use super::stream::{ReadHalf, WriteHalf, connect};
-use crate::codec::{Decoder, FrameError};
+use crate::codec::{Decoder, FrameError, give_back};
 use crate::proto::abci::{self, Response, request, response};
 use crate::{Address, Connection, Kind};
 
@@ -303,6 +303,7 @@ async fn read_responses(shared: Arc<Shared>, index: usize, read: ReadHalf) {
 async fn read_until_lost(lane: &Lane, mut read: ReadHalf) -> LossCause {
     let decoder = Decoder::default();
     let mut buffer = BytesMut::with_capacity(READ_BYTES);
+    let mut most = 0;
     loop {
         buffer.reserve(READ_BYTES);
         match read.read_buf(&mut buffer).await {
@@ -310,6 +311,7 @@ async fn read_until_lost(lane: &Lane, mut read: ReadHalf) -> LossCause {
             Ok(_) => {}
             Err(error) => return error.into(),
         }
+        most = most.max(buffer.len());
         let mut responses = Vec::new();
         let mut failure = None;
         loop {
@@ -322,6 +324,7 @@ async fn read_until_lost(lane: &Lane, mut read: ReadHalf) -> LossCause {
                 }
             }
         }
+        give_back(&mut buffer, &mut most);
         if let Err(cause) = lane.on_responses(responses) {
             return cause;
         }

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{Notify, oneshot};
 
 use super::client::{CallError, Loss, LossCause};
-use crate::codec::encode;
+use crate::codec::{encode, give_back};
 use crate::proto::abci::{Request, RequestFlush, Response, request, response};
 use crate::{Connection, Kind};
 
@@ -79,7 +79,9 @@ impl Lane {
                     let flush = request::Value::Flush(RequestFlush {});
                     encode(&Request { value: Some(flush) }, &mut state.out);
                     state.waiting.push_back((Kind::Flush, None));
-                    return Some(state.out.split().freeze());
+                    let queued = state.out.split().freeze();
+                    give_back(&mut state.out, &mut queued.len());
+                    return Some(queued);
                 }
             }
             self.queued.notified().await;

@@ -18,5 +18,5 @@ fn more_repositories(run: &mut Run<'_>) -> Result<(), Broken> {
 }
 
 fn main() -> ExitCode {
-    guts_app::program::main(Rules::new(&[more_repositories]))
+    guts_app::program::main(Rules::new(&[more_repositories]), || {})
 }

@@ -216,6 +216,7 @@ fn open(dir: &Path) -> Result<Node, Failure> {
         engine: Client::over(Arc::new(NoEngine)),
         hook: std::env::current_exe()?,
         rules: RULES,
+        give_back: || {},
     };
     Ok(Node::open(&config, parts)?)
 }

@@ -37,6 +37,7 @@ use crate::checker::{Checker, Subject};
 use crate::follower::Notice;
 use crate::host::Receipts;
 use crate::kept::{Glances, Kept};
+use crate::memory::FreedMemory;
 use crate::timings::Timings;
 use crate::trials::{TRIALS_PER_SECOND, Trials};
 use crate::verified::VerifiedCache;
@@ -84,14 +85,21 @@ pub struct Machine {
     told: Option<u64>,
     /// What this validator said about pushes.
     said: Said,
+    /// What this thread freed.
+    freed: FreedMemory,
 }
 
 impl Machine {
     /// Over an opened database.
-    pub fn new(app: App, database: Database, shared: Arc<Shared>) -> Result<Self, Broken> {
+    pub fn new(
+        app: App,
+        database: Database,
+        shared: Arc<Shared>,
+        give_back: fn(),
+    ) -> Result<Self, Broken> {
         let (failed, edited, moved) = (Vec::new(), Vec::new(), Vec::new());
-        let (told, said) = (None, Said::default());
-        let mut machine = Self { app, database, shared, failed, edited, moved, told, said };
+        let (told, said, freed) = (None, Said::default(), FreedMemory::new(give_back));
+        let mut machine = Self { app, database, shared, failed, edited, moved, told, said, freed };
         machine.tell_of_upgrade()?;
         Ok(machine)
     }
@@ -221,6 +229,7 @@ impl Application for Machine {
             // An error means that the node is stopping.
             let _ = self.shared.notices.send(Notice::Again(repo));
         }
+        self.freed.after_block(Instant::now());
         Ok(ResponseCommit { retain_height: 0 })
     }
 }

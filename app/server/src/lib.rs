@@ -38,6 +38,7 @@ pub mod held;
 pub mod host;
 pub mod identity;
 pub mod kept;
+pub mod memory;
 pub mod metrics;
 pub mod node;
 pub mod page;

@@ -17,7 +17,12 @@ fn keep_freed_memory() {
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY.0, PURGE_DELAY.1) }
 }
 
+#[expect(unsafe_code, reason = "a function of the C library, which any thread may call")]
+fn give_back_memory() {
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
 fn main() -> ExitCode {
     keep_freed_memory();
-    guts_app::program::main(RULES)
+    guts_app::program::main(RULES, give_back_memory)
 }

@@ -88,6 +88,8 @@ pub struct Parts {
     pub hook: PathBuf,
     /// The versions of the rules that the program knows.
     pub rules: Rules,
+    /// That of [`crate::memory::FreedMemory`].
+    pub give_back: fn(),
 }
 
 /// A node ready to run.
@@ -172,7 +174,7 @@ impl Node {
         tokio::spawn(follower.run());
         tokio::spawn(pruner::run(chain.clone(), database.clone(), config.keep_heights));
         let http = routes(config, &chain, meters).merge(guts_git::http::router(gateway));
-        let machine = Machine::new(app, database.clone(), shared)?;
+        let machine = Machine::new(app, database.clone(), shared, parts.give_back)?;
         let abci = AbciServed { app: Box::new(machine), reader };
         Ok(Self { abci, http, chain, served, database })
     }
@@ -196,11 +198,13 @@ fn routes(config: &Config, chain: &Chain, meters: Meters) -> axum::Router {
     page::router(about).merge(api).merge(metrics::router(meters))
 }
 
-/// Runs the node of a home directory until `shutdown`, with a program that knows these rules.
+/// Runs the node of a home directory until `shutdown`; `rules` and `give_back` are those of
+/// [`Parts`].
 pub async fn run(
     home: &Path,
     config: &Config,
     rules: Rules,
+    give_back: fn(),
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), NodeError> {
     let parts = Parts {
@@ -208,6 +212,7 @@ pub async fn run(
         engine: Client::new(&config.engine_rpc)?,
         hook: std::env::current_exe().map_err(NodeError::io("finding this program"))?,
         rules,
+        give_back,
     };
     let account = parts.identity.account;
     let what = format!("the gateway cannot listen on {}", config.gateway);

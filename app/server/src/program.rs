@@ -88,8 +88,9 @@ enum Command {
     },
 }
 
-/// Does what the command line says, and says what went wrong.
-pub fn main(rules: Rules) -> ExitCode {
+/// Does what the command line says, and says what went wrong. `give_back` is that of
+/// [`node::Parts`].
+pub fn main(rules: Rules, give_back: fn()) -> ExitCode {
     let result = match Options::parse().command {
         Command::Hook { name } => return guts_git::hook::run(&name),
         Command::Version => {
@@ -102,7 +103,7 @@ pub fn main(rules: Rules) -> ExitCode {
             Ok(())
         }
         Command::Init { home } => init(&home),
-        Command::Run { home, print_config } => run(&home, print_config, rules),
+        Command::Run { home, print_config } => run(&home, print_config, rules, give_back),
         Command::Audit { home } => audit(&home),
         Command::Export { home, genesis } => export(&home, &genesis),
         Command::Inspect { home } => inspect(&home),
@@ -192,7 +193,7 @@ fn asked_to_end() -> std::io::Result<impl Future<Output = ()> + Send + 'static> 
     })
 }
 
-fn run(home: &std::path::Path, print_config: bool, rules: Rules) -> Done {
+fn run(home: &std::path::Path, print_config: bool, rules: Rules, give_back: fn()) -> Done {
     let config = Config::load(home, variables())?;
     if print_config {
         print!("{}", config.to_toml());
@@ -203,7 +204,7 @@ fn run(home: &std::path::Path, print_config: bool, rules: Rules) -> Done {
     let runtime = tokio::runtime::Runtime::new()?;
     let result = runtime.block_on(async {
         let asked = asked_to_end()?;
-        Ok(node::run(home, &config, rules, asked).await?)
+        Ok(node::run(home, &config, rules, give_back, asked).await?)
     });
     // A thread that still reads or tries something is not waited for.
     runtime.shutdown_timeout(node::RUNTIME_STOP);

@@ -5,6 +5,10 @@ use guts_engine::cli::{Cli, run};
 use guts_rpc::server::memory::PURGE_DELAY;
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How often freed memory is looked at.
+const GIVE_BACK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Messages, transactions and results are made on one thread and freed on another; the C library's
 /// allocator keeps a heap for each of them that never shrinks. With its feature `override`, which
@@ -18,9 +22,22 @@ fn keep_freed_memory() {
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY.0, PURGE_DELAY.1) }
 }
 
+/// Has freed memory go back to the system when it has waited long enough. The allocator looks at
+/// that only when more is freed: a node that is quiet after its genesis would keep what that took.
+#[expect(unsafe_code, reason = "a function of the C library, which any thread may call")]
+fn give_back_memory() -> ! {
+    loop {
+        std::thread::sleep(GIVE_BACK_INTERVAL);
+        unsafe { libmimalloc_sys::mi_collect(false) }
+    }
+}
+
 fn main() -> ExitCode {
     keep_freed_memory();
-    match run(Cli::parse()) {
+    let cli = Cli::parse();
+    let memory = std::thread::Builder::new().name("memory".to_owned());
+    memory.spawn(|| give_back_memory()).expect("a thread can be started");
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -8,7 +8,7 @@ use super::super::stream::Stream;
 use super::super::turns::take_short_turns;
 use super::host::Host;
 use crate::application::CHECK_TXS_MAX;
-use crate::codec::{Decoder, FrameError, encode};
+use crate::codec::{Decoder, FrameError, encode, give_back};
 use crate::proto::abci::request::Value;
 use crate::proto::abci::{Request, RequestCheckTx, Response, ResponseException, response};
 use crate::{Connection, Kind};
@@ -36,9 +36,12 @@ pub fn hold(mut stream: Stream, host: &Host, decoder: Decoder) -> Result<(), End
     let mut output = BytesMut::new();
     let mut chunk = vec![0_u8; READ_BYTES];
     let mut is_prompt = false;
+    let mut most = 0;
     loop {
+        most = most.max(input.len());
         let answered =
             answer_all(&mut input, &mut output, &mut stream, host, decoder, &mut is_prompt);
+        give_back(&mut input, &mut most);
         if let Err(End::Frame(error)) = &answered {
             // The engine's log should say what was wrong with what it sent.
             encode(&exception(error.to_string()), &mut output);

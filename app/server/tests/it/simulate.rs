@@ -55,6 +55,7 @@ impl Lone {
             engine: Client::over(Arc::new(NoEngine)),
             hook: env!("CARGO_BIN_EXE_guts-app").into(),
             rules: RULES,
+            give_back: || {},
         };
         let node = runtime.block_on(async { Node::open(&config, parts).unwrap() });
         let mut lone = Self { _dir: dir, _runtime: runtime, abci: node.abci, height: 0, owner };

@@ -150,6 +150,7 @@ impl World {
             engine: Client::over(Arc::new(Rpc { pool: self.pool.clone(), node: i })),
             hook: env!("CARGO_BIN_EXE_guts-app").into(),
             rules: RULES,
+            give_back: || {},
         };
         let socket = self.dir.path().join(format!("{i}.sock"));
         let address: Address = format!("unix://{}", socket.display()).parse().unwrap();

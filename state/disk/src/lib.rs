@@ -5,8 +5,8 @@
 //! commits back ([`rollback`]). Commits are not synced: after a power failure the engine replays
 //! the blocks whose commits were lost. Old versions stay until they are pruned ([`prune`]), so
 //! readers need no locks: they read the version they were given. Values that were read or written
-//! lately are answered from memory ([`newest`]), and so are the newest nodes near the tree's root
-//! ([`upper`]).
+//! lately are answered from memory ([`newest`]), and so are the newest inner nodes near the
+//! tree's root ([`upper`]).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -217,7 +217,7 @@ impl Database {
         Ok(entries)
     }
 
-    /// Bytes of memory that caches, memtables and table readers take.
+    /// Bytes of memory that caches, memtables and table readers take, with the nodes of [`upper`].
     pub fn memory_bytes(&self) -> Result<u64, DiskError> {
         let mut bytes = 0;
         for name in Column::ALL.map(Column::name).into_iter().chain([HEADS, META]) {
@@ -229,7 +229,7 @@ impl Database {
         // The cache is shared: any family tells its size.
         let meta = self.inner.family(META)?;
         let cache = self.inner.db.property_int_value_cf(meta, "rocksdb.block-cache-usage")?;
-        Ok(bytes + cache.unwrap_or(0))
+        Ok(bytes + cache.unwrap_or(0) + self.inner.upper.bytes() as u64)
     }
 }
 
@@ -367,7 +367,11 @@ fn descriptor(name: &str, column: Option<Column>, cache: &Cache) -> ColumnFamily
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
     options.set_write_buffer_size(MEMTABLE_BYTES);
-    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_compression_type(match column {
+        // Hashes: nothing to gain, and every flush and compaction would try.
+        Some(Column::Nodes) => DBCompressionType::None,
+        _ => DBCompressionType::Lz4,
+    });
     if column.is_some_and(is_by_key) {
         options.set_prefix_extractor(SliceTransform::create_fixed_prefix(32));
         options.set_memtable_prefix_bloom_ratio(0.1);

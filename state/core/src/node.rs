@@ -23,20 +23,25 @@ const TAG_NULL: u8 = 0;
 const TAG_INTERNAL: u8 = 1;
 const TAG_LEAF: u8 = 2;
 
+/// Nibbles of a key's hash.
+const STEPS_MAX: usize = 64;
+
 /// A place in the tree: the nibbles that the keys below it begin with.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Path {
-    /// Two in a byte, the first one high; 0 behind the last.
-    packed: [u8; 32],
-    /// How many: at most 64.
+    /// One in a byte.
+    nibbles: [u8; STEPS_MAX],
+    /// How many of them.
     count: usize,
 }
 
 impl Path {
+    /// That of the root.
+    pub(crate) const ROOT: Self = Self { nibbles: [0; STEPS_MAX], count: 0 };
+
     /// One nibble on.
     pub(crate) fn child(mut self, nibble: u8) -> Self {
-        let shift = if self.count.is_multiple_of(2) { 4 } else { 0 };
-        self.packed[self.count / 2] |= nibble << shift;
+        self.nibbles[self.count] = nibble;
         self.count += 1;
         self
     }
@@ -47,32 +52,27 @@ impl Path {
         if self.count.is_multiple_of(2) { byte >> 4 } else { byte & 0xf }
     }
 
-    /// The row of the node that `version` put here: version, nibbles packed, their number. The
-    /// nodes of a version that lie below one another lie beside one another, so that the last steps
-    /// to a leaf are read from one place. Big-endian, so that rows lie in order of version.
+    /// The row of the node that `version` put here: version (big-endian), nibbles. So a node's row
+    /// comes before those of the nodes below it, and these lie beside one another: in order, the
+    /// rows of a version are a walk through what is new of the tree, and the last steps to a leaf
+    /// are read from one place.
     pub(crate) fn row(&self, version: Version) -> Vec<u8> {
-        let packed = &self.packed[..self.count.div_ceil(2)];
-        let count = u8::try_from(self.count).expect("a path has at most 64 nibbles");
-        [&version.to_be_bytes(), packed, &[count]].concat()
+        [&version.to_be_bytes(), &self.nibbles[..self.count]].concat()
     }
 }
 
 impl From<&NodeKey> for Path {
     fn from(key: &NodeKey) -> Self {
-        key.nibble_path().nibbles().map(u8::from).fold(Self::default(), Self::child)
+        key.nibble_path().nibbles().map(u8::from).fold(Self::ROOT, Self::child)
     }
 }
 
 /// Version and place of the node of a row, if it is at most `steps_max` steps from the root. Places
 /// are numbered: 0 is the root; the one behind nibble `n` of place `p` is `16 p + 1 + n`.
-pub fn node_place(row: &[u8], steps_max: u32) -> Option<(&[u8], usize)> {
+pub fn node_place(row: &[u8], steps_max: usize) -> Option<(&[u8], usize)> {
     let (version, path) = row.split_at_checked(size_of::<Version>())?;
-    let (&count, packed) = path.split_last()?;
-    if u32::from(count) > steps_max {
-        return None;
-    }
-    let nibbles = packed.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).take(usize::from(count));
-    Some((version, nibbles.fold(0, |place, nibble| 16 * place + 1 + usize::from(nibble))))
+    let step = |place, nibble: &u8| 16 * place + 1 + usize::from(*nibble);
+    (path.len() <= steps_max).then(|| (version, path.iter().fold(0, step)))
 }
 
 /// Whether the node of a row has others below it.

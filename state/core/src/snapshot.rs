@@ -105,17 +105,15 @@ impl Snapshot {
         let change = |write: &Write<'_>| Change::new(write.hash, write.value, write.was_set);
         let changes: Vec<_> = writes.iter().map(change).collect();
         let Updated { hash, nodes, mut stale } = update(store, self.root, &changes, version)?;
-        let mut batch = Batch::new(Root { version, hash });
-        batch.put_all(Column::Nodes, nodes);
+        let (mut values, mut preimages) = (Vec::with_capacity(writes.len()), Vec::new());
         for write in writes {
-            batch.put(Column::Values, value_row(&write.hash, version), value_content(write.value));
+            values.push((value_row(&write.hash, version), value_content(write.value)));
             if let Some(replaced) = write.replaced {
                 stale.push(Column::Values, &value_row(&write.hash, replaced));
             }
             if !write.was_set {
                 // Until the key is deleted, this row names it, whatever else is pruned.
-                let row = preimage_row(&write.hash, version);
-                batch.put(Column::Preimages, row, write.key.to_vec());
+                preimages.push((preimage_row(&write.hash, version), write.key.to_vec()));
             }
             if write.value.is_none() {
                 // It hides older values; without those, absence needs no row.
@@ -126,8 +124,13 @@ impl Snapshot {
                 stale.push(Column::Preimages, &row);
             }
         }
+        let mut batch = Batch::new(Root { version, hash });
+        batch.put(Column::Nodes, nodes);
+        batch.put(Column::Values, values);
+        batch.put(Column::Preimages, preimages);
         if !stale.is_empty() {
-            batch.put(Column::Stale, version.to_be_bytes().to_vec(), stale.into_bytes());
+            let row = (version.to_be_bytes().to_vec(), stale.into_bytes());
+            batch.put(Column::Stale, vec![row]);
         }
         Ok(batch)
     }

@@ -3,6 +3,7 @@
 //! Every encoding is spelled here, so that a database only keeps ordered rows in columns.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::tree::{key_hash, value_at};
@@ -11,7 +12,7 @@ use crate::{StateError, Version};
 /// Kinds of rows. A database keeps each as a column family of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
-    /// Tree nodes: version, nibbles packed, number of nibbles (1 byte) -> node.
+    /// Tree nodes: version, nibbles of the place, one in a byte -> node.
     Nodes,
     /// Values: SHA-256 of the key, version -> `1 || value`, or `0` where it was deleted.
     Values,
@@ -98,36 +99,49 @@ impl Root {
 pub struct Batch {
     /// The root after it.
     pub root: Root,
-    rows: Rows,
+    /// In order of their keys.
+    rows: BTreeMap<Column, Vec<Row>>,
 }
-
-type Rows = BTreeMap<Column, BTreeMap<Vec<u8>, Vec<u8>>>;
 
 impl Batch {
     pub(crate) fn new(root: Root) -> Self {
-        let mut batch = Self { root, rows: Rows::new() };
-        batch.put(Column::Roots, root.version.to_be_bytes().to_vec(), root.hash.to_vec());
+        let mut batch = Self { root, rows: BTreeMap::new() };
+        let row = (root.version.to_be_bytes().to_vec(), root.hash.to_vec());
+        batch.put(Column::Roots, vec![row]);
         batch
     }
 
-    pub(crate) fn put(&mut self, column: Column, key: Vec<u8>, value: Vec<u8>) {
-        self.rows.entry(column).or_default().insert(key, value);
-    }
-
-    /// Many at once, in any order.
-    pub(crate) fn put_all(&mut self, column: Column, rows: impl IntoIterator<Item = Row>) {
-        self.rows.entry(column).or_default().append(&mut rows.into_iter().collect());
+    /// All rows of a column, each key once. Those that come in order cost least.
+    pub(crate) fn put(&mut self, column: Column, mut rows: Vec<Row>) {
+        rows.sort_unstable();
+        self.rows.insert(column, rows);
     }
 
     /// Rows to write, in order of column and key.
     pub fn rows(&self) -> impl Iterator<Item = (Column, &[u8], &[u8])> {
-        all_rows(&self.rows)
+        let row_of = |column| move |(key, value)| (column, key, value);
+        self.rows.keys().flat_map(move |&column| self.rows_of(column).map(row_of(column)))
     }
 
     /// Those of one column.
     pub fn rows_of(&self, column: Column) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let rows = self.rows.get(&column).into_iter().flatten();
-        rows.map(|(key, value)| (&key[..], &value[..]))
+        self.in_order(column).iter().map(|(key, value)| (&key[..], &value[..]))
+    }
+
+    fn in_order(&self, column: Column) -> &[Row] {
+        self.rows.get(&column).map_or(&[], |rows| rows)
+    }
+
+    fn get(&self, column: Column, key: &[u8]) -> Option<&[u8]> {
+        let rows = self.in_order(column);
+        let place = rows.binary_search_by(|(row, _)| row[..].cmp(key)).ok()?;
+        Some(&rows[place].1)
+    }
+
+    fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Option<&Row> {
+        let rows = self.in_order(column);
+        let end = rows.partition_point(|(row, _)| row[..] <= *high);
+        rows[..end].last().filter(|(row, _)| row[..] >= *low)
     }
 }
 
@@ -183,19 +197,19 @@ impl Layered {
 
 impl Store for Layered {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        match self.batch.rows.get(&column).and_then(|rows| rows.get(key)) {
-            Some(value) => Ok(Some(value.clone())),
+        match self.batch.get(column, key) {
+            Some(value) => Ok(Some(value.to_vec())),
             None => self.below.get(column, key),
         }
     }
 
     fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError> {
-        let ours = last_in(&self.batch.rows, column, low, high);
+        let ours = self.batch.last(column, low, high);
         let below = self.below.last(column, low, high)?;
         // Rows of the batch win over rows of the same key below.
         Ok(match (ours, below) {
             (Some(ours), Some(below)) if below.0 > ours.0 => Some(below),
-            (Some(ours), _) => Some(ours),
+            (Some(ours), _) => Some(ours.clone()),
             (None, below) => below,
         })
     }
@@ -205,21 +219,10 @@ impl Store for Layered {
     }
 }
 
-fn all_rows(rows: &Rows) -> impl Iterator<Item = (Column, &[u8], &[u8])> {
-    rows.iter().flat_map(|(column, rows)| rows.iter().map(|(k, v)| (*column, &k[..], &v[..])))
-}
-
-fn last_in(rows: &Rows, column: Column, low: &[u8], high: &[u8]) -> Option<Row> {
-    let range = rows
-        .get(&column)?
-        .range::<[u8], _>((std::ops::Bound::Included(low), std::ops::Bound::Included(high)));
-    range.last().map(|(k, v)| (k.clone(), v.clone()))
-}
-
 /// A store in memory, for tests and simulations.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    rows: Rows,
+    rows: BTreeMap<Column, BTreeMap<Vec<u8>, Vec<u8>>>,
     oldest: Version,
 }
 
@@ -272,7 +275,8 @@ impl MemoryStore {
 
     /// All rows, in order of column and key.
     pub fn rows(&self) -> impl Iterator<Item = (Column, &[u8], &[u8])> {
-        all_rows(&self.rows)
+        let rows = self.rows.iter();
+        rows.flat_map(|(column, rows)| rows.iter().map(|(k, v)| (*column, &k[..], &v[..])))
     }
 
     /// How many rows there are.
@@ -292,7 +296,9 @@ impl Store for MemoryStore {
     }
 
     fn last(&self, column: Column, low: &[u8], high: &[u8]) -> Result<Option<Row>, StateError> {
-        Ok(last_in(&self.rows, column, low, high))
+        let Some(rows) = self.rows.get(&column) else { return Ok(None) };
+        let mut range = rows.range::<[u8], _>((Bound::Included(low), Bound::Included(high)));
+        Ok(range.next_back().map(|(key, value)| (key.clone(), value.clone())))
     }
 
     fn oldest(&self) -> Version {

@@ -257,8 +257,7 @@ fn nodes_of_a_version_that_lie_below_one_another_lie_beside_one_another() {
     assert!(world.block(&writes));
     let nodes = world.store.rows().filter(|(column, ..)| *column == Column::Nodes);
     // Behind the version: the first two steps of each way that has as many.
-    let ways = nodes.filter(|(_, row, _)| row[row.len() - 1] >= 2);
-    let mut met: Vec<u8> = ways.map(|(_, row, _)| row[8]).collect();
+    let mut met: Vec<_> = nodes.filter_map(|(_, row, _)| row[8..].first_chunk::<2>()).collect();
     met.dedup();
     assert_eq!(met.len(), 256, "each way is met once, as one run of rows");
 }

@@ -64,7 +64,10 @@ pub(crate) fn value_at(
     let damaged = || StateError::Damaged("a value row of the wrong form".into());
     let written = row.get(32..).and_then(|v| v.try_into().ok()).ok_or_else(damaged)?;
     let live = match value.first() {
-        Some(1) => Some(value.split_off(1)),
+        Some(1) => {
+            value.remove(0);
+            Some(value)
+        }
         Some(0) => None,
         _ => return Err(damaged()),
     };

@@ -1,7 +1,7 @@
 //! What the writes of a version make of the tree: the nodes it adds, and those it replaces.
 //!
 //! One walk from the root along the keys that are written, which are sorted: each node on the way
-//! is read once, changed once, and written when all below it is. `jmt` can do the same, but reads
+//! is read once, changed once, and hashed when all below it is. `jmt` can do the same, but reads
 //! the leaf of each key to learn whose it is, which whoever writes a key knows from its value
 //! before; in a large state that is a look-up on disk for each.
 
@@ -35,7 +35,7 @@ impl Change {
 pub(crate) struct Updated {
     /// The new root's hash.
     pub(crate) hash: [u8; 32],
-    /// Rows of the nodes it adds.
+    /// Rows of the nodes it adds, in order.
     pub(crate) nodes: Vec<Row>,
     /// Rows of the nodes it replaces.
     pub(crate) stale: StaleRows,
@@ -61,8 +61,8 @@ struct Update<'a> {
     stale: StaleRows,
 }
 
-/// What is at a place after the changes below it. A leaf is not written yet: where nothing else
-/// lies beside it, it moves up.
+/// What is at a place after the changes below it. A leaf is for whoever asked to write: where
+/// nothing else lies beside it, it moves up.
 enum Top {
     Nothing,
     Leaf(LeafNode),
@@ -72,7 +72,7 @@ enum Top {
 impl Update<'_> {
     /// The new root: written, and its hash.
     fn root(&mut self, parent: Option<Root>, changes: &[Change]) -> Result<[u8; 32], StateError> {
-        let path = Path::default();
+        let path = Path::ROOT;
         let top = match parent {
             None => self.sprout(path, changes)?,
             Some(root) => match self.replace(path, root.version)? {
@@ -130,7 +130,10 @@ impl Update<'_> {
         mut node: Box<Internal>,
         changes: &[Change],
     ) -> Result<Top, StateError> {
-        let mut leaves = Vec::new();
+        // Its row comes before those of what lies below.
+        let place = self.nodes.len();
+        self.nodes.push(Row::default());
+        let mut new_leaf = None;
         for group in changes.chunk_by(|one, next| path.next(&one.key) == path.next(&next.key)) {
             let nibble = path.next(&group[0].key);
             let below = path.child(nibble);
@@ -150,40 +153,30 @@ impl Update<'_> {
                 Top::Nothing => None,
                 Top::Leaf(leaf) => {
                     let (hash, version) = (leaf.hash::<Sha256>(), self.version);
-                    leaves.push((nibble, leaf));
+                    self.write(below, &Node::Leaf(leaf.clone()));
+                    new_leaf = Some(leaf);
                     Some(Child { hash, version, is_leaf: true })
                 }
                 Top::Internal(child) => Some(child),
             };
             node.set(nibble, child);
         }
-        self.settle(path, node, leaves)
-    }
-
-    /// Writes an inner node and the new leaves right below it, unless too little is left of it.
-    fn settle(
-        &mut self,
-        path: Path,
-        node: Box<Internal>,
-        mut leaves: Vec<(u8, LeafNode)>,
-    ) -> Result<Top, StateError> {
-        if node.is_empty() {
-            return Ok(Top::Nothing);
+        let only = node.only_leaf().map(|(nibble, leaf)| (path.child(nibble), leaf.version));
+        if only.is_none() && !node.is_empty() {
+            let child = Child { hash: node.hash(), version: self.version, is_leaf: false };
+            self.nodes[place] = (path.row(self.version), Node::Internal(node).encode());
+            return Ok(Top::Internal(child));
         }
-        if let Some((nibble, child)) = node.only_leaf() {
-            if let Some((_, leaf)) = leaves.pop() {
-                return Ok(Top::Leaf(leaf));
+        // Too little for an inner node: neither that nor a leaf right below it is written.
+        self.nodes.truncate(place);
+        match (only, new_leaf) {
+            (None, _) => Ok(Top::Nothing),
+            (Some((_, version)), Some(leaf)) if version == self.version => Ok(Top::Leaf(leaf)),
+            (Some((below, version)), _) => {
+                self.stale.push(Column::Nodes, &below.row(version));
+                Ok(Top::Leaf(leaf_at(self.store, below, version)?))
             }
-            let (below, version) = (path.child(nibble), child.version);
-            self.stale.push(Column::Nodes, &below.row(version));
-            return Ok(Top::Leaf(leaf_at(self.store, below, version)?));
         }
-        for (nibble, leaf) in leaves {
-            self.write(path.child(nibble), &Node::Leaf(leaf));
-        }
-        let child = Child { hash: node.hash(), version: self.version, is_leaf: false };
-        self.write(path, &Node::Internal(node));
-        Ok(Top::Internal(child))
     }
 
     /// The node that `version` put there, which the new version replaces.

@@ -43,7 +43,7 @@ const OPEN_FILES_MAX: i32 = 256;
 /// Bytes of log kept for an operator who asks what RocksDB did.
 const LOG_BYTES: usize = 1 << 20;
 /// The format of rows and column families.
-const FORMAT: &[u8] = b"guts-state 8";
+const FORMAT: &[u8] = b"guts-state 9";
 
 /// The column family of heads: height -> memo. The last one is the newest commit.
 const HEADS: &str = "heads";

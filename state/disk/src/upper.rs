@@ -14,7 +14,7 @@ use std::sync::{PoisonError, RwLock};
 use guts_state::{is_inner_node, node_place};
 
 /// Steps from the root to the last level that is kept.
-const STEPS_MAX: u32 = 5;
+const STEPS_MAX: usize = 5;
 /// Places there are.
 const PLACES: usize = places(STEPS_MAX);
 /// The first place of the last level. Those before it take at most 600 bytes each, 42 MB with all
@@ -25,8 +25,8 @@ const LAST_LEVEL: usize = places(STEPS_MAX - 1);
 const LAST_LEVEL_BYTES_MAX: usize = 80 << 20;
 
 /// Places of the levels up to so many steps from the root.
-const fn places(steps: u32) -> usize {
-    (16_usize.pow(steps + 1) - 1) / 15
+const fn places(steps: usize) -> usize {
+    (16_usize.pow(steps as u32 + 1) - 1) / 15
 }
 
 /// See the module.

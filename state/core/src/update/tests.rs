@@ -36,11 +36,12 @@ impl Grown {
         let expected = Sha256Jmt::new(&reader).put_value_set(writes.clone(), version).unwrap().0;
         assert_eq!(updated.hash, expected.0);
 
+        assert!(updated.nodes.is_sorted(), "a walk through what is new");
         let before = self.nodes();
         let (written, stale) = (updated.nodes.clone(), updated.stale.into_bytes());
         let root = Root { version, hash: updated.hash };
         let mut batch = Batch::new(root);
-        batch.put_all(Column::Nodes, updated.nodes);
+        batch.put(Column::Nodes, updated.nodes);
         self.store.write(&batch);
         self.root = Some(root);
         for (key, value) in writes {
@@ -60,7 +61,7 @@ impl Grown {
         let mut rows = BTreeSet::new();
         let mut leaves = 0;
         let mut next: Vec<_> =
-            self.root.iter().map(|root| (Path::default(), root.version, root.hash)).collect();
+            self.root.iter().map(|root| (Path::ROOT, root.version, root.hash)).collect();
         while let Some((path, version, expected)) = next.pop() {
             let hash = match node_at(&self.store, path, version).unwrap() {
                 Node::Null => NOTHING,
@@ -138,7 +139,8 @@ fn leaves_that_are_replaced_are_not_read() {
     let mut batch = Batch::new(tree.root.unwrap());
     let nodes = tree.store.rows().filter(|(column, ..)| *column == Column::Nodes);
     let inner = nodes.filter(|(_, _, node)| !matches!(Node::decode(node), Ok(Node::Leaf(_))));
-    batch.put_all(Column::Nodes, inner.map(|(_, row, node)| (row.to_vec(), node.to_vec())));
+    let inner = inner.map(|(_, row, node)| (row.to_vec(), node.to_vec()));
+    batch.put(Column::Nodes, inner.collect());
     let mut bare = MemoryStore::new();
     bare.write(&batch);
 

@@ -7,9 +7,10 @@ use crate::{Column, Database};
 /// How the form of an inner node begins.
 const TAG_INTERNAL: u8 = 1;
 
-/// The row of a node: version, nibbles packed, their number.
-fn row(version: u64, packed: &[u8], steps: u8) -> Vec<u8> {
-    [&version.to_be_bytes(), packed, &[steps]].concat()
+/// The row of a node so many steps from the root: version, nibbles, which are two in a byte here.
+fn row(version: u64, packed: &[u8], steps: usize) -> Vec<u8> {
+    let nibbles: Vec<u8> = packed.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).collect();
+    [&version.to_be_bytes(), &nibbles[..steps]].concat()
 }
 
 /// What is like an inner node, as far as it is looked at here.

@@ -17,8 +17,8 @@ use guts_state::store::Row;
 use guts_state::{Batch, Column, Read, Root, Snapshot, StateError, Store, Version};
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
-    DBCompressionType, FlushOptions, IteratorMode, Options, ReadOptions, SliceTransform,
-    WriteBatch, WriteOptions,
+    DBCompactionStyle, DBCompressionType, FlushOptions, IteratorMode, Options, ReadOptions,
+    SliceTransform, WriteBatch, WriteOptions,
 };
 
 mod newest;
@@ -149,9 +149,12 @@ impl Database {
     /// changed nothing has no batch. Not synced.
     pub fn write(&self, head: &Head, batches: &[Arc<Batch>]) -> Result<(), DiskError> {
         let rows = || batches.iter().flat_map(|batch| batch.rows());
-        let bytes = rows().map(|(_, key, value)| ROW_OVERHEAD_BYTES + key.len() + value.len());
+        let mut bytes = BTreeMap::<Column, usize>::new();
+        for (column, key, value) in rows() {
+            *bytes.entry(column).or_default() += ROW_OVERHEAD_BYTES + key.len() + value.len();
+        }
         // Megabytes after a full block: a buffer that doubles would copy them again and again.
-        let mut write = WriteBatch::with_capacity_bytes(bytes.sum());
+        let mut write = WriteBatch::with_capacity_bytes(bytes.values().sum());
         for (column, key, value) in rows() {
             write.put_cf(self.inner.family(column.name())?, key, value);
         }
@@ -159,7 +162,7 @@ impl Database {
         let is_large = write.size_in_bytes() > MEMTABLES_BYTES;
         self.inner.db.write_opt(write, &WriteOptions::default())?;
         if is_large {
-            self.inner.pack_in_background()?;
+            self.inner.pack_in_background(&bytes)?;
         }
         for batch in batches {
             self.inner.newest.wrote(batch.root.version, batch.rows_of(Column::Values));
@@ -248,19 +251,15 @@ impl Inner {
         self.db.cf_handle(name).ok_or_else(missing)
     }
 
-    /// Has full memtables written to table files, without waiting for it. RocksDB looks at their
-    /// size when the next write comes: after a large genesis that would be the first block, and its
-    /// clients would wait for all of it.
-    fn pack_in_background(&self) -> Result<(), DiskError> {
+    /// Has memtables that one write filled written to table files, without waiting for it; told is
+    /// what it wrote of each column. RocksDB looks at their size when the next write comes: after a
+    /// large genesis that would be the first block, and its clients would wait for all of it.
+    fn pack_in_background(&self, bytes: &BTreeMap<Column, usize>) -> Result<(), DiskError> {
         let mut options = FlushOptions::default();
         options.set_wait(false);
-        for column in Column::ALL {
-            let family = self.family(column.name())?;
-            let size =
-                self.db.property_int_value_cf(family, "rocksdb.cur-size-active-mem-table")?;
-            if size > Some(MEMTABLE_BYTES as u64) {
-                self.db.flush_cf_opt(family, &options)?;
-            }
+        // RocksDB's own count of a memtable's bytes stands still once it is full.
+        for (column, _) in bytes.iter().filter(|(_, bytes)| **bytes > MEMTABLE_BYTES) {
+            self.db.flush_cf_opt(self.family(column.name())?, &options)?;
         }
         Ok(())
     }
@@ -373,6 +372,9 @@ fn descriptor(name: &str, column: Option<Column>, cache: &Cache) -> ColumnFamily
         _ => DBCompressionType::Lz4,
     });
     if column.is_some_and(is_by_key) {
+        // Keys are hashes, so that a file of few rows overlaps every other. Files are merged with
+        // others of their size: by levels a large one would be written again for a few rows.
+        options.set_compaction_style(DBCompactionStyle::Universal);
         options.set_prefix_extractor(SliceTransform::create_fixed_prefix(32));
         options.set_memtable_prefix_bloom_ratio(0.1);
     }

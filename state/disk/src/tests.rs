@@ -149,23 +149,57 @@ proptest! {
     }
 }
 
+/// Waits for what is under way; nothing is asked for that was not before.
+fn wait_for_files(database: &Database) {
+    database.inner.db.wait_for_compact(&WaitForCompactOptions::default()).unwrap();
+}
+
+/// Names and sizes of a family's table files, largest first.
+fn files(database: &Database, family: &str) -> Vec<(usize, String)> {
+    let files = database.inner.db.live_files().unwrap().into_iter();
+    let of_family = files.filter(|file| file.column_family_name == family);
+    let mut files: Vec<_> = of_family.map(|file| (file.size, file.name)).collect();
+    files.sort_unstable_by(|one, next| next.cmp(one));
+    files
+}
+
 #[test]
-fn what_is_larger_than_all_memtables_is_written_to_files_at_once() {
-    let files = |database: &Database| {
-        let family = database.inner.family(Column::Values.name()).unwrap();
-        let count = database.inner.db.property_int_value_cf(family, "rocksdb.num-files-at-level0");
-        count.unwrap().unwrap()
-    };
+fn what_fills_memtables_at_once_is_written_to_files_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let database = Database::open(dir.path()).unwrap();
     commit(&database, 1, &[put("small", "1")]);
-    assert_eq!(files(&database), 0);
-    let value = "v".repeat(MEMTABLES_BYTES / 16);
-    let large: Vec<Write> = (0..17).map(|number| put(&format!("{number}"), &value)).collect();
+    assert!(files(&database, "values").is_empty());
+    // Many rows, each far smaller than a memtable: by and by they fill it.
+    let value = "v".repeat(4096);
+    let rows = MEMTABLES_BYTES / value.len() + 1;
+    let large: Vec<Write> = (0..rows).map(|number| put(&format!("{number}"), &value)).collect();
     commit(&database, 2, &large);
-    // What is under way is waited for; nothing is asked for that was not before.
-    database.inner.db.wait_for_compact(&WaitForCompactOptions::default()).unwrap();
-    assert_eq!(files(&database), 1);
+    wait_for_files(&database);
+    assert_eq!(files(&database, "values").len(), 1);
+    assert!(files(&database, "stale").is_empty(), "nothing of it is as large");
     let snapshot = database.snapshot(2).unwrap();
-    assert_eq!(snapshot.get(b"16").unwrap().unwrap().len(), value.len());
+    assert_eq!(snapshot.get(b"16").unwrap().unwrap(), value.as_bytes());
+}
+
+#[test]
+fn small_files_are_not_merged_with_a_large_one_each_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::open(dir.path()).unwrap();
+    let mut height = 0;
+    let mut file_of = |count: usize| {
+        height += 1;
+        let writes: Vec<_> = (0..count).map(|n| put(&format!("{height}/{n}"), "value")).collect();
+        commit(&database, height, &writes);
+        for family in ["values", "preimages"] {
+            database.inner.db.flush_cf(database.inner.family(family).unwrap()).unwrap();
+        }
+        wait_for_files(&database);
+        ["values", "preimages"].map(|family| files(&database, family)[0].clone())
+    };
+    let largest = file_of(5000);
+    for _ in 0..12 {
+        assert_eq!(file_of(10), largest, "still the one of height 1");
+    }
+    let count = files(&database, "values").len();
+    assert!(count < 6, "small ones are merged with each other: {count} files");
 }

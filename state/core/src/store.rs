@@ -117,13 +117,7 @@ impl Batch {
         self.rows.insert(column, rows);
     }
 
-    /// Rows to write, in order of column and key.
-    pub fn rows(&self) -> impl Iterator<Item = (Column, &[u8], &[u8])> {
-        let row_of = |column| move |(key, value)| (column, key, value);
-        self.rows.keys().flat_map(move |&column| self.rows_of(column).map(row_of(column)))
-    }
-
-    /// Those of one column.
+    /// Rows to write, of one column, in order of their keys.
     pub fn rows_of(&self, column: Column) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.in_order(column).iter().map(|(key, value)| (&key[..], &value[..]))
     }
@@ -234,8 +228,9 @@ impl MemoryStore {
 
     /// Adds the rows of a batch.
     pub fn write(&mut self, batch: &Batch) {
-        for (column, key, value) in batch.rows() {
-            self.rows.entry(column).or_default().insert(key.to_vec(), value.to_vec());
+        for column in Column::ALL {
+            let rows = batch.rows_of(column).map(|(key, value)| (key.to_vec(), value.to_vec()));
+            self.rows.entry(column).or_default().extend(rows);
         }
     }
 

@@ -148,20 +148,19 @@ impl Database {
     /// Writes the batches of a height, in order, with the height: all or nothing. A height that
     /// changed nothing has no batch. Not synced.
     pub fn write(&self, head: &Head, batches: &[Arc<Batch>]) -> Result<(), DiskError> {
-        let rows = || batches.iter().flat_map(|batch| batch.rows());
-        let mut bytes = BTreeMap::<Column, usize>::new();
-        for (column, key, value) in rows() {
-            *bytes.entry(column).or_default() += ROW_OVERHEAD_BYTES + key.len() + value.len();
-        }
+        let rows_of = |column| batches.iter().flat_map(move |batch| batch.rows_of(column));
+        let length = |(key, value): (&[u8], &[u8])| ROW_OVERHEAD_BYTES + key.len() + value.len();
+        let bytes = Column::ALL.map(|column| (column, rows_of(column).map(length).sum::<usize>()));
         // Megabytes after a full block: a buffer that doubles would copy them again and again.
-        let mut write = WriteBatch::with_capacity_bytes(bytes.values().sum());
-        for (column, key, value) in rows() {
-            write.put_cf(self.inner.family(column.name())?, key, value);
+        let all_bytes: usize = bytes.iter().map(|(_, bytes)| bytes).sum();
+        let mut write = WriteBatch::with_capacity_bytes(all_bytes);
+        for column in Column::ALL {
+            let family = self.inner.family(column.name())?;
+            rows_of(column).for_each(|(key, value)| write.put_cf(family, key, value));
         }
         write.put_cf(self.inner.family(HEADS)?, head.height.to_be_bytes(), &head.memo);
-        let is_large = write.size_in_bytes() > MEMTABLES_BYTES;
         self.inner.db.write_opt(write, &WriteOptions::default())?;
-        if is_large {
+        if all_bytes > MEMTABLES_BYTES {
             self.inner.pack_in_background(&bytes)?;
         }
         for batch in batches {
@@ -254,11 +253,11 @@ impl Inner {
     /// Has memtables that one write filled written to table files, without waiting for it; told is
     /// what it wrote of each column. RocksDB looks at their size when the next write comes: after a
     /// large genesis that would be the first block, and its clients would wait for all of it.
-    fn pack_in_background(&self, bytes: &BTreeMap<Column, usize>) -> Result<(), DiskError> {
+    fn pack_in_background(&self, bytes: &[(Column, usize)]) -> Result<(), DiskError> {
         let mut options = FlushOptions::default();
         options.set_wait(false);
         // RocksDB's own count of a memtable's bytes stands still once it is full.
-        for (column, _) in bytes.iter().filter(|(_, bytes)| **bytes > MEMTABLE_BYTES) {
+        for (column, _) in bytes.iter().filter(|(_, bytes)| *bytes > MEMTABLE_BYTES) {
             self.db.flush_cf_opt(self.family(column.name())?, &options)?;
         }
         Ok(())
